@@ -1,0 +1,231 @@
+"""Domain-regularized optimization: from an image to the code whose synthesis is that image, within the domain.
+
+    z_inv = argmin_z ||x - G(z)|| + lambda_vgg ||F(x) - F(G(z))|| + lambda_dom ||z - E(G(z))||
+
+starting at z = E(x). Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (4) and section 2.2; each norm is the mean
+of squared differences, as in the published code. The masked form is the optimisation of semantic diffusion (section
+3.4): both images count as -1 outside the mask. Networks are handed in as callables; none is imported.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert.losses import mean_squared_difference
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8      # Adam of the published code
+TERMS = ("pixel", "feature", "domain", "total")
+
+
+@dataclasses.dataclass(frozen=True)
+class InversionOptions:
+    """Options of the optimisation; the defaults are those of the published code."""
+
+    steps: int = 100                        # Adam steps
+    learning_rate: float = 0.01
+    feature_weight: float = 5e-5            # lambda_vgg
+    domain_weight: float = 2.0              # lambda_dom
+    masked_domain_weight: float = 0.0       # lambda_dom where a mask is given: diffusion has no domain term
+    batch_size: int = 4                     # images optimised together; the last batch is padded
+    results: int = 0                        # intermediate images, evenly spaced, the last after the final step
+
+    def __post_init__(self):
+        for name, lowest in (("steps", 0), ("batch_size", 1), ("results", 0)):
+            value = getattr(self, name)
+            if int(value) != value or value < lowest:
+                raise ValueError(f"{name} must be a whole number, {lowest} or more; got {value}")
+        for name in ("learning_rate", "feature_weight", "domain_weight", "masked_domain_weight"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
+
+    def result_steps(self):
+        """Steps after which an intermediate image is kept, as the original: every `steps // results`, and the last."""
+        if not self.results or not self.steps:
+            return []
+        every = max(self.steps // self.results, 1)
+        return sorted(set(range(every, self.steps + 1, every)) | {self.steps})
+
+
+@dataclasses.dataclass
+class InversionResult:
+    """What came out, as NumPy arrays. Images [N, R, R, C] in [-1, 1] (not clipped), codes [N, L, D].
+
+    `losses` has 'pixel', 'feature', 'domain' and 'total', each [steps, N], before its step; the terms are not weighted,
+    the total is their weighted sum. `intermediate` maps a step to the images after it.
+    """
+
+    codes: np.ndarray
+    images: np.ndarray
+    losses: dict
+    start_codes: np.ndarray
+    start_images: np.ndarray
+    intermediate: dict
+
+
+def invert(images, *, synthesis, encoder=None, features=None, options=InversionOptions(), start=None, mask=None,
+           progress=None):
+    """Invert images of any number, in batches of `options.batch_size`; see `Inversion` for the arguments."""
+    inversion = Inversion(synthesis=synthesis, encoder=encoder, features=features, options=options)
+    return inversion(images, start=start, mask=mask, progress=progress)
+
+
+class Inversion:
+    """The optimisation for given networks; compiled once for all batches it is called with.
+
+    Args:
+        synthesis: callable, codes [N, L, D] -> images [N, R, R, C]; G of the paper.
+        encoder: callable, images -> codes, in inference mode; E. May be None where `start` is given and there is no
+            domain term.
+        features: callable, images in [-1, 1] -> any tensor [N, ...]; F. None: no feature term.
+        options: InversionOptions.
+    """
+
+    def __init__(self, *, synthesis, encoder=None, features=None, options=InversionOptions()):
+        self.synthesis, self.encoder, self.options = synthesis, encoder, options
+        self.features = features if options.feature_weight > 0 else None
+        self._synthesize = tf.function(lambda codes: synthesis(codes))
+        self._encode = tf.function(lambda images: encoder(images)) if encoder is not None else None
+        self._advance = tf.function(self._optimise)
+        self._features_of = tf.function(lambda images: self.features(images)) if self.features else None
+
+    def __call__(self, images, start=None, mask=None, progress=None):
+        """Invert images.
+
+        Args:
+            images: float32 [N, R, R, C] in [-1, 1], RGB.
+            start: codes [N, L, D] to begin from; None: E(images).
+            mask: [1 or N, R, R, 1 or C], 1 where the losses count and 0 elsewhere; None: everywhere.
+            progress: callable (steps done, steps in all, mean total loss of the batch), called a few times a batch.
+        Returns:
+            InversionResult. An image's result does not depend on the others.
+        Raises:
+            ValueError: shapes that do not fit, values that are not finite, no encoder where one is needed.
+        """
+        images = _finite("images", images, 4)
+        if not len(images):
+            raise ValueError("images: expected at least one; got none")
+        if start is not None:
+            start = _finite("start", start, 3)
+            if len(start) != len(images):
+                raise ValueError(f"start: expected codes for {len(images)} images; got {len(start)}")
+        if mask is not None:
+            mask = _finite("mask", mask, 4)
+            allowed = {1, len(images)}, {images.shape[1]}, {images.shape[2]}, {1, images.shape[3]}
+            if any(size not in sizes for size, sizes in zip(mask.shape, allowed)):
+                raise ValueError(f"mask: expected [1 or {len(images)}, {images.shape[1]}, {images.shape[2]}, 1]; "
+                                 f"got {list(mask.shape)}")
+            mask = np.broadcast_to(mask, images.shape[:3] + mask.shape[3:])
+        if start is None and self.encoder is None:
+            raise ValueError("inversion needs an encoder, or codes to start from")
+        if self._domain_weight(mask) > 0 and self.encoder is None:
+            raise ValueError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
+        batch = self.options.batch_size
+        parts = []
+        for first in range(0, len(images), batch):
+            rows = np.arange(first, first + batch).clip(max=len(images) - 1)     # the last batch is padded
+            count = min(batch, len(images) - first)
+            part = self._invert_batch(*(None if a is None else tf.constant(a[rows]) for a in (images, start, mask)),
+                                      progress=progress, done=first, total=len(images))
+            parts.append(_first_rows(part, count))
+        return _concatenate(parts)
+
+    def _domain_weight(self, mask):
+        return self.options.domain_weight if mask is None else self.options.masked_domain_weight
+
+    def _invert_batch(self, images, start, mask, progress, done, total):
+        options = self.options
+        codes = self._encode(images) if start is None else start
+        start_codes, start_images = codes, self._synthesize(codes)
+        if mask is not None:
+            images = _masked(images, mask)
+        target = self._features_of(images) if self.features else tf.zeros([len(images), 1])
+        moments, losses, intermediate = (tf.zeros_like(codes), tf.zeros_like(codes)), [], {}
+        keep = options.result_steps()
+        step, current = 0, start_images
+        for stop in sorted(set(keep) | set(_progress_steps(options.steps))):
+            codes, moments, loss = self._advance(codes, moments, tf.constant(step), tf.constant(stop), images, target,
+                                                 mask)
+            losses.append(loss.numpy())
+            step = stop
+            if stop in keep or stop == options.steps:
+                current = self._synthesize(codes)
+            if stop in keep:
+                intermediate[stop] = current.numpy()
+            if progress is not None:
+                share = min(len(images), total - done) / total
+                mean = losses[-1][-1, -1, :min(len(images), total - done)].mean()
+                progress(done / total + share * step / options.steps, float(mean))
+        losses = np.concatenate(losses) if losses else np.zeros([0, len(TERMS), len(images)], "float32")
+        return InversionResult(codes.numpy(), current.numpy(), {t: losses[:, i] for i, t in enumerate(TERMS)},
+                               start_codes.numpy(), start_images.numpy(), intermediate)
+
+    def _optimise(self, codes, moments, step, stop, images, target, mask):
+        """Adam steps `step` + 1 to `stop` as one loop in the graph -> codes, moments, losses [steps, 4, N]."""
+        history = tf.TensorArray(tf.float32, size=stop - step)
+
+        def body(i, codes, first, second, history):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(codes)
+                terms = self._losses(codes, images, target, mask)
+                total = terms[-1]
+            gradient = tape.gradient(total, codes)
+            history = history.write(i - step, tf.stack(terms))
+            t = tf.cast(i + 1, tf.float32)
+            first = BETA_1 * first + (1 - BETA_1) * gradient
+            second = BETA_2 * second + (1 - BETA_2) * tf.square(gradient)
+            rate = self.options.learning_rate * tf.sqrt(1 - BETA_2 ** t) / (1 - BETA_1 ** t)
+            return i + 1, codes - rate * first / (tf.sqrt(second) + EPSILON), first, second, history
+
+        _, codes, first, second, history = tf.while_loop(
+            lambda i, *_: i < stop, body, [step, codes, *moments, history], parallel_iterations=1)
+        return codes, (first, second), history.stack()
+
+    def _losses(self, codes, images, target, mask):
+        """The three terms of Eq. (4) and their weighted sum, each [N]; terms that do not count are 0."""
+        reconstruction = self.synthesis(codes)
+        seen = reconstruction if mask is None else _masked(reconstruction, mask)
+        pixel = mean_squared_difference(images, seen)
+        feature = mean_squared_difference(target, self.features(seen)) if self.features else tf.zeros_like(pixel)
+        domain_weight, domain = self._domain_weight(mask), tf.zeros_like(pixel)
+        if domain_weight > 0:
+            domain = mean_squared_difference(codes, self.encoder(reconstruction))
+        total = pixel + self.options.feature_weight * feature + domain_weight * domain
+        return pixel, feature, domain, total
+
+
+def _masked(images, mask):
+    return (images + 1.0) * mask - 1.0
+
+
+def _progress_steps(steps, reports=10):
+    """Some ten stops on the way, where the host hears of the loop (and can be interrupted), the last at the end."""
+    return [round(steps * (i + 1) / reports) for i in range(reports) if round(steps * (i + 1) / reports)]
+
+
+def _finite(name, array, rank):
+    array = np.asarray(array, dtype="float32")
+    if array.ndim != rank:
+        raise ValueError(f"{name}: expected {rank} axes; got shape {list(array.shape)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers; got NaN or infinity")
+    return array
+
+
+def _first_rows(result, count):
+    return InversionResult(result.codes[:count], result.images[:count],
+                           {term: values[:, :count] for term, values in result.losses.items()},
+                           result.start_codes[:count], result.start_images[:count],
+                           {step: images[:count] for step, images in result.intermediate.items()})
+
+
+def _concatenate(parts):
+    def joined(field):
+        return np.concatenate([getattr(part, field) for part in parts])
+
+    return InversionResult(
+        joined("codes"), joined("images"),
+        {term: np.concatenate([part.losses[term] for part in parts], axis=1) for term in TERMS},
+        joined("start_codes"), joined("start_images"),
+        {step: np.concatenate([part.intermediate[step] for part in parts]) for step in parts[0].intermediate})

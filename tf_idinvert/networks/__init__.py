@@ -1,0 +1,1 @@
+"""The published networks as Keras models, one file a network."""

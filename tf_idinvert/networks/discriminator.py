@@ -1,0 +1,88 @@
+"""Discriminator: image -> realism score, before any sigmoid.
+
+Source: Karras et al. 2019, section 2 (that of Karras et al. 2018 with blurred downsampling); growing: Karras et al.
+2018, section 2.
+"""
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tf_idinvert.networks import layers
+
+
+class Discriminator(keras.Model):
+    """`discriminator(x)`: x [N, R, R, C] -> logits [N, 1].
+
+    Call arguments:
+        labels: [N, label_size], one-hot, where the network has labels: the score of the given class.
+        lod, fade: as in `synthesis.Synthesis`; at level k the image is first averaged down to R / 2^k.
+    The batch must be a multiple of `mbstd_group_size`, or smaller than it; the scores of a group depend on each other.
+    """
+
+    def __init__(
+        self,
+        resolution=1024,            # R, a power of two
+        num_channels=3,             # C
+        label_size=0,               # number of classes; 0: no labels
+        fmap_base=8192,             # channels at stage s: min(fmap_base / 2^(s * fmap_decay), fmap_max)
+        fmap_decay=1.0,
+        fmap_max=512,
+        mbstd_group_size=4,         # images in a group of the minibatch standard deviation; 0 or 1: none
+        mbstd_num_features=1,       # maps it appends
+        fused_scale="auto",         # downsampling fused with its convolution: 'auto' (from 128 px), True, False
+        blur_filter=(1, 2, 1),      # before downsampling; None: none
+        lod=0.0,                    # level of detail the weights stand at
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.config = dict(resolution=resolution, num_channels=num_channels, label_size=label_size, fmap_base=fmap_base,
+                           fmap_decay=fmap_decay, fmap_max=fmap_max, mbstd_group_size=mbstd_group_size,
+                           mbstd_num_features=mbstd_num_features, fused_scale=fused_scale, blur_filter=blur_filter,
+                           lod=lod)
+        self.resolution, self.label_size, self.lod = resolution, label_size, lod
+        self.mbstd_group_size, self.mbstd_num_features = mbstd_group_size, mbstd_num_features
+        self.blur_filter = blur_filter
+        self.stages = layers.log2_resolution(resolution)
+
+        def width(stage):
+            return layers.feature_maps(stage, fmap_base, fmap_decay, fmap_max)
+
+        self.from_rgb, self.conv0, self.conv1_down = [], [], []      # full resolution first
+        for stage in range(self.stages - 1, 0, -1):
+            self.from_rgb.append(layers.Conv(num_channels, width(stage), 1, name=f"from_rgb{stage}"))
+            if stage > 1:
+                fused = layers.is_fused(fused_scale, 2 ** (stage + 1))
+                self.conv0.append(layers.Conv(width(stage), width(stage), 3, name=f"conv0_{stage}"))
+                self.conv1_down.append(layers.Conv(width(stage), width(stage - 1), 3, resample="down", fused=fused,
+                                                   name=f"conv1_down_{stage}"))
+        appended = mbstd_num_features if mbstd_group_size > 1 else 0
+        self.conv = layers.Conv(width(1) + appended, width(1), 3, name="conv")
+        self.dense0 = layers.Dense(width(1) * 16, width(0), name="dense0")
+        self.dense1 = layers.Dense(width(0), max(label_size, 1), gain=1.0, name="dense1")
+        self.built = True
+
+    def call(self, x, labels=None, lod=None, fade=None):
+        lod = self.lod if lod is None else lod
+        level = min(int(lod), self.stages - 2)
+        fade = lod - level if fade is None else fade
+        image = layers.downscale(tf.convert_to_tensor(x), 2 ** level)
+        x = layers.leaky_relu(self.from_rgb[level](image))
+        for i in range(level, self.stages - 2):
+            x = layers.leaky_relu(self.conv0[i](x))
+            x = layers.leaky_relu(self.conv1_down[i](layers.blur(x, self.blur_filter)))
+            if i == level and not (isinstance(fade, (int, float)) and fade <= 0):
+                coarser = layers.leaky_relu(self.from_rgb[level + 1](layers.downscale(image)))
+                x = x + (coarser - x) * tf.cast(fade, x.dtype)
+        x = layers.minibatch_stddev(x, self.mbstd_group_size, self.mbstd_num_features)      # [N, 4, 4, C + F]
+        x = layers.leaky_relu(self.conv(x))
+        x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, x.shape[-1] * 16])               # C, H, W as in the files
+        x = self.dense1(layers.leaky_relu(self.dense0(x)))                                  # [N, max(label_size, 1)]
+        if not self.label_size:
+            return x
+        if labels is None:
+            raise ValueError(f"this network needs labels [N, {self.label_size}]; got none")
+        return tf.reduce_sum(x * tf.cast(labels, x.dtype), axis=1, keepdims=True)
+
+    def get_config(self):
+        return dict(self.config, lod=self.lod)

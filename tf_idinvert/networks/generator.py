@@ -1,0 +1,122 @@
+"""Generator: mapping and synthesis together, with the running mean of w, truncation and style mixing.
+
+Source: Karras et al. 2019, sections 2 and 3.1 and appendix B (truncation).
+"""
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tf_idinvert.networks.mapping import Mapping
+from tf_idinvert.networks.synthesis import Synthesis
+
+
+class Generator(keras.Model):
+    """`generator(z)`: z [N, Z] -> images [N, R, R, C], truncated as at evaluation; see `call`.
+
+    `generator.mapping` and `generator.synthesis` are the two networks; `latent_size`, `dlatent_size`, `num_layers` and
+    `resolution` are Z, D, L and R; `dlatent_avg` is w_avg [D], the running mean of w at layer 0.
+    """
+
+    def __init__(
+        self,
+        resolution=1024,            # R, a power of two
+        latent_size=512,            # Z
+        label_size=0,               # number of classes; 0: no labels
+        dlatent_size=512,           # D
+        num_channels=3,             # C
+        mapping_layers=8,
+        mapping_fmaps=512,
+        mapping_lrmul=0.01,
+        normalize_latents=True,
+        layerwise=False,            # True: a w for every layer (idinvert); False: one, repeated (StyleGAN)
+        fmap_base=8192,
+        fmap_decay=1.0,
+        fmap_max=512,
+        use_noise=True,
+        fused_scale="auto",
+        blur_filter=(1, 2, 1),
+        lod=0.0,                    # level of detail the weights stand at
+        truncation_psi=0.7,         # psi at evaluation; None: no truncation
+        truncation_cutoff=8,        # layers below it are truncated; None: all
+        dlatent_avg_beta=0.995,     # decay of w_avg in training
+        style_mixing_prob=0.9,      # in training
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.mapping = Mapping(latent_size=latent_size, label_size=label_size, dlatent_size=dlatent_size,
+                               num_layers=_num_layers(resolution), mapping_layers=mapping_layers,
+                               mapping_fmaps=mapping_fmaps, mapping_lrmul=mapping_lrmul,
+                               normalize_latents=normalize_latents, layerwise=layerwise, name="mapping")
+        self.synthesis = Synthesis(resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels,
+                                   fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_max=fmap_max, use_noise=use_noise,
+                                   fused_scale=fused_scale, blur_filter=blur_filter, lod=lod, name="synthesis")
+        self.latent_size, self.label_size, self.dlatent_size = latent_size, label_size, dlatent_size
+        self.num_layers, self.resolution = self.synthesis.num_layers, resolution
+        self.truncation_psi, self.truncation_cutoff = truncation_psi, truncation_cutoff
+        self.dlatent_avg_beta, self.style_mixing_prob = dlatent_avg_beta, style_mixing_prob
+        self.dlatent_avg = self.add_weight(name="dlatent_avg", shape=(dlatent_size,), initializer="zeros",
+                                           trainable=False)
+        self.built = True
+
+    def call(self, z, labels=None, truncation_psi="evaluation", truncation_cutoff="evaluation", noise_seed=None,
+             lod=None):
+        """Images of z.
+
+        Args:
+            z: float32 [N, Z].
+            labels: float32 [N, label_size], one-hot, where the network has labels.
+            truncation_psi: psi; 1 or None for no truncation; by default the network's own (0.7 in the published ones).
+            truncation_cutoff: truncate layers below it, None for all; by default the network's own (8).
+            noise_seed: None for the stored noise, int32 [2] for fresh noise.
+            lod: level of detail; by default the network's own.
+        Returns:
+            float32 [N, R, R, C], about [-1, 1], not clipped.
+        """
+        psi = self.truncation_psi if truncation_psi == "evaluation" else truncation_psi
+        cutoff = self.truncation_cutoff if truncation_cutoff == "evaluation" else truncation_cutoff
+        w = self.truncate(self.mapping(z, labels=labels), psi, cutoff)
+        return self.synthesis(w, noise_seed=noise_seed, lod=lod)
+
+    def truncate(self, w, psi, cutoff=None):
+        """Truncation: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None leaves w as it is."""
+        if psi is None:
+            return w
+        average = tf.cast(tf.convert_to_tensor(self.dlatent_avg), w.dtype)
+        truncated = average + (w - average) * psi
+        if cutoff is None:
+            return truncated
+        below = tf.range(self.num_layers)[None, :, None] < cutoff
+        return tf.where(below, truncated, w)
+
+    def mix_styles(self, w, other, seed, lod=0):
+        """Style mixing: with probability `style_mixing_prob`, layers from a random one on take their w from `other`.
+
+        Args:
+            w, other: [N, L, D], codes of two independent z.
+            seed: int32 [2].
+            lod: Python number; only layers that are in use at this level are crossed.
+        Returns:
+            [N, L, D]; one crossing layer for the whole batch, as in the official code.
+        """
+        in_use = self.num_layers - int(lod) * 2
+        chance, at = tf.random.stateless_uniform([2], seed)
+        crossing = 1 + tf.cast(at * tf.cast(in_use - 1, at.dtype), tf.int32)
+        crossing = tf.where(chance < self.style_mixing_prob, crossing, in_use)
+        return tf.where(tf.range(self.num_layers)[None, :, None] < crossing, w, other)
+
+    def updated_dlatent_avg(self, w):
+        """The next w_avg [D] in training: moved towards the batch mean of w [N, L, D] at layer 0 by 1 - beta."""
+        mean = tf.reduce_mean(w[:, 0], axis=0)
+        return mean + (tf.convert_to_tensor(self.dlatent_avg) - mean) * self.dlatent_avg_beta
+
+    def get_config(self):
+        mapping, synthesis = self.mapping.get_config(), self.synthesis.get_config()
+        del mapping["num_layers"]
+        return dict(mapping, **synthesis, truncation_psi=self.truncation_psi, truncation_cutoff=self.truncation_cutoff,
+                    dlatent_avg_beta=self.dlatent_avg_beta, style_mixing_prob=self.style_mixing_prob)
+
+
+def _num_layers(resolution):
+    """L: two styled layers for every resolution from 4 to R."""
+    return int(resolution).bit_length() * 2 - 4

@@ -1,0 +1,165 @@
+"""Building blocks of the StyleGAN networks, channels last.
+
+Source: Karras et al. 2019 (A Style-Based Generator Architecture for GANs) and Karras et al. 2018 (Progressive Growing
+of GANs). Weights keep the shapes of the official files (`[kh, kw, in, out]`, `[in, out]`). Every layer knows its sizes
+from its constructor and makes its weights there, so a network is complete, and can be filled from a file, before it
+has seen an image.
+"""
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+LEAKY_SLOPE = 0.2
+FUSED_FROM = 128    # resampling is fused with its convolution where the larger side is at least this (`fused_scale='auto'`)
+
+
+def leaky_relu(x):
+    return tf.nn.leaky_relu(x, LEAKY_SLOPE)
+
+
+def feature_maps(stage, fmap_base, fmap_decay, fmap_max):
+    """Channels at `stage` (resolution 2^(stage+1)): `min(int(fmap_base / 2^(stage * fmap_decay)), fmap_max)`."""
+    return min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
+
+
+def log2_resolution(resolution):
+    """log2 of a network's image side; ValueError unless it is a power of two, 4 or more."""
+    stages = int(resolution).bit_length() - 1
+    if resolution < 4 or resolution != 2 ** stages:
+        raise ValueError(f"resolution must be a power of two, at least 4; got {resolution}")
+    return stages
+
+
+def is_fused(fused_scale, larger_side):
+    """Whether resampling and convolution are one operation: `fused_scale` is 'auto', True or False."""
+    if fused_scale not in ("auto", True, False):
+        raise ValueError(f"fused_scale must be 'auto', True or False; got {fused_scale!r}")
+    return larger_side >= FUSED_FROM if fused_scale == "auto" else bool(fused_scale)
+
+
+class EqualizedLayer(keras.layers.Layer):
+    """Base of dense and convolution: equalized learning rate (Karras et al. 2018, section 4.1).
+
+    The stored weight is drawn from N(0, 1 / lrmul^2); the weight used is `stored * gain / sqrt(fan_in) * lrmul`, the
+    bias used is `stored * lrmul`.
+    """
+
+    def __init__(self, shape, gain, lrmul, use_bias, **kwargs):
+        super().__init__(**kwargs)
+        self.weight_scale = gain / np.sqrt(np.prod(shape[:-1])) * lrmul
+        self.lrmul = lrmul
+        self.weight = self.add_weight(name="weight", shape=shape, trainable=True,
+                                      initializer=keras.initializers.RandomNormal(0.0, 1.0 / lrmul))
+        self.bias = None
+        if use_bias:
+            self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros", trainable=True)
+        self.built = True
+
+    def used_weight(self, dtype):
+        return tf.cast(self.weight * self.weight_scale, dtype)
+
+    def add_bias(self, x):
+        return x if self.bias is None else x + tf.cast(self.bias * self.lrmul, x.dtype)
+
+
+class Dense(EqualizedLayer):
+    """`[N, inputs] -> [N, outputs]`; `gain` is sqrt(2) before an activation, 1 otherwise."""
+
+    def __init__(self, inputs, outputs, gain=2 ** 0.5, lrmul=1.0, use_bias=True, **kwargs):
+        super().__init__((inputs, outputs), gain, lrmul, use_bias, **kwargs)
+
+    def call(self, x):
+        return self.add_bias(tf.matmul(x, self.used_weight(x.dtype)))
+
+
+class Conv(EqualizedLayer):
+    """`[N, H, W, inputs] -> [N, H', W', outputs]`, zero padded; `resample` None, 'up' (H' = 2H) or 'down' (H' = H/2).
+
+    Unfused: nearest-neighbour upsampling before, or 2x2 averaging after the convolution. Fused: the kernel summed over
+    its four one-pixel shifts, as one convolution of stride 2; the same numbers except at the border.
+    """
+
+    def __init__(self, inputs, outputs, kernel, gain=2 ** 0.5, use_bias=True, resample=None, fused=False, **kwargs):
+        super().__init__((kernel, kernel, inputs, outputs), gain, 1.0, use_bias, **kwargs)
+        self.resample, self.fused, self.outputs = resample, fused, outputs
+
+    def call(self, x):
+        weight = self.used_weight(x.dtype)
+        if self.resample == "up" and self.fused:
+            size = tf.shape(x)
+            kernel = tf.transpose(_sum_of_shifts(weight), [0, 1, 3, 2])
+            y = tf.nn.conv2d_transpose(x, kernel, [size[0], size[1] * 2, size[2] * 2, self.outputs], 2, "SAME")
+            return self.add_bias(tf.ensure_shape(y, [None, None, None, self.outputs]))
+        if self.resample == "down" and self.fused:
+            return self.add_bias(tf.nn.conv2d(x, _sum_of_shifts(weight) * 0.25, 2, "SAME"))
+        if self.resample == "up":
+            x = upscale(x)
+        y = tf.nn.conv2d(x, weight, 1, "SAME")
+        return self.add_bias(downscale(y) if self.resample == "down" else y)
+
+
+def _sum_of_shifts(kernel):
+    """`[k, k, in, out] -> [k + 1, k + 1, in, out]`: the kernel convolved with a 2x2 box."""
+    padded = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
+    return padded[1:, 1:] + padded[:-1, 1:] + padded[1:, :-1] + padded[:-1, :-1]
+
+
+def upscale(x, factor=2):
+    """Nearest-neighbour upsampling, `[N, H, W, C] -> [N, H * factor, W * factor, C]`."""
+    if factor == 1:
+        return x
+    n, h, w, c = tf.shape(x)[0], *x.shape[1:]
+    x = tf.broadcast_to(x[:, :, None, :, None, :], [n, h, factor, w, factor, c])
+    return tf.reshape(x, [n, h * factor, w * factor, c])
+
+
+def downscale(x, factor=2):
+    """Mean over `factor` x `factor` blocks, `[N, H, W, C] -> [N, H / factor, W / factor, C]`."""
+    return x if factor == 1 else tf.nn.avg_pool2d(x, factor, factor, "VALID")
+
+
+def blur(x, blur_filter):
+    """Depthwise, zero-padded convolution with the outer product of `blur_filter` with itself, normalised to sum 1."""
+    if blur_filter is None:
+        return x
+    kernel = np.outer(blur_filter, blur_filter).astype("float32")
+    kernel = np.tile((kernel / kernel.sum())[:, :, None, None], [1, 1, x.shape[-1], 1])
+    return tf.nn.depthwise_conv2d(x, tf.constant(kernel, x.dtype), [1, 1, 1, 1], "SAME")
+
+
+def pixel_norm(x, epsilon=1e-8):
+    """Each feature vector scaled to unit mean square: `x / sqrt(mean(x^2) + epsilon)` over the last axis."""
+    return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), axis=-1, keepdims=True) + epsilon)
+
+
+def instance_norm(x, epsilon=1e-8):
+    """Zero mean and unit (biased) variance for every image and channel, over height and width."""
+    x = x - tf.reduce_mean(x, axis=[1, 2], keepdims=True)
+    return x / tf.sqrt(tf.reduce_mean(tf.square(x), axis=[1, 2], keepdims=True) + epsilon)
+
+
+def minibatch_stddev(x, group_size, num_features):
+    """Append the standard deviation within groups of the batch as `num_features` constant maps.
+
+    Group members are `N / group_size` apart in the batch, as in the official code. A batch smaller than the group is
+    one group.
+
+    Args:
+        x: [N, H, W, C]; N must be a multiple of `min(group_size, N)`, C of `num_features`.
+        group_size: images whose spread is measured together; 0 or 1 appends nothing.
+        num_features: number of maps appended, each from its own share of the channels.
+    Returns:
+        [N, H, W, C + num_features], or x itself.
+    Source: Karras et al. 2018, section 3.
+    """
+    if group_size <= 1:
+        return x
+    n, (h, w, c) = tf.shape(x)[0], x.shape[1:]
+    group = tf.minimum(group_size, n)
+    y = tf.reshape(x, [group, -1, h, w, num_features, c // num_features])      # [G, M, H, W, F, C/F]
+    y = y - tf.reduce_mean(y, axis=0, keepdims=True)
+    y = tf.sqrt(tf.reduce_mean(tf.square(y), axis=0) + 1e-8)                   # [M, H, W, F, C/F]
+    y = tf.reduce_mean(y, axis=[1, 2, 4])[:, None, None, :]                    # [M, 1, 1, F]
+    return tf.concat([x, tf.tile(y, [group, h, w, 1])], axis=-1)               # [N, H, W, C + F]

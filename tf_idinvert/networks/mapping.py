@@ -1,0 +1,68 @@
+"""Mapping network: z -> w, either one w for all layers (StyleGAN) or a w of its own for each (idinvert).
+
+Source: Karras et al. 2019, section 2; Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, footnote 2.
+"""
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tf_idinvert.networks import layers
+
+
+class Mapping(keras.Model):
+    """FC of the papers: latent codes z, and labels where the network has them, to style codes w.
+
+    `mapping(z, labels=None)`: z [N, Z] and labels [N, C] (one-hot, only where `label_size` > 0) -> w [N, L, D], without
+    truncation.
+    """
+
+    def __init__(
+        self,
+        latent_size=512,            # Z
+        label_size=0,               # C; 0: the network takes no labels
+        dlatent_size=512,           # D
+        num_layers=18,              # L, layers of the synthesis network
+        mapping_layers=8,           # number of dense layers
+        mapping_fmaps=512,          # width of all but the last
+        mapping_lrmul=0.01,         # learning rate multiplier
+        normalize_latents=True,     # pixel norm of the input
+        layerwise=False,            # True: the last layer yields a w for every layer (idinvert); False: one, repeated
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.config = dict(latent_size=latent_size, label_size=label_size, dlatent_size=dlatent_size,
+                           num_layers=num_layers, mapping_layers=mapping_layers, mapping_fmaps=mapping_fmaps,
+                           mapping_lrmul=mapping_lrmul, normalize_latents=normalize_latents, layerwise=layerwise)
+        self.label_size, self.dlatent_size, self.num_layers = label_size, dlatent_size, num_layers
+        self.normalize_latents, self.layerwise = normalize_latents, layerwise
+        self.label_weight = None
+        if label_size:
+            self.label_weight = self.add_weight(name="label_weight", shape=(label_size, latent_size), trainable=True,
+                                                initializer=keras.initializers.RandomNormal(0.0, 1.0))
+        width = latent_size * 2 if label_size else latent_size
+        self.dense = []
+        for i in range(mapping_layers):
+            last = dlatent_size * (num_layers if layerwise else 1)
+            outputs = last if i == mapping_layers - 1 else mapping_fmaps
+            self.dense.append(layers.Dense(width, outputs, lrmul=mapping_lrmul, name=f"dense{i}"))
+            width = outputs
+        self.built = True
+
+    def call(self, z, labels=None):
+        x = tf.convert_to_tensor(z)
+        if self.label_size:
+            if labels is None:
+                raise ValueError(f"this network needs labels [N, {self.label_size}]; got none")
+            embedded = tf.matmul(tf.cast(labels, x.dtype), tf.cast(tf.convert_to_tensor(self.label_weight), x.dtype))
+            x = tf.concat([x, embedded], axis=1)
+        if self.normalize_latents:
+            x = layers.pixel_norm(x)
+        for dense in self.dense:
+            x = layers.leaky_relu(dense(x))
+        if self.layerwise:
+            return tf.reshape(x, [-1, self.num_layers, self.dlatent_size])
+        return tf.tile(x[:, None, :], [1, self.num_layers, 1])
+
+    def get_config(self):
+        return dict(self.config)

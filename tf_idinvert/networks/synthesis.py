@@ -1,0 +1,129 @@
+"""Synthesis network: style codes w -> image, one style for each layer.
+
+Source: Karras et al. 2019, section 2 and figure 1; growing: Karras et al. 2018, section 2.
+"""
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tf_idinvert.networks import layers
+
+
+class SynthesisLayer(keras.layers.Layer):
+    """One styled layer: constant or convolution, then noise, bias, leaky ReLU, instance norm, style.
+
+    Exactly one of `const` (the learned 4x4 start) and `conv` (3x3, upsampling in the first layer of a resolution, then
+    with blur) is present; the bias comes after the noise and so belongs to this layer, not to the convolution.
+    """
+
+    def __init__(self, inputs, outputs, resolution, dlatent_size, up, use_noise, fused_scale, blur_filter, **kwargs):
+        super().__init__(**kwargs)
+        self.up, self.blur_filter, self.resolution = up, blur_filter, resolution
+        self.const = self.conv = self.noise = self.noise_weight = None
+        if inputs is None:
+            self.const = self.add_weight(name="const", shape=(1, 4, 4, outputs), initializer="ones", trainable=True)
+        else:
+            fused = up and layers.is_fused(fused_scale, resolution)
+            self.conv = layers.Conv(inputs, outputs, 3, use_bias=False, resample="up" if up else None, fused=fused,
+                                    name="conv")
+        if use_noise:
+            self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1), trainable=False,
+                                         initializer=keras.initializers.RandomNormal(0.0, 1.0))
+            self.noise_weight = self.add_weight(name="noise_weight", shape=(outputs,), initializer="zeros",
+                                                trainable=True)
+        self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros", trainable=True)
+        self.style = layers.Dense(dlatent_size, outputs * 2, gain=1.0, name="style")
+        self.built = True
+
+    def call(self, x, w, noise_seed=None):
+        """x [N, h, h, inputs] (ignored by the constant layer), w [N, D] -> [N, r, r, outputs]."""
+        if self.conv is None:
+            x = tf.tile(tf.cast(tf.convert_to_tensor(self.const), w.dtype), [tf.shape(w)[0], 1, 1, 1])
+        else:
+            x = self.conv(x)
+            if self.up:
+                x = layers.blur(x, self.blur_filter)
+        if self.noise is not None:
+            x = x + self._noise(x, noise_seed) * tf.cast(self.noise_weight, x.dtype)
+        x = layers.instance_norm(layers.leaky_relu(x + tf.cast(self.bias, x.dtype)))
+        scale, shift = tf.split(self.style(w)[:, None, None, :], 2, axis=-1)      # [N, 1, 1, C] each
+        return x * (scale + 1.0) + shift
+
+    def _noise(self, x, seed):
+        if seed is None:
+            return tf.cast(tf.convert_to_tensor(self.noise), x.dtype)
+        shape = [tf.shape(x)[0], self.resolution, self.resolution, 1]
+        return tf.cast(tf.random.stateless_normal(shape, seed), x.dtype)
+
+
+class Synthesis(keras.Model):
+    """`synthesis(w)`: w [N, L, D] -> images [N, R, R, C], RGB about [-1, 1], not clipped.
+
+    Call arguments:
+        noise_seed: None for the fixed noise stored with the network (the default, so that a code has one image), or
+            int32 [2] for fresh noise for every image.
+        lod: level of detail, a Python number >= 0; 0 is full resolution, k means layers of at most R / 2^k, shown at
+            R x R; a fraction blends the two neighbouring levels. Default: the network's own `lod`, 0 when trained.
+        fade: scalar tensor in [0, 1], blends level `lod` (then whole) towards `lod + 1`; so that a fade is one trace.
+    """
+
+    def __init__(
+        self,
+        resolution=1024,            # R, a power of two
+        dlatent_size=512,           # D
+        num_channels=3,             # C
+        fmap_base=8192,             # channels at stage s: min(fmap_base / 2^(s * fmap_decay), fmap_max)
+        fmap_decay=1.0,
+        fmap_max=512,
+        use_noise=True,             # whether layers add noise
+        fused_scale="auto",         # upsampling fused with its convolution: 'auto' (from 128 px), True, False
+        blur_filter=(1, 2, 1),      # after upsampling; None: none
+        lod=0.0,                    # level of detail the weights stand at
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.config = dict(resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels,
+                           fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_max=fmap_max, use_noise=use_noise,
+                           fused_scale=fused_scale, blur_filter=blur_filter, lod=lod)
+        self.resolution, self.lod = resolution, lod
+        self.stages = layers.log2_resolution(resolution)
+        self.num_layers = self.stages * 2 - 2       # L
+
+        def width(stage):
+            return layers.feature_maps(stage, fmap_base, fmap_decay, fmap_max)
+
+        self.styled = []            # the L layers: constant and convolution at 4x4, then two a resolution
+        self.to_rgb = []            # one a resolution, 4x4 first
+        for i in range(self.num_layers):
+            stage = i // 2 + 1
+            inputs = None if i == 0 else width(stage - 1 if i % 2 == 0 else stage)
+            self.styled.append(SynthesisLayer(inputs, width(stage), 2 ** (stage + 1), dlatent_size, i > 0 and i % 2 == 0,
+                                              use_noise, fused_scale, blur_filter, name=f"layer{i}"))
+            if i % 2:
+                self.to_rgb.append(layers.Conv(width(stage), num_channels, 1, gain=1.0, name=f"to_rgb{stage - 1}"))
+        self.built = True
+
+    def call(self, w, noise_seed=None, lod=None, fade=None):
+        lod = self.lod if lod is None else lod
+        level = min(int(lod), self.stages - 2)      # level of the finest layers that run
+        fade = lod - level if fade is None else fade
+        num_layers = self.num_layers - 2 * level
+        features = self.run(w, 0, num_layers - 2, noise_seed=noise_seed)
+        coarser, features = features, self.run(w, max(num_layers - 2, 0), num_layers, features, noise_seed)
+        image = layers.upscale(self.to_rgb[num_layers // 2 - 1](features), 2 ** level)
+        if num_layers == 2 or (isinstance(fade, (int, float)) and fade <= 0):
+            return image
+        coarser = layers.upscale(self.to_rgb[num_layers // 2 - 2](coarser), 2 ** (level + 1))
+        return image + (coarser - image) * tf.cast(fade, image.dtype)
+
+    def run(self, w, start, stop, features=None, noise_seed=None):
+        """Layers `start` to `stop` (exclusive) of the L: features [N, h, h, C] after layer start - 1 -> after stop - 1."""
+        w = tf.convert_to_tensor(w)
+        for i in range(start, stop):
+            seed = None if noise_seed is None else tf.convert_to_tensor(noise_seed) + [0, i]
+            features = self.styled[i](features, w[:, i], noise_seed=seed)
+        return features
+
+    def get_config(self):
+        return dict(self.config, lod=self.lod)
