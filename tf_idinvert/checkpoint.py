@@ -39,11 +39,12 @@ class Models:
     training_generator: Generator | None = None     # G as trained, from which Gs is averaged
 
 
-def load(path):
+def load(path, only=None):
     """Networks of an official pickle, `(G, D, Gs)` or `(E, G, D, Gs)`, or of a file of ours; told by content.
 
     Args:
         path: file name; its suffix does not matter.
+        only: names of the fields of Models that are wanted, to save time and memory; None: all.
     Returns:
         Models.
     Raises:
@@ -51,12 +52,15 @@ def load(path):
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:
-            native = file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
+        native = False
+        if path.is_file():      # opening a pipe would wait for its writer; `pickles` says what else is no file
+            with open(path, "rb") as file:
+                native = file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
     try:
-        return _load_hdf5(path) if native else _from_records(pickles.read(path))
+        models = _load_hdf5(path, only) if native else _from_records(pickles.read(path), only)
+        return _checked(models)
     except pickles.PickleError as error:
         raise CheckpointError(str(error)) from error
     except (conversion.ConversionError, weights.WeightsError) as error:
@@ -95,18 +99,29 @@ def save(models, path, dtype="float32"):
         raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _from_records(records):
+def _checked(models):
+    """The same models; ConversionError where the encoder's codes are not the generator's."""
+    encoder, generator = models.encoder, models.generator
+    if encoder is not None and generator is not None:
+        sizes = [(n.resolution, n.num_layers, n.dlatent_size) for n in (encoder, generator)]
+        if sizes[0] != sizes[1]:
+            raise conversion.ConversionError("encoder and generator do not fit: R, L, D are {} and {}".format(*sizes))
+    return models
+
+
+def _from_records(records, only):
     order = {4: ("encoder", "training_generator", "discriminator", "generator"),
              3: ("training_generator", "discriminator", "generator")}.get(len(records))
-    networks = [conversion.to_network(record) for record in records]
     if order is None:       # a single network, or an incomplete set: what a thing is says where it belongs
-        order = [next(field for field, kind in NETWORK_CLASSES.items()
-                      if isinstance(n, kind) and field != "training_generator") for n in networks]
-    for field, network, record in zip(order, networks, records):
-        if not isinstance(network, NETWORK_CLASSES[field]) or order.count(field) > 1:
+        fields = {kind: field for field, kind in NETWORK_CLASSES.items() if field != "training_generator"}
+        order = [fields[conversion.network_class(record)] for record in records]
+    networks = {}
+    for field, record in zip(order, records):
+        if conversion.network_class(record) is not NETWORK_CLASSES[field] or field in networks:
             raise conversion.ConversionError(
                 f"expected (G, D, Gs) or (E, G, D, Gs); network {record.name!r} is not in its place")
-    return Models(**dict(zip(order, networks)))
+        networks[field] = None if only is not None and field not in only else conversion.to_network(record)
+    return Models(**networks)
 
 
 def _to_records(models):
@@ -129,10 +144,14 @@ def _save_hdf5(models, path, dtype):
             group = file.create_group(field.name)
             group.attrs["config"] = json.dumps(network.get_config())
             for name, array in weights.export_arrays(network).items():
-                group.create_dataset(name, data=array.astype(dtype))
+                with np.errstate(over="ignore"):
+                    stored = array.astype(dtype)
+                if not np.isfinite(stored[np.isfinite(array)]).all():
+                    raise CheckpointError(f"{path}: {field.name}/{name} has values too large for {dtype}")
+                group.create_dataset(name, data=stored)
 
 
-def _load_hdf5(path):
+def _load_hdf5(path, only):
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
@@ -144,9 +163,13 @@ def _load_hdf5(path):
             unknown = sorted(set(file) - set(NETWORK_CLASSES))
             if unknown:
                 raise CheckpointError(f"{path}: holds an unknown network {unknown[0]!r}")
-            return Models(**{field: _read_network(path, file, field) for field in file})
-    except (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError, MemoryError) as error:
-        raise CheckpointError(f"{path}: damaged or truncated HDF5 file ({str(error).splitlines()[0]})") from error
+            wanted = [field for field in file if only is None or field in only]
+            return Models(**{field: _read_network(path, file, field) for field in wanted})
+    except (CheckpointError, weights.WeightsError):
+        raise
+    except Exception as error:      # a damaged file can fail anywhere in the HDF5 library
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{path}: damaged or truncated HDF5 file ({reason})") from error
 
 
 def _read_network(path, file, field):
@@ -158,24 +181,37 @@ def _read_network(path, file, field):
         config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: the arguments of {field!r} cannot be read") from error
-    arrays = dict(_read_arrays(path, group, ""))
-    return weights.build(NETWORK_CLASSES[field], config, arrays)
+    return weights.build(NETWORK_CLASSES[field], config, _read_arrays(path, group))
 
 
-def _read_arrays(path, group, prefix):
-    """Yield (name, float array) of all datasets below a group; plain ones only, so that memory is bounded by the file."""
-    if prefix.count("/") > 8:
-        raise CheckpointError(f"{path}: groups nested too deeply at {prefix!r}")
-    for key in group:
-        item, name = _hard_linked(path, group, key), prefix + key
-        if isinstance(item, h5py.Group):
-            yield from _read_arrays(path, item, name + "/")
-            continue
-        plain = (isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.chunks is None
-                 and not item.is_virtual and not item.external)
-        if not plain or item.id.get_storage_size() != item.size * item.dtype.itemsize:
-            raise CheckpointError(f"{path}: {name!r} is no plain stored array of floats")
-        yield name, np.asarray(item[()], "float32")
+def _read_arrays(path, group):
+    """{name: float32 array} of all datasets below a group.
+
+    Only plain ones, every object once and no more bytes in all than the file has, so that memory is bounded by the file.
+    """
+    arrays, seen, left, pending = {}, set(), path.stat().st_size, [("", group)]
+    while pending:
+        prefix, group = pending.pop()
+        for key in group:
+            item, name = _hard_linked(path, group, key), prefix + key
+            address = h5py.h5o.get_info(item.id).addr
+            if address in seen:
+                raise CheckpointError(f"{path}: {name!r} is stored under another name, too")
+            seen.add(address)
+            if isinstance(item, h5py.Group):
+                pending.append((name + "/", item))
+                continue
+            if not _is_plain(item) or item.nbytes > left:
+                raise CheckpointError(f"{path}: {name!r} is no plain stored array of floats")
+            left -= item.nbytes
+            arrays[name] = np.asarray(item[()], "float32")
+    return arrays
+
+
+def _is_plain(item):
+    """Whether a member is a dataset of floats that lies uncompressed in this file, all of it."""
+    return (isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.chunks is None and not item.is_virtual
+            and not item.external and item.id.get_storage_size() == item.size * item.dtype.itemsize)
 
 
 def _hard_linked(path, group, key):

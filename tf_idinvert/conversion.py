@@ -5,10 +5,9 @@ Source: the published networks of StyleGAN (Karras et al. 2019) and idinvert (Zh
 """
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from tf_idinvert.arguments import ArgumentsError, check_values, shown
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -78,21 +77,27 @@ IMPORT_ENCODER = "from training.networks_encoder import *\n"
 
 # ------------------------------------------------------------------------------------------ from record to network
 
-def to_network(record):
-    """Keras network (Generator, Discriminator or Encoder) of an official record, told by what the record contains.
-
-    Raises:
-        ConversionError: not a network we know, an argument we do not, or variables that do not fit the arguments.
-    """
-    names = record.variables
-    if {"mapping", "synthesis"} <= set(record.components):
-        return _to_generator(record)
-    if "4x4/Dense1/weight" in names:
-        return _to_discriminator(record)
-    if "FromImg/weight" in names or "encoder/input_image_stage/weight" in names:
-        return _to_encoder(record)
+def network_class(record):
+    """Generator, Discriminator or Encoder, told by what an official record contains; else ConversionError."""
+    if set(record.components) == {"mapping", "synthesis"}:
+        return Generator
+    if not record.components and "4x4/Dense1/weight" in record.variables:
+        return Discriminator
+    if not record.components and ("FromImg/weight" in record.variables or "encoder/input_image_stage/weight" in record.variables):
+        return Encoder
     raise ConversionError(f"network {record.name!r} (built by {record.build_func_name!r}) is neither a StyleGAN "
                           "generator or discriminator nor an idinvert encoder")
+
+
+def to_network(record):
+    """Keras network of an official record.
+
+    Raises:
+        ConversionError: not a network we know, or an argument we do not.
+        WeightsError: variables that do not fit the arguments.
+    """
+    readers = {Generator: _to_generator, Discriminator: _to_discriminator, Encoder: _to_encoder}
+    return readers[network_class(record)](record)
 
 
 def _to_generator(record):
@@ -146,46 +151,18 @@ def _constructor_arguments(name, given, known):
         if argument not in FIXED_ARGUMENTS:
             if argument in GENERATOR_ARGUMENTS:      # the official code hands all arguments to all parts
                 continue
-            raise ConversionError(f"network {name!r}: unknown argument {argument}={_shown(value)}")
+            raise ConversionError(f"network {name!r}: unknown argument {argument}={shown(value)}")
         if value != FIXED_ARGUMENTS[argument]:
-            raise ConversionError(f"network {name!r}: {argument}={_shown(value)} is not supported, "
+            raise ConversionError(f"network {name!r}: {argument}={shown(value)} is not supported, "
                                   f"only {FIXED_ARGUMENTS[argument]!r}")
     config = {ours: given.get(official, default) for official, (ours, default) in known.items()}
-    for ours, value in config.items():
-        _check_type(name, ours, value)
-    if "blur_filter" in config and config["blur_filter"] is not None:
+    try:
+        check_values(config)
+    except ArgumentsError as error:
+        raise ConversionError(f"network {name!r}: {error}") from error
+    if config.get("blur_filter") is not None:
         config["blur_filter"] = tuple(config["blur_filter"])
     return config
-
-
-def _check_type(name, argument, value):
-    """ConversionError unless a constructor argument is of the kind it must be; sizes must be believable."""
-    if argument in ("use_noise", "normalize_latents"):
-        fits, expected = isinstance(value, bool), "True or False"
-    elif argument == "fused_scale":
-        fits, expected = isinstance(value, bool) or value == "auto", "'auto', True or False"
-    elif argument == "blur_filter":
-        fits = value is None or (isinstance(value, (list, tuple)) and 0 < len(value) <= 64 and all(map(_number, value)))
-        expected = "None or a list of numbers"
-    elif argument in ("truncation_psi", "truncation_cutoff"):
-        fits, expected = value is None or _number(value), "None or a number"
-    elif argument in ("fmap_base", "fmap_decay", "mapping_lrmul", "dlatent_avg_beta", "style_mixing_prob"):
-        fits, expected = _number(value), "a number"
-    else:
-        lowest = 0 if argument in ("label_size", "mbstd_group_size") else 1
-        fits = isinstance(value, int) and not isinstance(value, bool) and lowest <= value < 2 ** 31
-        expected = f"a whole number, {lowest} or more"
-    if not fits:
-        raise ConversionError(f"network {name!r}: {argument} must be {expected}; got {_shown(value)}")
-
-
-def _number(value):
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _shown(value):
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _scalar(variables, name):
@@ -252,4 +229,4 @@ def _official_arguments(config, known):
 
 
 def _lod(config):
-    return np.float32(config["lod"])
+    return np.asarray(config["lod"], "float32")

@@ -34,7 +34,7 @@ class InversionOptions:
     def __post_init__(self):
         for name, lowest in (("steps", 0), ("batch_size", 1), ("results", 0)):
             value = getattr(self, name)
-            if int(value) != value or value < lowest:
+            if not isinstance(value, (int, np.integer)) or value < lowest:
                 raise ValueError(f"{name} must be a whole number, {lowest} or more; got {value}")
         for name in ("learning_rate", "feature_weight", "domain_weight", "masked_domain_weight"):
             if not 0 <= getattr(self, name) < np.inf:
@@ -97,7 +97,7 @@ class Inversion:
             images: float32 [N, R, R, C] in [-1, 1], RGB.
             start: codes [N, L, D] to begin from; None: E(images).
             mask: [1 or N, R, R, 1 or C], 1 where the losses count and 0 elsewhere; None: everywhere.
-            progress: callable (steps done, steps in all, mean total loss of the batch), called a few times a batch.
+            progress: callable (share done in [0, 1], mean total loss of the batch), called a few times a batch.
         Returns:
             InversionResult. An image's result does not depend on the others.
         Raises:
@@ -138,6 +138,8 @@ class Inversion:
         options = self.options
         codes = self._encode(images) if start is None else start
         start_codes, start_images = codes, self._synthesize(codes)
+        if start_images.shape != images.shape:
+            raise ValueError(f"images are {list(images.shape[1:])}, the network makes {list(start_images.shape[1:])}")
         if mask is not None:
             images = _masked(images, mask)
         target = self._features_of(images) if self.features else tf.zeros([len(images), 1])

@@ -5,10 +5,9 @@ HDF5 files use the same. Complete both ways: every Keras weight is filled exactl
 """
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
+from tf_idinvert.arguments import check_names, check_values
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -151,12 +150,14 @@ def kind(network):
 def build(network_class, config, arrays):
     """A network of the constructor arguments `config`, filled with {official name: array}.
 
-    What is built is never larger than what `arrays` holds: the weights that fix every size are compared first.
+    What is built is never larger than what `arrays` holds: all weights that could make it so are compared first.
 
     Raises:
         WeightsError: arguments and arrays do not fit each other; one line.
     """
     try:
+        check_names(network_class, config)
+        check_values(config)
         _check_sizes(network_class, config, arrays)
         network = network_class(**config)
     except WeightsError:
@@ -170,11 +171,10 @@ def build(network_class, config, arrays):
 def _check_sizes(network_class, config, arrays):
     sizing = {Generator: _generator_sizes, Discriminator: _discriminator_sizes, Encoder: _encoder_sizes}
     for name, shape in sizing[network_class](config):
-        found = list(arrays[name].shape) if name in arrays else None
-        if found is None or any(want not in (have, None) for have, want in itertools.zip_longest(found, shape)):
-            raise WeightsError(
-                f"{network_class.__name__.lower()}: by its arguments {name!r} is "
-                f"{['any' if s is None else s for s in shape]}, the file holds {found or 'none'}")
+        found = list(arrays[name].shape) if name in arrays else "none"
+        if found != shape:
+            raise WeightsError(f"{network_class.__name__.lower()}: by its arguments {name!r} is {shape}, "
+                               f"the file holds {found}")
 
 
 def _width(config, stage):
@@ -182,27 +182,33 @@ def _width(config, stage):
 
 
 def _generator_sizes(config):
+    stages = log2_resolution(config["resolution"])
+    num_layers = stages * 2 - 2
     inputs = config["latent_size"] * (2 if config["label_size"] else 1)
     if config["label_size"]:
         yield "mapping/LabelConcat/weight", [config["label_size"], config["latent_size"]]
     for i in range(config["mapping_layers"]):
-        last = i == config["mapping_layers"] - 1      # D or D * L: the form is told by it
-        yield f"mapping/Dense{i}/weight", [inputs, None if last else config["mapping_fmaps"]]
-        inputs = config["mapping_fmaps"]
-    stages = log2_resolution(config["resolution"])
-    for i in range(stages * 2 - 2):
+        outputs = config["mapping_fmaps"]
+        if i == config["mapping_layers"] - 1:
+            outputs = config["dlatent_size"] * (num_layers if config["layerwise"] else 1)
+        yield f"mapping/Dense{i}/weight", [inputs, outputs]
+        inputs = outputs
+    for i in range(num_layers):
         name, width = f"synthesis/{synthesis_layer_name(i)}", _width(config, i // 2 + 1)
+        if i > 0:
+            yield f"{name}/weight", [3, 3, _width(config, (i + 1) // 2), width]
         yield f"{name}/StyleMod/weight", [config["dlatent_size"], width * 2]
         if config["use_noise"]:
             yield f"synthesis/noise{i}", [1, 1, 4 << i // 2, 4 << i // 2]
-    yield "synthesis/ToRGB_lod0/weight", [1, 1, _width(config, stages - 1), config["num_channels"]]
+    for stage in range(1, stages):
+        yield f"synthesis/ToRGB_lod{stages - 1 - stage}/weight", [1, 1, _width(config, stage), config["num_channels"]]
 
 
 def _discriminator_sizes(config):
     stages = log2_resolution(config["resolution"])
-    yield "FromRGB_lod0/weight", [1, 1, config["num_channels"], _width(config, stages - 1)]
     for stage in range(1, stages):
         width, side = _width(config, stage), 2 << stage
+        yield f"FromRGB_lod{stages - 1 - stage}/weight", [1, 1, config["num_channels"], width]
         appended = config["mbstd_num_features"] if config["mbstd_group_size"] > 1 else 0
         yield ((f"{side}x{side}/Conv0/weight", [3, 3, width, width]) if stage > 1 else
                ("4x4/Conv/weight", [3, 3, width + appended, width]))
@@ -212,7 +218,7 @@ def _discriminator_sizes(config):
 
 def _encoder_sizes(config):
     newer = config["generation"] == "2020-09"
-    width = config["filters"]
+    width = min(config["filters"], config["filters_max"])
     yield (("FromImg/weight", [5, 5, config["num_channels"], width]) if newer else
            ("encoder/input_image_stage/weight", [3, 3, config["num_channels"], width]))
     for i in range(log2_resolution(config["resolution"]) - 2):

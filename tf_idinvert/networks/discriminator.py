@@ -57,6 +57,8 @@ class Discriminator(keras.Model):
                 self.conv1_down.append(layers.Conv(width(stage), width(stage - 1), 3, resample="down", fused=fused,
                                                    name=f"conv1_down_{stage}"))
         appended = mbstd_num_features if mbstd_group_size > 1 else 0
+        if appended and width(1) % appended:
+            raise ValueError(f"mbstd_num_features must divide the {width(1)} channels at 4x4; got {appended}")
         self.conv = layers.Conv(width(1) + appended, width(1), 3, name="conv")
         self.dense0 = layers.Dense(width(1) * 16, width(0), name="dense0")
         self.dense1 = layers.Dense(width(0), max(label_size, 1), gain=1.0, name="dense1")
@@ -66,7 +68,8 @@ class Discriminator(keras.Model):
         lod = self.lod if lod is None else lod
         level = min(int(lod), self.stages - 2)
         fade = lod - level if fade is None else fade
-        image = layers.downscale(tf.convert_to_tensor(x), 2 ** level)
+        x = layers.expect_shape("images", x, [self.resolution, self.resolution, self.config["num_channels"]])
+        image = layers.downscale(x, 2 ** level)
         x = layers.leaky_relu(self.from_rgb[level](image))
         for i in range(level, self.stages - 2):
             x = layers.leaky_relu(self.conv0[i](x))

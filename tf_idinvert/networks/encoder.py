@@ -106,7 +106,8 @@ class Encoder(keras.Model):
         self.built = True
 
     def call(self, x, training=False):
-        x = self.from_image(tf.convert_to_tensor(x), training=training)
+        x = layers.expect_shape("images", x, [self.resolution, self.resolution, self.config["num_channels"]])
+        x = self.from_image(x, training=training)
         for block in self.blocks:
             x = block(layers.downscale(x), training=training)                         # [N, 4, 4, F] at the end
         x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, x.shape[-1] * 16])         # C, H, W as in the files

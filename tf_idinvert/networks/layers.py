@@ -15,6 +15,14 @@ LEAKY_SLOPE = 0.2
 FUSED_FROM = 128    # resampling is fused with its convolution where the larger side is at least this (`fused_scale='auto'`)
 
 
+def expect_shape(name, x, shape):
+    """x as a tensor; ValueError unless it is [N, *shape] as far as its sizes are known."""
+    x = tf.convert_to_tensor(x)
+    if not x.shape.is_compatible_with([None, *shape]):
+        raise ValueError(f"{name}: expected [N, {', '.join(map(str, shape))}]; got {x.shape.as_list()}")
+    return x
+
+
 def leaky_relu(x):
     return tf.nn.leaky_relu(x, LEAKY_SLOPE)
 
@@ -78,7 +86,9 @@ class Conv(EqualizedLayer):
     """`[N, H, W, inputs] -> [N, H', W', outputs]`, zero padded; `resample` None, 'up' (H' = 2H) or 'down' (H' = H/2).
 
     Unfused: nearest-neighbour upsampling before, or 2x2 averaging after the convolution. Fused: the kernel summed over
-    its four one-pixel shifts, as one convolution of stride 2; the same numbers except at the border.
+    its four one-pixel shifts, as one convolution of stride 2. Downwards that is the same function; upwards, where it is
+    a transposed convolution, it is that of the kernel rotated by 180 degrees, as in the official code: weights trained
+    in one form do not fit the other.
     """
 
     def __init__(self, inputs, outputs, kernel, gain=2 ** 0.5, use_bias=True, resample=None, fused=False, **kwargs):

@@ -50,7 +50,7 @@ class Mapping(keras.Model):
         self.built = True
 
     def call(self, z, labels=None):
-        x = tf.convert_to_tensor(z)
+        x = layers.expect_shape("z", z, [self.config["latent_size"]])
         if self.label_size:
             if labels is None:
                 raise ValueError(f"this network needs labels [N, {self.label_size}]; got none")

@@ -105,6 +105,7 @@ class Synthesis(keras.Model):
         self.built = True
 
     def call(self, w, noise_seed=None, lod=None, fade=None):
+        w = layers.expect_shape("w", w, [self.num_layers, self.config["dlatent_size"]])
         lod = self.lod if lod is None else lod
         level = min(int(lod), self.stages - 2)      # level of the finest layers that run
         fade = lod - level if fade is None else fade
@@ -121,7 +122,7 @@ class Synthesis(keras.Model):
         """Layers `start` to `stop` (exclusive) of the L: features [N, h, h, C] after layer start - 1 -> after stop - 1."""
         w = tf.convert_to_tensor(w)
         for i in range(start, stop):
-            seed = None if noise_seed is None else tf.convert_to_tensor(noise_seed) + [0, i]
+            seed = None if noise_seed is None else tf.random.experimental.stateless_fold_in(noise_seed, i)
             features = self.styled[i](features, w[:, i], noise_seed=seed)
         return features
 

@@ -1,0 +1,65 @@
+"""Every tool: `--help` without TensorFlow and in a moment; errors of one line; exit codes."""
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tf_idinvert import cli
+
+TOOLS = sorted((Path(__file__).parents[1] / "tools").glob("*.py"))
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_help_does_not_wait_for_tensorflow(tool):
+    code = ("import runpy, sys; sys.argv = [sys.argv[1], '--help']\n"
+            "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+            "except SystemExit as stop: assert not stop.code\n"
+            "slow = {'tensorflow', 'keras', 'sklearn', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+            "assert not slow, slow")
+    done = subprocess.run([sys.executable, "-c", code, str(tool)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
+
+
+def exit_code(main, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.run(main)
+    return stop.value.code, capsys.readouterr().err
+
+
+def raising(error):
+    def main():
+        raise error
+    return main
+
+
+@pytest.mark.parametrize("error, code, line", [
+    (ValueError("steps: expected\nless"), 2, "error: steps: expected less\n"),
+    (OSError(28, "No space left on device", "x.npy"), 2, "error: [Errno 28] No space left on device: 'x.npy'\n"),
+    (KeyboardInterrupt(), 130, "interrupted\n"),
+])
+def test_errors_become_one_line_and_an_exit_code(error, code, line, capsys):
+    assert exit_code(raising(error), capsys) == (code, line)
+
+
+@pytest.mark.parametrize("returned, code", [(None, 0), (0, 0), (1, 1)])
+def test_what_main_returns_is_the_exit_code(returned, code, capsys):
+    assert exit_code(lambda: returned, capsys) == (code, "")
+
+
+def test_an_error_of_ours_in_the_program_is_not_hidden():
+    with pytest.raises(TypeError):
+        cli.run(raising(TypeError("a defect")))
+
+
+@pytest.mark.parametrize("text", ["0", "x", "nan"])
+def test_numbers_out_of_bounds_are_refused(text):
+    with pytest.raises(ValueError):
+        cli.number(float, 0, exclusive=True)(text)
+
+
+def test_numbers_within_bounds():
+    assert cli.number(int, 0)("0") == 0 and cli.number(float, 0, 1)("0.5") == 0.5
+    with pytest.raises(ValueError):
+        cli.number(int, 0, 10)("11")

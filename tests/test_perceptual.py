@@ -1,0 +1,78 @@
+"""Perceptual features: preprocessing and layer of Keras' VGG16, and files that are not its weights."""
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from tf_idinvert.networks.perceptual import FeaturesError, LayerFeatures, VGG16Features
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    keras.utils.set_random_seed(0)
+    return keras.applications.VGG16(include_top=False, weights=None)
+
+
+def write_notop(path, model, names=("kernel:0", "bias:0")):
+    """The layout of Keras' published file: /block1_conv1/block1_conv1/kernel:0, or older names."""
+    with h5py.File(path, "w") as file:
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            for name, array in zip(names, layer.get_weights()):
+                group.create_dataset(f"{layer.name}/{name}", data=array)
+
+
+@pytest.mark.parametrize("names", [("kernel:0", "bias:0"), ("W_1:0", "b_1:0")])
+def test_vgg16_is_that_of_keras(tmp_path, vgg, names):
+    write_notop(tmp_path / "vgg.h5", vgg, names)
+    images = np.random.default_rng(0).uniform(-1, 1, [2, 32, 32, 3]).astype("float32")
+    layer = keras.Model(vgg.inputs[0], vgg.get_layer("block4_conv3").output)
+    expected = layer(keras.applications.vgg16.preprocess_input((images + 1) * 127.5))
+    features = VGG16Features(tmp_path / "vgg.h5")(images)
+    np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max())
+    assert features.shape == (2, 4, 4, 512) and np.min(features) == 0
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def text(path):
+    path.write_text("<html>not found</html>")
+
+
+def other_hdf5(path):
+    with h5py.File(path, "w") as file:
+        file["x"] = np.zeros(3)
+
+
+def linked(path):
+    with h5py.File(path, "w") as file:
+        file["block1_conv1"] = h5py.ExternalLink("elsewhere.h5", "/")
+
+
+@pytest.mark.parametrize("write", [empty, text, other_hdf5, linked, lambda path: None])
+def test_other_files_give_one_line(tmp_path, write):
+    write(tmp_path / "weights.h5")
+    with pytest.raises(FeaturesError) as error:
+        VGG16Features(tmp_path / "weights.h5")
+    assert "weights.h5" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch):
+    def offline(**kwargs):
+        raise OSError("name or service not known\nmore")
+    monkeypatch.setattr(keras.applications, "VGG16", offline)
+    with pytest.raises(FeaturesError) as error:
+        VGG16Features("imagenet")
+    assert "notop.h5" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_layer_of_any_model():
+    inputs = keras.Input([8, 8, 3])
+    model = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Conv2D(2, 3, name="chosen")(inputs)))
+    features = LayerFeatures(model, "chosen")
+    images = np.ones([1, 8, 8, 3], "float32")
+    np.testing.assert_allclose(features(images), model.get_layer("chosen")(images), atol=1e-6)
+    with pytest.raises(FeaturesError, match="chosen"):
+        LayerFeatures(model, "absent")

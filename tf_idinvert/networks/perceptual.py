@@ -1,0 +1,94 @@
+"""Perceptual features F: VGG16 up to `block4_conv3`, or a layer of any Keras model.
+
+Source: Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1 (conv4_3 of VGG); weights and preprocessing are those of
+`keras.applications.VGG16`.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+VGG16_LAYER = "block4_conv3"
+CAFFE_MEAN = (103.939, 116.779, 123.68)      # of ImageNet, blue, green, red; Keras' VGG preprocessing
+
+
+class FeaturesError(ValueError):
+    """Perceptual weights that cannot be had or read; the message is one line."""
+
+
+class VGG16Features:
+    """F: images [N, H, W, 3] in [-1, 1] -> features [N, h, w, 512] of `block4_conv3`, after ReLU.
+
+    Scaling to 0..255, the change to BGR and the subtraction of the mean happen inside.
+
+    Args:
+        weights: 'imagenet' (fetched by Keras once, then kept in its cache), or the path of Keras' file
+            `vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5`.
+    Raises:
+        FeaturesError: the weights cannot be fetched, or the file is not VGG16's.
+    """
+
+    def __init__(self, weights="imagenet"):
+        fetch = weights == "imagenet"
+        try:
+            vgg = keras.applications.VGG16(include_top=False, weights="imagenet" if fetch else None)
+        except Exception as error:      # no network: the exception depends on the platform
+            raise FeaturesError(f"the ImageNet weights of VGG16 could not be fetched ({str(error).splitlines()[0]}); give "
+                                "the path of vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 instead") from error
+        self.model = keras.Model(vgg.inputs[0], vgg.get_layer(VGG16_LAYER).output)
+        self.model.trainable = False
+        if not fetch:
+            _load_keras_weights(self.model, weights)
+
+    def __call__(self, images):
+        bgr = (images[..., ::-1] + 1.0) * 127.5
+        return self.model(bgr - tf.constant(CAFFE_MEAN, bgr.dtype), training=False)
+
+
+def _load_keras_weights(model, path):
+    """Fill convolutions from a Keras 'notop' HDF5 file: a group a layer, with one kernel and one bias somewhere in it."""
+    try:
+        with h5py.File(path, "r") as file:
+            for layer in model.layers:
+                if layer.weights:
+                    layer.set_weights(_kernel_and_bias(file, layer))
+    except OSError as error:
+        reason = "not an HDF5 file" if Path(path).is_file() else "no such file"
+        raise FeaturesError(f"{path}: VGG16 weights cannot be read: {reason}") from error
+    except KeyError as error:
+        raise FeaturesError(f"{path}: not the weights of VGG16 without top: {str(error.args[0])}") from error
+
+
+def _kernel_and_bias(file, layer):
+    found = []
+    if isinstance(file.get(layer.name, getlink=True), h5py.HardLink) and isinstance(file[layer.name], h5py.Group):
+        file[layer.name].visititems(lambda name, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+    wanted = [tuple(weight.shape) for weight in layer.weights]
+    if sorted(item.shape for item in found) != sorted(wanted):
+        raise KeyError(f"layer {layer.name!r} should hold arrays {wanted}, the file has {[i.shape for i in found]}")
+    return [np.asarray(next(item for item in found if item.shape == shape), "float32") for shape in wanted]
+
+
+class LayerFeatures:
+    """F from a layer of a Keras model with one image input.
+
+    Args:
+        model: keras.Model, images in [-1, 1] -> anything; made from symbolic inputs.
+        layer: name of the layer whose output is taken.
+    Raises:
+        FeaturesError: the model has no such layer.
+    """
+
+    def __init__(self, model, layer):
+        names = [candidate.name for candidate in model.layers]
+        if layer not in names:
+            raise FeaturesError(f"the model has no layer {layer!r}; it has {', '.join(names)}")
+        self.model = keras.Model(model.inputs[0], model.get_layer(layer).output)
+        self.model.trainable = False
+
+    def __call__(self, images):
+        return self.model(images, training=False)
