@@ -3,6 +3,7 @@
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -368,7 +369,7 @@ def test_a_failing_write_keeps_the_old_file(tmp_path, monkeypatch, error):
     before = (tmp_path / "a.png").read_bytes()
 
     def fail(self, file, *args, **options):
-        file.write(b"half")
+        Path(file).write_bytes(b"half")
         raise error
 
     monkeypatch.setattr(Image.Image, "save", fail)
