@@ -25,11 +25,12 @@ def check_names(network_class, config):
            if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
     unknown, missing = sorted(set(config) - set(own)), [name for name in own if name not in config]
     if unknown or missing:
-        raise ArgumentsError(f"unknown argument {shown(unknown[0])}" if unknown else f"lacks the argument {missing[0]!r}")
+        fault = f"unknown argument {shown(unknown[0])}" if unknown else f"lacks the argument {missing[0]!r}"
+        raise ArgumentsError(fault)
 
 
 def check_values(config):
-    """ArgumentsError unless every argument in `config` is of its kind; whether sizes are true, only weights can tell."""
+    """ArgumentsError unless every argument in `config` is of its kind; whether sizes are true, weights must tell."""
     for name, value in config.items():
         fits, expected = _judged(name, value)
         if not fits:
@@ -42,7 +43,7 @@ def _judged(name, value):
         return isinstance(value, bool), "True or False"
     if name == "fused_scale":
         return isinstance(value, bool) or value == "auto", "'auto', True or False"
-    if name == "generation":
+    if name in ("generation", "design"):
         return isinstance(value, str), "text"
     if name == "blur_filter":
         fits = isinstance(value, (list, tuple)) and len(value) <= 64 and all(map(_is_number, value)) and sum(value) != 0

@@ -14,14 +14,16 @@ import h5py
 import numpy as np
 
 from tf_idinvert import atomic, conversion, pickles, weights
+from tf_idinvert.arguments import shown
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
+from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
 
 FORMAT, FORMAT_VERSION = "tf_idinvert", 1
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NETWORK_CLASSES = {"encoder": Encoder, "training_generator": Generator, "discriminator": Discriminator,
-                   "generator": Generator}
+                   "generator": Generator, "latent_discriminator": LatentDiscriminator}
 
 
 class CheckpointError(ValueError):
@@ -35,7 +37,7 @@ class Models:
     encoder: Encoder | None = None
     generator: Generator | None = None
     discriminator: Discriminator | None = None
-    latent_discriminator: object | None = None
+    latent_discriminator: LatentDiscriminator | None = None
     training_generator: Generator | None = None     # G as trained, from which Gs is averaged
 
 
@@ -100,12 +102,16 @@ def save(models, path, dtype="float32"):
 
 
 def _checked(models):
-    """The same models; ConversionError where the encoder's codes are not the generator's."""
-    encoder, generator = models.encoder, models.generator
-    if encoder is not None and generator is not None:
-        sizes = [(n.resolution, n.num_layers, n.dlatent_size) for n in (encoder, generator)]
-        if sizes[0] != sizes[1]:
-            raise conversion.ConversionError("encoder and generator do not fit: R, L, D are {} and {}".format(*sizes))
+    """The same models; ConversionError where the codes of encoder or latent discriminator are not the generator's."""
+    generator = models.generator
+    for network, name, sizes in ((models.encoder, "encoder", ("resolution", "num_layers", "dlatent_size")),
+                                 (models.latent_discriminator, "latent discriminator", ("num_layers", "dlatent_size"))):
+        if network is None or generator is None:
+            continue
+        found, expected = [tuple(getattr(n, size) for size in sizes) for n in (network, generator)]
+        if found != expected:
+            symbols = ", ".join({"resolution": "R", "num_layers": "L", "dlatent_size": "D"}[size] for size in sizes)
+            raise conversion.ConversionError(f"{name} and generator do not fit: {symbols} are {found} and {expected}")
     return models
 
 
@@ -158,11 +164,11 @@ def _load_hdf5(path, only):
                 raise CheckpointError(f"{path}: an HDF5 file, but not one of ours (no format={FORMAT!r}); Keras weight "
                                       "files hold no constructor arguments and cannot be opened here")
             if file.attrs.get("format_version") != FORMAT_VERSION:
-                raise CheckpointError(f"{path}: format version {file.attrs.get('format_version')}; "
-                                      f"this program reads version {FORMAT_VERSION}")
+                version = shown(str(file.attrs.get("format_version")))
+                raise CheckpointError(f"{path}: format version {version}; this program reads version {FORMAT_VERSION}")
             unknown = sorted(set(file) - set(NETWORK_CLASSES))
             if unknown:
-                raise CheckpointError(f"{path}: holds an unknown network {unknown[0]!r}")
+                raise CheckpointError(f"{path}: holds an unknown network {shown(unknown[0])}")
             wanted = [field for field in file if only is None or field in only]
             return Models(**{field: _read_network(path, file, field) for field in wanted})
     except (CheckpointError, weights.WeightsError):
@@ -187,7 +193,7 @@ def _read_network(path, file, field):
 def _read_arrays(path, group):
     """{name: float32 array} of all datasets below a group.
 
-    Only plain ones, every object once and no more bytes in all than the file has, so that memory is bounded by the file.
+    Only plain ones, every object once, no more bytes in all than the file has: so memory is bounded by the file.
     """
     arrays, seen, left, pending = {}, set(), path.stat().st_size, [("", group)]
     while pending:

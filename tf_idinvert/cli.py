@@ -1,11 +1,15 @@
-"""What every command-line tool does alike: quiet TensorFlow, one line for an error, exit codes.
+"""What every command-line tool does alike: quiet TensorFlow, one line for an error, exit codes, options, log, progress.
 
 Exit codes: 0 done; 1 some inputs could not be used, the others are done; 2 nothing could be done; 130 interrupted.
 """
 from __future__ import annotations
 
+import argparse
+import contextlib
+import logging
 import os
 import sys
+from pathlib import Path
 
 
 def run(main):
@@ -35,3 +39,56 @@ def number(kind, lowest, highest=None, exclusive=False):
 
     parse.__name__ = f"{'whole number' if kind is int else 'number'} ({'>' if exclusive else '>='} {lowest})"
     return parse
+
+
+def parser(description):
+    """argparse parser of a tool, whose module docstring is shown as it is written."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def add_option(group, name, *short, **settings):
+    """Add an option --like_this, the original's spelling, that is also understood --like-this."""
+    group.add_argument(*short, name, name.replace("_", "-"), **settings)
+
+
+def add_output_options(group, default):
+    """Add the options that every tool of the original has: where to, how large in the page, on which GPU."""
+    add_option(group, "--output_dir", "-o", default="", help=f"default: {default}")
+    add_option(group, "--viz_size", type=number(int, 0), default=256, help="size in the page, 0: as is (256)")
+    add_option(group, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+
+
+def choose_device(gpu_id):
+    """Let TensorFlow, which must not be imported yet, see this GPU; what the environment says goes first."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", gpu_id)
+
+
+def title(path):
+    """A name for the results of an input: of a folder its name, of a file its name without suffix."""
+    path = Path(os.path.abspath(path))
+    return (path.name if path.is_dir() else path.stem) or "images"
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record):
+        """A full disk must not cover the terminal with tracebacks: what is logged is shown there, too."""
+
+
+def open_log(path):
+    """A logger to the terminal and to a file that starts afresh; its folder is made where it is not there yet."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    log = logging.Logger(Path(path).stem, logging.INFO)      # of this run alone
+    log.addHandler(logging.StreamHandler(sys.stderr))
+    log.addHandler(_LogFile(path, mode="w", encoding="utf-8"))
+    return log
+
+
+@contextlib.contextmanager
+def progress(total, what, unit="it", log=None):
+    """Yield a progress bar on the terminal; what is logged meanwhile is shown above it."""
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+    with logging_redirect_tqdm(loggers=[log] if log else None):
+        with tqdm(total=total, unit=unit, desc=what, smoothing=0.1, disable=None,
+                  bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}") as bar:
+            yield bar

@@ -71,7 +71,7 @@ RUN_ARGUMENTS = {
 }
 GENERATOR_ARGUMENTS = {**MAPPING_ARGUMENTS, **SYNTHESIS_ARGUMENTS, **STYLE_ARGUMENTS}
 
-IMPORT_STYLEGAN = "from training.networks_stylegan import *\n"      # run by the original's loader, from its own checkout
+IMPORT_STYLEGAN = "from training.networks_stylegan import *\n"      # run by the original's loader, in its own checkout
 IMPORT_ENCODER = "from training.networks_encoder import *\n"
 
 
@@ -81,12 +81,13 @@ def network_class(record):
     """Generator, Discriminator or Encoder, told by what an official record contains; else ConversionError."""
     if set(record.components) == {"mapping", "synthesis"}:
         return Generator
-    if not record.components and "4x4/Dense1/weight" in record.variables:
-        return Discriminator
-    if not record.components and ("FromImg/weight" in record.variables or "encoder/input_image_stage/weight" in record.variables):
-        return Encoder
-    raise ConversionError(f"network {record.name!r} (built by {record.build_func_name!r}) is neither a StyleGAN "
-                          "generator or discriminator nor an idinvert encoder")
+    telling = {"4x4/Dense1/weight": Discriminator, "FromImg/weight": Encoder,
+               "encoder/input_image_stage/weight": Encoder}
+    for name, kind in telling.items():
+        if name in record.variables and not record.components:
+            return kind
+    raise ConversionError(f"network {shown(record.name)} (built by {shown(record.build_func_name)}) is neither a "
+                          "StyleGAN generator or discriminator nor an idinvert encoder")
 
 
 def to_network(record):
@@ -151,15 +152,15 @@ def _constructor_arguments(name, given, known):
         if argument not in FIXED_ARGUMENTS:
             if argument in GENERATOR_ARGUMENTS:      # the official code hands all arguments to all parts
                 continue
-            raise ConversionError(f"network {name!r}: unknown argument {argument}={shown(value)}")
+            raise ConversionError(f"network {shown(name)}: unknown argument {shown(argument)[1:-1]}={shown(value)}")
         if value != FIXED_ARGUMENTS[argument]:
-            raise ConversionError(f"network {name!r}: {argument}={shown(value)} is not supported, "
+            raise ConversionError(f"network {shown(name)}: {argument}={shown(value)} is not supported, "
                                   f"only {FIXED_ARGUMENTS[argument]!r}")
     config = {ours: given.get(official, default) for official, (ours, default) in known.items()}
     try:
         check_values(config)
     except ArgumentsError as error:
-        raise ConversionError(f"network {name!r}: {error}") from error
+        raise ConversionError(f"network {shown(name)}: {error}") from error
     if config.get("blur_filter") is not None:
         config["blur_filter"] = tuple(config["blur_filter"])
     return config

@@ -30,7 +30,8 @@ def adversarial_loss(logits):
 def discriminator_loss(real_logits, fake_logits):
     """Logistic loss of a discriminator, `softplus(D(fake)) + softplus(-D(real))`: [N, 1], [N, 1] -> [N].
 
-    The first two terms of Eq. (3), Zhu et al. 2020, in the form of the published code; Eq. (1) and (2), Leng et al. 2021.
+    The first two terms of Eq. (3), Zhu et al. 2020, in the form of the published code; of Eq. (1) and (2), Leng et al.
+    2021.
     """
     return tf.nn.softplus(fake_logits)[:, 0] + tf.nn.softplus(-real_logits)[:, 0]
 

@@ -1,10 +1,10 @@
-"""A pickle machine that executes nothing: it turns an official network pickle into inert values.
+"""A pickle machine that executes nothing: it turns an official network or boundary pickle into inert values.
 
 A pickle is a small program that may import and call anything, so `pickle.Unpickler` is not used. `Machine` knows only
 the opcodes that network pickles contain (as documented in Python's `pickletools`), and where Python would call a class
 it builds one of the few values below. Nothing a file names is imported, called or given attributes. Memory stays in
 proportion to the file's size: every length is compared with what is left of the file, and whatever can multiply data
-is counted. `pickles` turns the values into records.
+is counted. `pickles` turns the values into records, `boundaries` into boundaries.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class DType:
 
 
 class Array:
-    """An array of a file: its value, None until BUILD where the file makes it in two steps."""
+    """An array of a file: its value, None until BUILD where the file makes it in two steps; a list for objects."""
     __slots__ = ("value",)
 
     def __init__(self, value=None):
@@ -85,10 +85,14 @@ class Array:
 
 
 class Machine:
-    """Executes one pickle from a binary file of `size` bytes; `run` gives what it describes."""
+    """Executes one pickle from a binary file of `size` bytes; `run` gives what it describes.
 
-    def __init__(self, file, size):
+    With `objects`, arrays of Python objects are admitted too: the list of their inert values.
+    """
+
+    def __init__(self, file, size, objects=False):
         self.file, self.left = file, size
+        self.types = NUMERIC + ("O8",) if objects else NUMERIC
         self.spare = 2 * size + MAX_TEXT        # bytes that may still be copied
         self.stack, self.below, self.memo = [], [], {}      # below: the stacks under each open mark
         self.actions = {
@@ -108,7 +112,7 @@ class Machine:
             if opcode == pickle.STOP:
                 return self.stack.pop()
             self.step(opcode)
-        raise Refused(f"holds more than {MAX_OPCODES} pickle opcodes, far more than a network needs")
+        raise Refused(f"holds more than {MAX_OPCODES} pickle opcodes, far more than an official file needs")
 
     def step(self, opcode):
         if opcode in _CONSTANTS:
@@ -127,7 +131,7 @@ class Machine:
             self.actions[opcode]()
         else:
             known = pickletools.code2op.get(opcode.decode("latin1"))
-            raise Refused(f"refuses opcode {known.name if known else opcode!r}, which network pickles do not use")
+            raise Refused(f"refuses opcode {known.name if known else opcode!r}, which official files do not use")
 
     def take(self, count):
         """The next `count` bytes of the file, compared with what is left before any memory is taken."""
@@ -211,7 +215,7 @@ class Machine:
         known = _GLOBALS.get(f"{module}.{name}")
         # A dot inside the name would reach an attribute; no admitted name has one.
         if known is None or "." in name:
-            hint = "a PyTorch network?" if module.startswith("torch") else "not part of an official network pickle"
+            hint = "a PyTorch network?" if module.startswith("torch") else "not part of an official file"
             raise Refused(f"refuses to load global {shown(f'{module}.{name}')}: {hint}")
         self.push(known)
 
@@ -235,7 +239,7 @@ class Machine:
         return Array()
 
     def element_type(self, code, align, copy):
-        if type(code) is not str or code not in NUMERIC:
+        if type(code) is not str or code not in self.types:
             raise Refused(f"has an array of type {shown(code) if type(code) is str else kind_of(code)}, "
                            f"expected a number type ({', '.join(NUMERIC)})")
         return DType(code)
@@ -280,7 +284,7 @@ class Machine:
             target.state = state
         elif type(target) is DType and target.dtype is None and type(state) is tuple and len(state) == 8:
             version, order, *parts = state
-            single = target.code.endswith("1")
+            single = target.code.endswith("1") or target.code == "O8"
             if version != 3 or order not in (("|",) if single else ("<", ">")) or parts[:3] != [None] * 3:
                 raise Refused(f"has an element type {target.code} that is not a plain number")
             target.dtype = np.dtype(order + target.code)
@@ -294,6 +298,8 @@ class Machine:
 
     def array(self, raw, dtype, shape, order):
         """A read-only array over `raw`, without a copy unless bytes must be swapped."""
+        if type(dtype) is DType and dtype.dtype is not None and dtype.dtype.hasobject:
+            return self.objects(raw, shape)
         if type(dtype) is not DType or dtype.dtype is None or type(raw) not in (bytes, str):
             raise Refused(f"has an array of {kind_of(raw)} and {kind_of(dtype)}, expected bytes and a number type")
         if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 16:
@@ -310,6 +316,14 @@ class Machine:
             value = value.astype(dtype.dtype.newbyteorder("="))
             value.flags.writeable = False
         return value
+
+    def objects(self, values, shape):
+        """The values of an array of objects, as a list: it stays inert, for NumPy never sees it."""
+        if type(values) is not list or type(shape) is not tuple or not all(type(n) is int for n in shape):
+            raise Refused(f"has an array of objects made of {kind_of(values)}, expected a list")
+        if len(values) != math.prod(shape):
+            raise Refused("has an array of objects whose number does not fit its shape")
+        return values
 
 
 def kind_of(value):

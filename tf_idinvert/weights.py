@@ -1,16 +1,18 @@
 """Weights by their official names: the table of every network, the way in, the way out, and the sizes to expect.
 
 The names and layouts are those of the official files (StyleGAN: Karras et al. 2019; idinvert: Zhu et al. 2020); our own
-HDF5 files use the same. Complete both ways: every Keras weight is filled exactly once, every stored array is used.
+HDF5 files use the same, and for the latent discriminator, which has no official file, names in their manner. Complete
+both ways: every Keras weight is filled exactly once, every stored array is used.
 """
 from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert.arguments import check_names, check_values
+from tf_idinvert.arguments import check_names, check_values, shown
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
+from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
 from tf_idinvert.networks.layers import feature_maps, log2_resolution
 from tf_idinvert.networks.mapping import Mapping
 from tf_idinvert.networks.synthesis import Synthesis
@@ -31,7 +33,7 @@ def table(network):
         return [("dlatent_avg", network.dlatent_avg, "")] + [
             (f"{part}/{name}", variable, layout) for part, sub in parts for name, variable, layout in table(sub)]
     tables = {Mapping: _mapping_weights, Synthesis: _synthesis_weights, Discriminator: _discriminator_weights,
-              Encoder: _encoder_weights}
+              Encoder: _encoder_weights, LatentDiscriminator: _latent_discriminator_weights}
     return list(tables[type(network)](network))
 
 
@@ -111,6 +113,14 @@ def _encoder_weights(encoder):
     yield from unit("Latent_out" if newer else "encoder/encoder_fc", encoder.latent_out, "fc_1")
 
 
+def _latent_discriminator_weights(discriminator):
+    if discriminator.layer_embedding is not None:
+        yield "LayerEmbedding/weight", discriminator.layer_embedding, ""
+    for i, dense in enumerate(discriminator.dense):
+        yield from _equalized(f"Dense{i}", dense)
+    yield from _equalized("Logit", discriminator.logit)
+
+
 def export_arrays(network):
     """{official name: float32 array in official layout} of all weights of a network."""
     return {name: np.transpose(np.asarray(variable), (0, 3, 1, 2)) if layout == "NCHW" else np.asarray(variable)
@@ -125,7 +135,7 @@ def assign_arrays(network, arrays):
     surplus = [name for name in arrays if name not in known]
     if missing or surplus:
         raise WeightsError(f"{kind(network)}: " + "; ".join(
-            f"{what} {len(names)} variable{'s' * (len(names) > 1)} ({', '.join(map(repr, names[:3]))}"
+            f"{what} {len(names)} variable{'s' * (len(names) > 1)} ({', '.join(map(shown, names[:3]))}"
             f"{', ...' if len(names) > 3 else ''})"
             for what, names in (("lacks", missing), ("does not know", surplus)) if names))
     for name, variable, layout in rows:
@@ -169,7 +179,8 @@ def build(network_class, config, arrays):
 
 
 def _check_sizes(network_class, config, arrays):
-    sizing = {Generator: _generator_sizes, Discriminator: _discriminator_sizes, Encoder: _encoder_sizes}
+    sizing = {Generator: _generator_sizes, Discriminator: _discriminator_sizes, Encoder: _encoder_sizes,
+              LatentDiscriminator: _latent_discriminator_sizes}
     for name, shape in sizing[network_class](config):
         found = list(arrays[name].shape) if name in arrays else "none"
         if found != shape:
@@ -227,3 +238,14 @@ def _encoder_sizes(config):
         yield name, [3, 3, min(narrow, width), width]
     yield ("Latent_out/weight" if newer else "encoder/encoder_fc/weight",
            [width * 16, config["num_layers"] * config["dlatent_size"]])
+
+
+def _latent_discriminator_sizes(config):
+    inputs, outputs = config["num_layers"] * config["dlatent_size"], config["mlp_fmaps"]
+    if config["design"] == "layerwise":
+        yield "LayerEmbedding/weight", [config["num_layers"], outputs]
+        inputs = config["dlatent_size"]
+    for i in range(config["mlp_layers"]):
+        yield f"Dense{i}/weight", [inputs, outputs]
+        inputs = outputs
+    yield "Logit/weight", [outputs, 1]

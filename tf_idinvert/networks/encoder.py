@@ -1,8 +1,8 @@
 """Encoder: image -> codes in W+, in the two generations that the authors of In-Domain GAN Inversion published.
 
 They differ in details only: 2020-09 starts with a 5x5 convolution and orders bias, leaky ReLU, batch norm (scale and
-shift); 2020-05 starts with 3x3 and orders batch norm (shift only), leaky ReLU, without biases. The force-in-domain paper
-compares with an encoder without batch norm, so it can be left out.
+shift); 2020-05 starts with 3x3 and orders batch norm (shift only), leaky ReLU, without biases. The force-in-domain
+paper compares with an encoder without batch norm, so it can be left out.
 
 Source: Zhu et al. 2020 (In-Domain GAN Inversion), section 2.1, and the published weights; Leng et al. 2021
 (Force-in-domain GAN inversion), table 1.

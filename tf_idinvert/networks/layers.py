@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 LEAKY_SLOPE = 0.2
-FUSED_FROM = 128    # resampling is fused with its convolution where the larger side is at least this (`fused_scale='auto'`)
+FUSED_FROM = 128    # with `fused_scale='auto'`, resampling is fused with its convolution from this larger side on
 
 
 def expect_shape(name, x, shape):

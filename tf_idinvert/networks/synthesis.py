@@ -98,8 +98,9 @@ class Synthesis(keras.Model):
         for i in range(self.num_layers):
             stage = i // 2 + 1
             inputs = None if i == 0 else width(stage - 1 if i % 2 == 0 else stage)
-            self.styled.append(SynthesisLayer(inputs, width(stage), 2 ** (stage + 1), dlatent_size, i > 0 and i % 2 == 0,
-                                              use_noise, fused_scale, blur_filter, name=f"layer{i}"))
+            up = i > 0 and i % 2 == 0
+            self.styled.append(SynthesisLayer(inputs, width(stage), 2 ** (stage + 1), dlatent_size, up, use_noise,
+                                              fused_scale, blur_filter, name=f"layer{i}"))
             if i % 2:
                 self.to_rgb.append(layers.Conv(width(stage), num_channels, 1, gain=1.0, name=f"to_rgb{stage - 1}"))
         self.built = True
@@ -119,7 +120,7 @@ class Synthesis(keras.Model):
         return image + (coarser - image) * tf.cast(fade, image.dtype)
 
     def run(self, w, start, stop, features=None, noise_seed=None):
-        """Layers `start` to `stop` (exclusive) of the L: features [N, h, h, C] after layer start - 1 -> after stop - 1."""
+        """Layers `start` to `stop` (exclusive): features [N, h, h, C] after layer start - 1 -> after layer stop - 1."""
         w = tf.convert_to_tensor(w)
         for i in range(start, stop):
             seed = None if noise_seed is None else tf.random.experimental.stateless_fold_in(noise_seed, i)

@@ -1,0 +1,30 @@
+"""Fixtures that several tests share."""
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")      # before TensorFlow is imported by a test
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+
+
+@pytest.fixture(scope="session")
+def reference_file():
+    """Callable, (network, file name) -> path of official reference data; skips where they are absent."""
+    def path(network, name):
+        file = REFERENCE / network / name
+        if not file.is_file():
+            pytest.skip(f"needs the official reference data: {REFERENCE.name}/{network}/{name} beside the checkout")
+        return file
+
+    return path
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

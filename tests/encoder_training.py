@@ -1,0 +1,184 @@
+"""What the tests of the three encoder trainings share: linear networks for sums by hand, small real ones, replicas."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tiny
+
+from tf_idinvert import data
+from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
+from tf_idinvert.training import state
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), np.uint8)
+PIXELS, LATENT, CODE = (2, 2, 1), 3, (2, 3)         # of the linear networks
+
+
+# ------------------------------------------------------------------------------- linear networks and their sums
+
+class Linear(keras.Model):
+    """x [N, ...] -> reshaped(x @ matrix), [N, *outputs]; its one weight is the matrix."""
+
+    def __init__(self, matrix, outputs):
+        super().__init__()
+        self.outputs_shape = outputs
+        self.matrix = self.add_weight(name="matrix", shape=matrix.shape, initializer="zeros")
+        self.matrix.assign(matrix)
+        self.built = True
+
+    def call(self, x, training=False):
+        x = tf.matmul(tf.reshape(x, [tf.shape(x)[0], -1]), tf.convert_to_tensor(self.matrix))
+        return tf.reshape(x, [-1, *self.outputs_shape])
+
+
+class LinearGenerator(keras.Model):
+    latent_size = LATENT
+
+    def __init__(self, mapping, synthesis):
+        super().__init__()
+        self.mapping, self.synthesis = Linear(mapping, CODE), Linear(synthesis, PIXELS)
+
+
+class LinearWorld:
+    """E(x) = x e, FC(z) = z f, G(w) = w g, D(x) = x d, D_w(w) = w v, F(x) = x p, all flat, and how they are trained."""
+
+    def __init__(self, rng):
+        self.e, self.f, self.g = rng.standard_normal((4, 6)), rng.standard_normal((3, 6)), rng.standard_normal((6, 4))
+        self.d, self.v, self.p = rng.standard_normal((4, 1)), rng.standard_normal((6, 1)), rng.standard_normal((4, 5))
+        self.generator = LinearGenerator(self.f, self.g)
+        self.encoder, self.discriminator = Linear(self.e, CODE), Linear(self.d, [1])
+        self.latent_discriminator = Linear(self.v, [1])
+
+    def features(self, images):
+        return tf.matmul(tf.reshape(images, [-1, 4]), tf.constant(self.p, tf.float32))
+
+    def reconstruction_terms(self, x):
+        """x [N, 4] -> codes, reconstructions, pixel and feature losses [N], and their gradients to the reconstructions."""
+        codes = x @ self.e
+        y = codes @ self.g
+        off = (y - x) @ self.p
+        return (codes, y, ((y - x) ** 2).mean(1), (off ** 2).mean(1),
+                2 / 4 * (y - x), 2 / 5 * off @ self.p.T)
+
+    @staticmethod
+    def discriminator_step(d, real, fake, gamma):
+        """Logistic loss, R1 and gradient of a linear discriminator: means over the batch."""
+        real_logits, fake_logits = real @ d, fake @ d
+        gradient = (sigmoid(fake_logits) * fake - sigmoid(-real_logits) * real).mean(0)[:, None] + gamma * d
+        logistic = (softplus(fake_logits) + softplus(-real_logits)).mean()
+        return logistic, gamma / 2 * (d ** 2).sum(), gradient
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def linear_images(rng, count=4):
+    """uint8 pictures for the linear networks, and the same flat in [-1, 1]."""
+    images = rng.integers(0, 256, (count, *PIXELS), np.uint8)
+    return images, images.reshape(count, 4) / 127.5 - 1
+
+
+# --------------------------------------------------------------------------------------------- small real networks
+
+def networks(seed=0):
+    """Encoder with batch norm, always the same generator, discriminator with groups of four, latent discriminator."""
+    latent = tiny.randomize(LatentDiscriminator(num_layers=4, dlatent_size=8, mlp_layers=2, mlp_fmaps=8), seed)
+    return (tiny.encoder(seed=seed + 2, resolution=8, num_layers=4), tiny.generator(resolution=8, layerwise=True),
+            tiny.discriminator(seed=seed + 1, resolution=8), latent)
+
+
+def features(images):
+    """8x8 averages of the image in 0..255, the stand-in for perceptual features in the reference data."""
+    return tf.reshape(tf.nn.avg_pool2d((images + 1.0) * 127.5, 8, 8, "VALID"), [tf.shape(images)[0], -1])
+
+
+def sgd(rate):
+    """Plain gradient descent, which unlike Adam shows the scale of a gradient."""
+    return keras.optimizers.SGD(rate)
+
+
+def picture_batches(start=0, batch_size=8):
+    return data.batches(data.ArraySource(PICTURES), batch_size, 0, start, mirror=True)
+
+
+def values(model):
+    return [np.asarray(variable.numpy()) for variable in model.state]
+
+
+def fit(model, batches, count):
+    model.fit(batches, epochs=1, steps_per_epoch=count, verbose=0)
+
+
+def apart(one, other):
+    """Largest difference between two lists of arrays, each relative to the largest value of its array."""
+    return max(float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-3)) for a, b in zip(one, other))
+
+
+# ---------------------------------------------------------------------------------------------- what all must hold
+
+def check_resume(make, batches, path):
+    """Steps after a stop are those of a run without one; `make(seed)` gives the model, `batches(start)` its data."""
+    whole, second = make(0), make(7)
+    fit(whole, batches(0), 2)
+    state.save(path, whole.state)
+    stopped = values(whole)
+    fit(whole, batches(16), 1)
+    assert apart(stopped, values(whole)) > 1e-3
+    state.load(path, second.state)
+    fit(second, batches(int(second.images_seen.numpy())), 1)
+    assert all(np.array_equal(a, b) for a, b in zip(values(whole), values(second)))
+
+
+def check_compiled(make, batch):
+    """Compiled by XLA, the step traces once and is the same step."""
+    results = []
+    for jit in (False, True):
+        model = make(0)
+        before = values(model)
+        step = tf.function(model.train_step, jit_compile=jit)
+        for _ in range(2):
+            logs = step(tf.constant(batch))
+        assert step.experimental_get_tracing_count() == 1
+        results.append(values(model) + [np.asarray(value) for value in logs.values()])
+        assert apart(before, values(model)) > 1e-3
+    assert apart(*results) < 1e-3
+
+
+def run_replicas(make, batches):
+    """In a process of its own: the same steps on one and on two logical CPU devices; prints how far they end apart.
+
+    One device gets the two shares interleaved, since the discriminator's groups are every second image of eight.
+    """
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    start, results = values(make(0)), []
+    for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+        with strategy.scope():
+            model = make(0)
+        order = [0, 4, 1, 5, 2, 6, 3, 7] if not results else list(range(8))
+        fit(model, batches(0).map(lambda batch, order=order: tf.ensure_shape(tf.gather(batch, order), batch.shape)), 2)
+        results.append(values(model))
+        assert strategy.num_replicas_in_sync == len(results)
+    print(json.dumps({"moved": apart(start, results[0]), "apart": apart(*results)}))
+
+
+def check_replicas(test_module):
+    """`test_module.replicas()` calls `run_replicas`; runs it in a process where TensorFlow has not yet started."""
+    root = Path(__file__).parents[1]
+    path = os.pathsep.join([str(root / "tests"), str(root), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, "-c", f"import {test_module}; {test_module}.replicas()"], capture_output=True,
+                          text=True, timeout=300, env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["moved"] > 0.01 and found["apart"] < 1e-4, found

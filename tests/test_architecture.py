@@ -1,0 +1,146 @@
+"""The layout: what a module may import, no cycles, light modules stay light, and tools stand alone.
+
+A new module needs a row in MAY_IMPORT; a new import needs a reason to widen one.
+"""
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tf_idinvert"
+NETWORKS = {f"networks.{name}" for name in ("generator", "discriminator", "encoder", "latent_discriminator")}
+# Module -> (modules of ours, packages besides NumPy and the standard library) that it may import.
+MAY_IMPORT = {
+    "__init__": ((), ()),
+    "atomic": ((), ()),
+    "cli": ((), ("tqdm",)),
+    "arguments": ((), ()),
+    "drawing": ((), ("PIL",)),
+    "portraits": (("drawing",), ("PIL",)),
+    "rendering": (("atomic", "portraits"), ()),
+    "arrays": (("atomic",), ()),
+    "images": (("atomic",), ("PIL",)),
+    "report": (("atomic", "images"), ("PIL", "jinja2")),
+    "data": (("atomic", "images"), ("tensorflow",)),
+    "losses": ((), ("tensorflow",)),
+    "networks.__init__": ((), ()),
+    "networks.layers": ((), ("tensorflow", "keras")),
+    "networks.mapping": (("networks.layers",), ("tensorflow", "keras")),
+    "networks.synthesis": (("networks.layers",), ("tensorflow", "keras")),
+    "networks.generator": (("networks.mapping", "networks.synthesis"), ("tensorflow", "keras")),
+    "networks.discriminator": (("networks.layers",), ("tensorflow", "keras")),
+    "networks.encoder": (("networks.layers",), ("tensorflow", "keras")),
+    "networks.latent_discriminator": (("networks.layers",), ("tensorflow", "keras")),
+    "networks.attributes": (("networks.layers",), ("tensorflow", "keras")),
+    "networks.perceptual": ((), ("tensorflow", "keras", "h5py")),
+    "pickle_machine": ((), ()),
+    "pickles": (("atomic", "pickle_machine"), ()),
+    "weights": (("arguments", "networks.layers", "networks.mapping", "networks.synthesis", *NETWORKS), ()),
+    "conversion": (("arguments", "pickles", "weights", *NETWORKS), ()),
+    "checkpoint": (("arguments", "atomic", "pickles", "weights", "conversion", *NETWORKS), ("h5py",)),
+    "inversion": (("losses",), ("tensorflow",)),
+    "multi_code": (("losses",), ("tensorflow",)),
+    "editing": ((), ()),
+    "boundaries": (("arrays", "atomic", "pickle_machine"), ("sklearn",)),
+    "metrics": ((), ("tensorflow", "tensorflow_gan", "sklearn", "scipy")),
+    "export": ((), ("tensorflow",)),
+    "spool": ((), ()),
+    "results": (("arrays", "atomic"), ()),
+    "inverting": (("cli", "images", "report", "results", "spool", "inversion"), ()),
+    "edits": (("arrays", "cli", "images", "inverting", "report"), ("tensorflow",)),
+    "cli_inversion": (("cli", "images", "results", "inverting", "inversion", "networks.perceptual"), ()),
+    "training.*": (("losses", "atomic", "images", "training.*"), ("tensorflow", "keras", "tqdm")),
+}
+LIGHT = ("images", "pickles", "report", "portraits", "atomic", "arguments", "cli")
+
+
+def modules():
+    """{dotted name within the package: path}"""
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(path):
+    """Dotted names of everything a file imports, anywhere in it; `from package import module` gives package.module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours(path, known):
+    """Names of the package's modules that a file imports."""
+    found = set()
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == PACKAGE.name:
+            candidates = [".".join(parts[1:end]) for end in range(len(parts), 1, -1)]
+            module = next((each for each in candidates if each in known), None)
+            assert module, f"{path.name} imports {name}, which is no module"
+            found.add(module)
+    return found
+
+
+def row(name):
+    """The row of a module: its own or that of its folder."""
+    folder = name.rpartition(".")[0] + ".*"
+    assert name in MAY_IMPORT or folder in MAY_IMPORT, f"{name} has no row in MAY_IMPORT"
+    return MAY_IMPORT.get(name, MAY_IMPORT.get(folder))
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_are_those_of_the_table(name):
+    known = modules()
+    allowed, packages = row(name)
+    surplus = {each for each in ours(known[name], known)
+               if each not in allowed and each.rpartition(".")[0] + ".*" not in allowed}
+    assert not surplus, f"{name} may not import {sorted(surplus)}"
+    others = {each.split(".")[0] for each in imports(known[name])} - {PACKAGE.name, "numpy", *packages}
+    surplus = others - set(sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else others)
+    assert not surplus, f"{name} may not import {sorted(surplus)}"
+
+
+def test_no_cycles():
+    known = modules()
+    graph = {name: ours(path, known) for name, path in known.items()}
+    while graph:
+        leaves = {name for name, needs in graph.items() if not needs & set(graph)}
+        assert leaves, f"these import each other in a circle: {sorted(graph)}"
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+
+
+def test_inversion_losses_and_training_know_no_network():
+    known = modules()
+    for name, path in known.items():
+        if name in ("inversion", "losses", "multi_code") or name.startswith("training."):
+            assert not {each for each in ours(path, known) if each.startswith("networks.")}, name
+
+
+def test_tools_do_not_import_each_other():
+    tools = {path.stem: path for path in (ROOT / "tools").glob("*.py")}
+    for name, path in tools.items():
+        used = {each.split(".")[0] for each in imports(path)}
+        assert not used & (set(tools) | {"tools"}), name
+
+
+def test_light_modules_do_not_load_tensorflow():
+    names = [name for name in LIGHT if name in modules()]
+    code = (f"import sys; from tf_idinvert import {', '.join(names)}; "
+            "sys.exit(' '.join({'tensorflow', 'keras', 'h5py'} & set(sys.modules)) or 0)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_but_definitions_on_import():
+    """No work and no state: at module level stand imports, definitions, constants and docstrings."""
+    allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+    for name, path in modules().items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            assert docstring or isinstance(node, allowed), f"{name}, line {node.lineno}"

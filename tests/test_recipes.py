@@ -1,0 +1,54 @@
+"""Hyper-parameters of StyleGAN training: the published numbers, and how a run is cut to length."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tf_idinvert.networks.discriminator import Discriminator
+from tf_idinvert.networks.generator import Generator
+from tf_idinvert.training import recipes, stylegan
+
+
+def test_official_schedule_is_the_published_one():
+    recipe = recipes.official()
+    assert (recipe.r1_interval, recipe.mirror) == (1, True)
+    assert [(s.resolution, s.kimg, s.fade_kimg, s.batch_size, s.learning_rate) for s in recipe.stages] == [
+        (8, 600, 0, 256, 0.001), (16, 1200, 600, 128, 0.001), (32, 1200, 600, 64, 0.001), (64, 1200, 600, 32, 0.001),
+        (128, 1200, 600, 32, 0.0015), (256, 1200, 600, 32, 0.002), (512, 1200, 600, 32, 0.003),
+        (1024, 17200, 600, 32, 0.003)]
+    assert {(s.r1_gamma, s.average_kimg) for s in recipe.stages} == {(10.0, 10.0)}
+    assert recipe.generator == recipe.discriminator == {"resolution": 1024}
+
+
+def test_official_at_another_resolution_ends_there():
+    recipe = recipes.official(256, 14000)
+    assert recipe.stages[-1].resolution == recipe.generator["resolution"] == 256
+    assert sum(stage.kimg for stage in recipe.stages) == 14000
+
+
+def test_portraits_networks_fit_each_other_and_end_at_full_size():
+    recipe = recipes.portraits()
+    generator, discriminator = Generator(**recipe.generator), Discriminator(**recipe.discriminator)
+    assert (generator.resolution, generator.latent_size, generator.num_layers) == (64, 128, 10)
+    sizes = [sum(int(np.prod(v.shape)) for v in network.trainable_variables) for network in (generator, discriminator)]
+    assert sizes == [896967, 643129]
+    assert recipe.stages[-1].resolution == 64
+    assert all(stage.batch_size % 4 == 0 for stage in recipe.stages)     # groups of the minibatch deviation
+
+
+@pytest.mark.parametrize("kimg", [2, 40, 100, 1500, 5000])
+def test_length_is_as_asked(kimg):
+    phases = stylegan.schedule(recipes.portraits(kimg).stages)
+    assert kimg * 1000 <= phases[-1].stop < kimg * 1000 + 100
+    longer = stylegan.schedule(recipes.portraits(kimg + 1).stages)
+    assert [phase.start for phase in longer][:len(phases)] == [phase.start for phase in phases]
+
+
+def test_run_that_ends_within_a_fade():
+    stages = recipes.official(64, 900).stages
+    assert [(s.resolution, s.kimg, s.fade_kimg) for s in stages] == [(8, 600, 0), (16, 300, 300)]
+
+
+def test_fixed_structure_trains_as_long_at_full_size():
+    recipe = recipes.fixed(recipes.official(256, 14000))
+    assert [(s.resolution, s.kimg, s.fade_kimg, s.batch_size) for s in recipe.stages] == [(256, 14000, 0, 32)]

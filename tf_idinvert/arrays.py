@@ -1,0 +1,117 @@
+"""Arrays of numbers in NumPy's .npy files, from and for anybody: nothing is executed, memory is bounded by the file.
+
+`numpy.load` takes memory as the header claims; here what the header claims must be what the file holds. Format:
+`numpy.lib.format`, version 1.0, which every array of plain numbers has.
+"""
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+
+import numpy as np
+
+from tf_idinvert import atomic
+
+
+class ArrayError(ValueError):
+    """A .npy file that cannot be read; one line that begins with the path."""
+
+
+def read(path):
+    """An array of numbers from a .npy file.
+
+    Raises:
+        ArrayError: missing, something else, damaged, or holding objects, which could run programs.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():      # opening a pipe would wait for its writer
+            raise ArrayError(f"{path}: not a file, expected an array (.npy)")
+        with open(path, "rb") as file:
+            return read_numbers(file, path.stat().st_size, path)
+    except OSError as error:
+        raise ArrayError(f"{path}: {error.strerror or error}") from error
+
+
+def read_numbers(file, size, path):
+    """An array of numbers from an open binary file that holds `size` bytes; `path` is for messages."""
+    shape, fortran, dtype, left = read_header(file, size, path)
+    if dtype.kind not in "fiub":
+        what = "Python objects, which could run programs" if dtype.hasobject else f"values of type {dtype}"
+        raise ArrayError(f"{path}: holds {what}; expected numbers")
+    expected = math.prod(shape) * dtype.itemsize
+    if expected != left:
+        raise ArrayError(f"{path}: damaged or incomplete: {left} bytes for an array of {expected}")
+    data = file.read(expected)
+    if len(data) != expected:
+        raise ArrayError(f"{path}: damaged or incomplete: {len(data)} bytes for an array of {expected}")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def read_header(file, size, path):
+    """(shape, whether in Fortran's order, dtype, bytes left after the header) of an open .npy file of `size` bytes."""
+    start = file.tell()
+    try:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"version {version}")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        if any(length < 0 for length in shape):
+            raise ValueError("negative shape")
+    except OSError:
+        raise
+    except Exception as error:      # a header is an expression; a damaged one can fail anywhere in its parser
+        raise ArrayError(f"{path}: not an array that can be read (.npy, version 1)") from error
+    return shape, fortran, dtype, size - (file.tell() - start)
+
+
+def write(path, array):
+    """Write an array of numbers as .npy, atomically.
+
+    Raises:
+        OSError: the file cannot be written; an older one stays.
+    """
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
+        np.lib.format.write_array(file, np.asarray(array), version=(1, 0), allow_pickle=False)
+
+
+class Rows:
+    """A float32 array in a file that is filled from its beginning; what is not filled is NaN."""
+
+    def __init__(self, file, shape):
+        self.file, self.count = file, 0
+        header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        start, left = file.tell(), math.prod(shape)
+        while left:                 # a disk that is too small is known now, not after hours
+            file.write(np.full(min(left, 1 << 20), np.nan, "<f4").tobytes())
+            left -= min(left, 1 << 20)
+        file.flush()
+        file.seek(start)
+
+    def append(self, values):
+        """Fill on with these values, in C order."""
+        self.file.write(np.ascontiguousarray(values, "<f4").tobytes())
+        self.file.flush()
+        self.count += 1
+
+
+@contextlib.contextmanager
+def filling(path, shape):
+    """Yield `Rows` for a .npy file of this shape; however the block ends, what was filled is kept, whole and readable.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    failure = None
+    with atomic.replacing(path) as temporary, open(temporary, "r+b") as file:
+        rows = Rows(file, shape)
+        try:
+            yield rows
+        except BaseException as error:
+            if not rows.count:
+                raise
+            failure = error
+    if failure is not None:
+        raise failure

@@ -1,0 +1,307 @@
+"""Boundaries: the hyperplane in W or W+ that separates the codes of pictures with an attribute from those without.
+
+Its unit normal is the direction that changes the attribute. Source: Shen et al. 2020 (InterFaceGAN), section 3: a linear
+support vector machine on the codes whose scores are the most confident; the normal of a second attribute is projected
+out for conditional manipulation. The published boundaries of idinvert are for W+, each layer's part of unit length.
+
+Files: the original's .npy (a bare array, or a pickled dictionary, read by `pickle_machine`, which executes nothing), and
+.npz without objects.
+"""
+from __future__ import annotations
+
+import dataclasses
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tf_idinvert import arrays, atomic
+from tf_idinvert.pickle_machine import Array, Machine, Refused
+
+MAX_BYTES = 64 << 20        # the largest known, 1024 px, has 37 KB
+MAX_LAYERS = 64
+
+
+class BoundaryError(ValueError):
+    """A boundary that cannot be found, read, written or used; one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Boundary:
+    """Direction of an attribute.
+
+    Attributes:
+        normal: float32 [1, L, D], or [1, 1, D] for one direction in all layers.
+        layers: tuple of the layers that it is meant for; None: all.
+    """
+
+    normal: np.ndarray
+    layers: tuple | None = None
+
+    def for_network(self, num_layers, width):
+        """The same with a normal of [1, num_layers, width]; BoundaryError where it is for another network."""
+        _, own_layers, own_width = self.normal.shape
+        if own_layers not in (1, num_layers) or own_width != width:
+            raise BoundaryError(f"a boundary of {own_layers} layers of {own_width}, expected {num_layers} of {width} for "
+                                f"this network ({side_of(num_layers)} px)")
+        outside = [layer for layer in self.layers or () if layer >= num_layers]
+        if outside:
+            raise BoundaryError(f"a boundary for layer {outside[0]}; this network has layers 0 to {num_layers - 1}")
+        return Boundary(np.broadcast_to(self.normal, [1, num_layers, width]), self.layers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A boundary and how well it separates: shares of codes on the right side, and numbers of codes.
+
+    `accuracy` and `counts` have 'train' and 'validation', parts of the confident ends, and 'rest', all other codes,
+    which count as positive above the middle of the range of scores. A part without codes has the accuracy NaN.
+    """
+
+    boundary: Boundary
+    accuracy: dict
+    counts: dict
+
+
+def side_of(num_layers):
+    """Resolution R in pixels of a network of L layers."""
+    return 2 ** (num_layers // 2 + 1)
+
+
+# ------------------------------------------------------------------------------------------------- fitting
+
+def fit(codes, scores, keep=0.02, train_share=0.7, unit="layer", seed=0):
+    """Boundary between the codes of high and of low scores.
+
+    Args:
+        codes: [N, L, D], or [N, D] of W. Where all layers of every code are equal, one direction is found and repeated.
+        scores: [N], high where the attribute is present; labels 0 and 1 will do. NaN: the code is left out.
+        keep: how many codes to take from either end: a share up to 0.5, or a count of at least 2.
+        train_share: share of those that the hyperplane is fitted to; the others validate it.
+        unit: 'layer': each layer's part of the normal has length 1; 'all': the whole has.
+        seed: of the split, and of the order of codes with equal scores.
+    Returns:
+        Fit. Positive distances along its normal raise the score.
+    Raises:
+        BoundaryError: arguments that do not fit each other, or scores whose ends are not apart.
+    """
+    codes, scores = _checked(codes, scores)
+    order, count = _ends(scores, keep, seed)
+    negative, positive, rest = order[:count], order[-count:], order[count:-count]
+    rng = np.random.default_rng([seed, 1])
+    train_count = min(max(round(count * train_share), 1), count - 1)
+    ends = [rng.permutation(end) for end in (negative, positive)]
+    parts = {"train": np.concatenate([end[:train_count] for end in ends]),
+             "validation": np.concatenate([end[train_count:] for end in ends]), "rest": rest}
+    middle = (float(scores[order[0]]) + float(scores[order[-1]])) / 2
+    labels = scores > middle
+    labels[positive], labels[negative] = True, False
+
+    shared = codes.ndim == 2 or bool((codes == codes[:, :1]).all())
+    vectors = codes if codes.ndim == 2 else codes[:, 0] if shared else codes.reshape(len(codes), -1)
+    direction, offset = _hyperplane(vectors[parts["train"]], labels[parts["train"]], seed)
+    accuracy = {part: float(np.mean((vectors[rows] @ direction > offset) == labels[rows])) if len(rows) else float("nan")
+                for part, rows in parts.items()}
+    normal = direction.reshape(1, 1, -1) if shared else direction.reshape(1, *codes.shape[1:])
+    if shared and codes.ndim == 3:
+        normal = np.repeat(normal, codes.shape[1], axis=1)
+    return Fit(Boundary(_unit(normal, unit)), accuracy, {part: len(rows) for part, rows in parts.items()})
+
+
+def _checked(codes, scores):
+    codes, scores = np.asarray(codes, np.float32), np.asarray(scores, np.float64).squeeze()
+    if codes.ndim not in (2, 3) or scores.shape != codes.shape[:1]:
+        raise BoundaryError(f"expected codes [N, L, D] or [N, D] and as many scores, got {list(codes.shape)} and "
+                            f"{list(scores.shape)}")
+    known = np.isfinite(scores)
+    if not np.isfinite(codes[known]).all():
+        raise BoundaryError("codes that are NaN or infinite")
+    return codes[known], scores[known]
+
+
+def _ends(scores, keep, seed):
+    """(indices by rising score, how many to take from either end)"""
+    if not (0 < keep <= 0.5 or keep >= 2):
+        raise BoundaryError(f"expected to keep a share up to 0.5 or a count of at least 2, got {keep:g}")
+    count = int(keep) if keep >= 2 else int(len(scores) * keep + 1e-9)
+    if not 2 <= count <= len(scores) // 2:
+        raise BoundaryError(f"keeping {keep:g} of {len(scores)} codes with scores gives {count} at either end, expected 2 to "
+                            f"{len(scores) // 2}")
+    shuffled = np.random.default_rng(seed).permutation(len(scores))
+    order = shuffled[np.argsort(scores[shuffled], kind="stable")]
+    low, high = scores[order[count - 1]], scores[order[-count]]
+    if not low < high:
+        raise BoundaryError(f"the {count} highest and the {count} lowest scores both reach {low:g}: keep fewer, or give "
+                            "scores that differ")
+    return order, count
+
+
+def _hyperplane(vectors, labels, seed):
+    """(unit direction [K], offset): positive where `vectors @ direction > offset`."""
+    from sklearn.svm import LinearSVC       # takes a second to import, which reading a boundary should not cost
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    scale = float(vectors.std()) or 1.0
+    machine = LinearSVC(dual="auto", max_iter=20_000, random_state=seed)
+    machine.fit((vectors - mean) / scale, labels)
+    direction = machine.coef_[0]
+    length = float(np.linalg.norm(direction))
+    if not length > 0:
+        raise BoundaryError("the codes of the two ends cannot be told apart")
+    offset = float(mean @ direction - machine.intercept_[0] * scale) / length
+    return (direction / length).astype(np.float32), offset
+
+
+def _unit(normal, unit):
+    """Normal scaled to length 1, in each layer ('layer') or as a whole ('all')."""
+    if unit not in ("layer", "all"):
+        raise BoundaryError(f"unit: expected 'layer' or 'all', got {unit!r}")
+    length = np.linalg.norm(normal, axis=-1 if unit == "layer" else (1, 2), keepdims=True)
+    return (normal / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def conditional(boundary, others):
+    """The boundary without what it shares with others, so that moving along it leaves their scores as they are.
+
+    In every layer the normals of the others are projected out of the boundary's, so that this holds for any choice of
+    layers; then each layer is given unit length again. Source: Shen et al. 2020, section 3.2, Fig. 2.
+
+    Args:
+        boundary: Boundary.
+        others: Boundaries of the same shape, at least one.
+    Raises:
+        BoundaryError: other shapes, or nothing is left.
+    """
+    wrong = [other for other in others if other.normal.shape != boundary.normal.shape]
+    if wrong or not others:
+        raise BoundaryError(f"expected other boundaries of {list(boundary.normal.shape)}, got "
+                            f"{list(wrong[0].normal.shape) if wrong else 'none'}")
+    primary = boundary.normal[0].astype(np.float64)                                        # [L, D]
+    directions = np.stack([other.normal[0] for other in others], axis=-1).astype(np.float64)   # [L, D, K]
+    for layer, basis in enumerate(directions):
+        shares = np.linalg.lstsq(basis, primary[layer], rcond=1e-6)[0]
+        left = primary[layer] - basis @ shares
+        if np.linalg.norm(left) <= 1e-4 * np.linalg.norm(primary[layer]):
+            raise BoundaryError(f"nothing is left of the boundary in layer {layer}: it is a sum of the others")
+        primary[layer] = left
+    return Boundary(_unit(primary[None], "layer"), boundary.layers)
+
+
+# ------------------------------------------------------------------------------------------------- files
+
+def read(path):
+    """A boundary from a .npy file of the original's, bare or with a pickled dictionary, or from a .npz of ours.
+
+    Raises:
+        BoundaryError: missing, something else, damaged or hostile; nothing is executed.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():      # opening a pipe would wait for its writer
+            raise BoundaryError(f"{path}: not a file, expected a boundary (.npy or .npz)")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise BoundaryError(f"{path}: {size} bytes, expected a boundary of at most {MAX_BYTES}")
+        data = path.read_bytes()
+        return _read_zip(data, path) if data.startswith(b"PK") else _read_npy(data, path)
+    except OSError as error:
+        raise BoundaryError(f"{path}: {error.strerror or error}") from error
+    except arrays.ArrayError as error:
+        raise BoundaryError(str(error)) from error
+
+
+def _read_npy(data, path):
+    file = io.BytesIO(data)
+    shape, _, dtype, left = arrays.read_header(file, len(data), path)
+    if not dtype.hasobject:
+        return _boundary(arrays.read_numbers(io.BytesIO(data), len(data), path), None, path)
+    try:
+        values = Machine(file, left, objects=True).run()
+        values = values.value if isinstance(values, Array) else None
+    except Refused as error:
+        raise BoundaryError(f"{path}: {error}") from error
+    except Exception as error:      # a damaged file can fail anywhere in the machine
+        raise BoundaryError(f"{path}: damaged, not a readable boundary ({type(error).__name__})") from error
+    content = values[0] if type(values) is list and len(values) == 1 else None
+    if type(content) is not dict or not isinstance(content.get("boundary"), Array):
+        raise BoundaryError(f"{path}: expected an array, or a dictionary with an array 'boundary'")
+    about = content.get("meta_data")
+    layers = about.get("manipulate_layers") if type(about) is dict else None
+    return _boundary(content["boundary"].value, layers, path)
+
+
+def _read_zip(data, path):
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+            if "boundary.npy" not in sizes or sum(sizes.values()) > MAX_BYTES:
+                raise BoundaryError(f"{path}: not a boundary: an archive of {', '.join(sizes)[:60] or 'nothing'}")
+            found = {}
+            for name in ("boundary.npy", "manipulate_layers.npy"):
+                if name in sizes:
+                    with archive.open(name) as file:
+                        found[name] = arrays.read_numbers(file, sizes[name], path)
+    except (BoundaryError, arrays.ArrayError):
+        raise
+    except Exception as error:      # archives have many ways to be damaged
+        raise BoundaryError(f"{path}: damaged archive ({type(error).__name__})") from error
+    return _boundary(found["boundary.npy"], found.get("manipulate_layers.npy"), path)
+
+
+def _boundary(normal, layers, path):
+    """Boundary from what a file says, checked."""
+    if not isinstance(normal, np.ndarray) or normal.dtype.kind != "f" or normal.ndim > 3 or 0 in normal.shape:
+        raise BoundaryError(f"{path}: expected a normal [1, L, D] of floats")
+    normal = normal.reshape([1] * (3 - normal.ndim) + list(normal.shape))
+    if normal.shape[0] != 1 or normal.shape[1] > MAX_LAYERS or not np.isfinite(normal).all() or not normal.any():
+        raise BoundaryError(f"{path}: expected a normal [1, L, D], finite and not 0; got {list(normal.shape)}")
+    return Boundary(normal.astype(np.float32), _layers(layers, path))
+
+
+def _layers(layers, path):
+    if isinstance(layers, Array):
+        layers = layers.value
+    if isinstance(layers, np.ndarray):
+        layers = layers.ravel()[:MAX_LAYERS + 1].tolist()
+    if layers is None:
+        return None
+    if not isinstance(layers, (list, tuple)) or len(layers) > MAX_LAYERS:
+        raise BoundaryError(f"{path}: expected manipulate_layers to be a list of at most {MAX_LAYERS} layers")
+    layers = [layer.value.item() if isinstance(layer, Array) and np.size(layer.value) == 1 else layer for layer in layers]
+    if not all(type(layer) is int and 0 <= layer < MAX_LAYERS for layer in layers):
+        raise BoundaryError(f"{path}: expected manipulate_layers to be whole numbers from 0")
+    return tuple(sorted(set(layers))) or None
+
+
+def write(path, boundary):
+    """Write a boundary, atomically: the original's form if `path` ends in .npy, without any pickle if in .npz.
+
+    The original's form is a bare array, and a pickled dictionary where layers are given; every NumPy opens it.
+
+    Raises:
+        BoundaryError: another suffix, or a file that cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".npy", ".npz"):
+        raise BoundaryError(f"{path}: a boundary's file ends in .npy (the original's form) or .npz (without pickles)")
+    normal = np.ascontiguousarray(boundary.normal, "<f4")
+    try:
+        with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
+            if path.suffix == ".npz":
+                layers = {} if boundary.layers is None else {"manipulate_layers": np.asarray(boundary.layers, np.int64)}
+                np.savez(file, boundary=normal, **layers)
+            elif boundary.layers is None:
+                np.lib.format.write_array(file, normal, version=(1, 0), allow_pickle=False)
+            else:
+                _write_dictionary(file, normal, boundary.layers)
+    except OSError as error:
+        raise BoundaryError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _write_dictionary(file, normal, layers):
+    content = np.array({"boundary": normal, "meta_data": {"manipulate_layers": list(layers)}}, dtype=object)
+    np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
+    # NumPy 2 names a module that the NumPy of the original's time lacks; the old name opens everywhere. In protocol 3 a
+    # name is followed by a line break and counted nowhere.
+    file.write(pickle.dumps(content, protocol=3).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))

@@ -1,0 +1,145 @@
+"""Edits of codes: interpolation, manipulation along a direction, style mixing; and the stitching of semantic diffusion.
+
+Codes are float32 [N, L, D], a w for each of L layers; pictures are [..., R, R, C], of any number type. Source: Zhu et al.
+2020 (In-Domain GAN Inversion), section 3.4; manipulation is `w + alpha * n` on the chosen layers (section 4.2 of Shen et
+al. 2020, InterFaceGAN), style mixing is that of Karras et al. 2019, section 3.1.
+"""
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+CROP_RESOLUTION, CROP_SIZE, CROP_CENTER_X, CROP_CENTER_Y = 256, 110, 125, 145     # of the published code, for faces
+
+
+class EditingError(ValueError):
+    """Codes, layers or a crop that do not fit; one line."""
+
+
+def interpolate(source, target, count):
+    """Codes on the straight line from one code to another.
+
+    Args:
+        source, target: [N, L, D].
+        count: how many codes, at least 2, evenly spaced; the first is the source, the last the target.
+    Returns:
+        float32 [N, count, L, D].
+    """
+    source, target = _codes("source", source), _codes("target", target)
+    if source.shape != target.shape:
+        raise EditingError(f"interpolate: codes of {list(source.shape)} and {list(target.shape)}, expected the same shape")
+    if count < 2:
+        raise EditingError(f"interpolate: expected a count of at least 2, got {count}")
+    share = np.linspace(0, 1, count, dtype=np.float32)[:, None, None]
+    return source[:, None] * (1 - share) + target[:, None] * share
+
+
+def manipulate(codes, normal, distances, layers=None):
+    """Codes moved along a direction: `w + distance * normal` on the chosen layers, unchanged on the others.
+
+    Args:
+        codes: [N, L, D].
+        normal: [1, L, D], or [1, 1, D] for one direction in all layers.
+        distances: [S], signed; in units of the normal's length.
+        layers: indices in 0..L-1; None: all.
+    Returns:
+        float32 [N, S, L, D].
+    """
+    codes, normal = _codes("codes", codes), _codes("normal", normal)
+    length = codes.shape[1]
+    if normal.shape[0] != 1 or normal.shape[1] not in (1, length) or normal.shape[2] != codes.shape[2]:
+        raise EditingError(f"manipulate: a direction of {list(normal.shape)} for codes of {list(codes.shape)}, expected "
+                           f"[1, {length}, {codes.shape[2]}]")
+    moves = np.asarray(distances, np.float32)[:, None, None] * normal * _chosen(layers, length)
+    return codes[:, None] + moves
+
+
+def mix_styles(content, style, layers):
+    """Codes of `content` whose chosen layers are those of `style`.
+
+    Args:
+        content, style: [N, L, D]; one of the two may have N = 1, it is then used for all of the other.
+        layers: indices in 0..L-1 that come from `style`.
+    Returns:
+        float32 [N, L, D].
+    """
+    content, style = _codes("content", content), _codes("style", style)
+    if content.shape[1:] != style.shape[1:] or 1 != len(content) != len(style) != 1:
+        raise EditingError(f"mix_styles: codes of {list(content.shape)} and {list(style.shape)} do not fit")
+    return np.where(_chosen(layers, content.shape[1]) > 0, style, content)
+
+
+def parse_layers(text, num_layers):
+    """Layers as people write them: '0,1,2-5' -> (0, 1, 2, 3, 4, 5); nothing -> None, which means all.
+
+    Raises:
+        EditingError: anything else, or a layer outside 0..num_layers-1.
+    """
+    chosen = set()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        ends = re.fullmatch(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", part)
+        if not ends or int(ends[2] or ends[1]) < int(ends[1]):
+            raise EditingError(f"layers {text!r}: expected indices and ranges such as 0,1,2-5")
+        chosen.update(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
+    return check_layers(sorted(chosen), num_layers) if chosen else None
+
+
+def check_layers(layers, num_layers):
+    """The same layers as a tuple of int; EditingError where one is not in 0..num_layers-1."""
+    outside = [layer for layer in layers if not 0 <= layer < num_layers]
+    if outside:
+        raise EditingError(f"layer {outside[0]}: expected 0 to {num_layers - 1}, for the network has {num_layers} layers")
+    return tuple(int(layer) for layer in layers)
+
+
+def crop_box(resolution, size=None, center_x=None, center_y=None):
+    """The square that diffusion copies: (top, left, side) in pixels.
+
+    Args:
+        resolution: R.
+        size, center_x, center_y: pixels at this resolution; None: those of the published code (110, 125, 145 at 256
+            px), scaled to R.
+    Raises:
+        EditingError: the square is not inside the picture.
+    """
+    def scaled(value, default):
+        return round(default * resolution / CROP_RESOLUTION) if value is None else value
+
+    side = max(1, scaled(size, CROP_SIZE))
+    left, top = scaled(center_x, CROP_CENTER_X) - side // 2, scaled(center_y, CROP_CENTER_Y) - side // 2
+    if not 0 <= left <= resolution - side or not 0 <= top <= resolution - side:
+        raise EditingError(f"crop of {side} px around x {left + side // 2}, y {top + side // 2}: reaches beyond the picture "
+                           f"of {resolution} px")
+    return top, left, side
+
+
+def stitch(target, context, box):
+    """`context` with the square `box` (see `crop_box`) of `target` copied into it; both [..., R, R, C]."""
+    top, left, side = box
+    if target.shape[-3:] != context.shape[-3:]:
+        raise EditingError(f"stitch: pictures of {list(target.shape)} and {list(context.shape)} do not fit")
+    stitched = np.array(context)
+    inside = (Ellipsis, slice(top, top + side), slice(left, left + side), slice(None))
+    stitched[inside] = target[inside]
+    return stitched
+
+
+def box_mask(resolution, box):
+    """float32 [1, R, R, 1]: 1 inside the square `box`, 0 elsewhere."""
+    shape = [1, resolution, resolution, 1]
+    return stitch(np.ones(shape, np.float32), np.zeros(shape, np.float32), box)
+
+
+def _codes(name, codes):
+    codes = np.asarray(codes, np.float32)
+    if codes.ndim != 3:
+        raise EditingError(f"{name}: expected [N, L, D], got shape {list(codes.shape)}")
+    return codes
+
+
+def _chosen(layers, num_layers):
+    """float32 [L, 1]: 1 for the chosen layers."""
+    chosen = np.zeros([num_layers, 1], np.float32)
+    chosen[list(range(num_layers) if layers is None else check_layers(layers, num_layers))] = 1
+    return chosen

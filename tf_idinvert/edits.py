@@ -1,0 +1,91 @@
+"""Edited codes become files: a PNG of every result, the codes, and one page; row by row, so that memory does not grow.
+
+For a job named JOB there are, beside each other: JOB/ with the pictures, JOB_codes.npy, JOB.html. Whatever ends a run
+early, what is done is kept: the codes of what is not done are NaN.
+"""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import arrays, cli, images, report
+from tf_idinvert.inverting import CANNOT_GO_ON
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of the page: results, with cells before and after them. A cell is text, the path of a picture, or None."""
+
+    codes: np.ndarray       # [K, L, D]
+    files: list             # names of the K pictures, without suffix
+    before: list
+    after: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """What the page says besides its rows; `first` is a row of cells above them, or None."""
+
+    title: str
+    headers: list
+    summary: dict
+    notes: list = dataclasses.field(default_factory=list)
+    first: list | None = None
+    viz_size: int = 256
+
+
+def write(base, rows, shape, synthesis, batch_size, page, log):
+    """Draw and write all rows.
+
+    Args:
+        base: path of the job, FOLDER/JOB, in an existing folder.
+        rows: iterable of `Row`; read once.
+        shape: of all codes, [..., K, L, D]: the leading axes count the rows.
+        synthesis: callable, codes [N, L, D] -> images [N, R, R, C].
+        batch_size: codes drawn together.
+        page: Page.
+        log: logging.Logger.
+    Raises:
+        ValueError, OSError: a file cannot be written, or a code cannot be drawn; what was done before is kept.
+    """
+    draw = tf.function(synthesis, input_signature=[tf.TensorSpec([None, *shape[-2:]], tf.float32)])
+    pictures, done = Path(base), []
+    pictures.mkdir(exist_ok=True)
+    try:
+        with arrays.filling(f"{base}_codes.npy", shape) as codes, \
+                cli.progress(int(np.prod(shape[:-2])), page.title.lower(), log=log) as bar:
+            for row in rows:
+                for first in range(0, len(row.codes), batch_size):
+                    drawn = draw(tf.constant(row.codes[first:first + batch_size], tf.float32)).numpy()
+                    for name, picture in zip(row.files[first:], drawn):
+                        images.save(pictures / f"{name}.png", picture)
+                    bar.update(len(drawn))
+                codes.append(row.codes)
+                done.append(dataclasses.replace(row, codes=None))
+    except CANNOT_GO_ON:
+        with contextlib.suppress(OSError, ValueError):
+            _write_page(base, done, page, log)
+        raise
+    _write_page(base, done, page, log)
+
+
+def _write_page(base, rows, page, log):
+    if not rows:
+        return
+    path = Path(f"{base}.html")
+    table = [page.first] if page.first else []
+    table += [[*row.before, *(Path(base) / f"{name}.png" for name in row.files), *row.after] for row in rows]
+    cells = ([_cell(cell, path.parent) for cell in row] for row in table)
+    report.write(path, page.title, page.headers, cells, summary=page.summary, notes=page.notes, viz_size=page.viz_size)
+    log.info("%d pictures -> %s", sum(len(row.files) for row in rows), path)
+
+
+def _cell(value, folder):
+    if not isinstance(value, Path):
+        return value
+    inside = value.relative_to(folder).as_posix() if folder in value.parents else ""
+    return report.Picture(images.read(value), href=inside)

@@ -1,0 +1,151 @@
+"""From files to a folder of results: reads pictures, inverts them batch by batch, writes pictures, codes and the page.
+
+The optimisation itself is in `inversion`, the form of the folder in `results`. Whatever ends a run early, what is done
+is kept.
+"""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tf_idinvert import cli, images, report, results
+from tf_idinvert.inversion import Inversion
+from tf_idinvert.spool import Spool
+
+CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # full disks are OSError, or ImageError, a ValueError
+
+
+class Inverter:
+    """Inverts pictures into folders; compiled once for all folders.
+
+    Args:
+        models: Models with a generator, and an encoder where one is needed.
+        options: InversionOptions.
+        features: see `inversion.Inversion`.
+        random_seed: start from the mapped code of a random z of this seed; None: from the encoder's.
+        viz_size: see `report.write`.
+        log: logging.Logger.
+        record: dict that goes into options.json, 'arguments' and the like.
+        notes: for the page.
+    """
+
+    def __init__(self, models, options, features, *, random_seed, viz_size, log, record, notes=()):
+        self.models, self.options, self.random_seed, self.viz_size = models, options, random_seed, viz_size
+        self.log, self.record, self.notes = log, record, [note for note in notes if note]
+        self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
+                                   options=options)
+
+    def __call__(self, listing, folder):
+        """Invert a listing of (name, path) into an existing folder -> number of pictures done.
+
+        A picture that cannot be read is reported and left out.
+        """
+        run = _Folder(Path(folder), self.options.result_steps(), self.models.generator.resolution, self.notes)
+        started = time.time()
+        try:
+            self._invert_all(listing, run)
+        except CANNOT_GO_ON:
+            with contextlib.suppress(OSError, ValueError):
+                self._finish(run, listing, started)
+            raise
+        self._finish(run, listing, started)
+        return len(run.names)
+
+    def _invert_all(self, listing, run):
+        batch_size, steps = self.options.batch_size, max(self.options.steps, 1)
+        with cli.progress(len(listing) * steps, "inversion", log=self.log) as bar:
+            for first in range(0, len(listing), batch_size):
+                batch = self._readable(listing[first:first + batch_size], run)
+                if batch:
+                    names, pictures = zip(*batch)
+
+                    def progress(share, loss):
+                        bar.n = round((first + share * len(names)) * steps)
+                        bar.set_postfix_str(f"loss {loss:.4f}")
+
+                    start = None
+                    if self.random_seed is not None:
+                        start = random_codes(self.models.generator, self.random_seed, first, len(names))
+                    run.add(names, pictures, self.inversion(pictures, start=start, progress=progress))
+                bar.n = min(first + batch_size, len(listing)) * steps
+                bar.refresh()
+
+    def _readable(self, listing, run):
+        """(name, float image) of the pictures that can be read."""
+        batch = []
+        for name, path in listing:
+            try:
+                picture, note = images.load(path, self.models.generator.resolution)
+            except images.ImageError as error:
+                self.log.error("skipped: %s", error)
+                run.notes.append(f"skipped: {error}")
+                continue
+            if note:
+                self.log.info("%s: %s", path, note)
+                run.notes.append(f"{name}: {note}")
+            run.paths[name] = str(path)
+            batch.append((name, picture))
+        return batch
+
+    def _finish(self, run, listing, started):
+        seconds = time.time() - started
+        if run.names:
+            pictures = {name: run.paths[name] for name in run.names}
+            files = [name + Path(path).suffix for name, path in pictures.items()]
+            results.write_index(run.folder, files, run.inverted, run.encoded)
+            results.write_options(run.folder / "options.json", {
+                "options": dataclasses.asdict(self.options), "seconds": round(seconds, 1), **self.record,
+                "pictures": pictures})
+            run.write_page("Encoder Output" if self.random_seed is None else "Random Start", self.options,
+                           self.record.get("model", ""), self.viz_size)
+        self.log.info("%d of %d pictures inverted in %.1f s -> %s", len(run.names), len(listing), seconds,
+                      run.folder / "inversion.html" if run.names else run.folder)
+
+
+class _Folder:
+    """A folder while it is filled: pictures are written as they are done, the page's wait in a temporary file."""
+
+    def __init__(self, folder, shown_steps, side, notes):
+        self.folder, self.shown_steps, self.notes = folder, shown_steps, list(notes)
+        self.spool = Spool([2 + len(shown_steps), side, side, 3])
+        self.names, self.paths, self.encoded, self.inverted, self.mse = [], {}, [], [], []
+
+    def add(self, names, originals, result):
+        for i, name in enumerate(names):
+            for suffix, picture in (("ori", originals[i]), ("enc", result.start_images[i]), ("inv", result.images[i])):
+                images.save(self.folder / f"{name}_{suffix}.png", picture)
+            shown = [originals[i], result.start_images[i], *(result.intermediate[s][i] for s in self.shown_steps)]
+            self.spool.append(images.to_uint8(np.stack(shown)))
+            self.names.append(name)
+            self.encoded.append(result.start_codes[i])
+            self.inverted.append(result.codes[i])
+            self.mse.append([float(np.mean(np.square(np.clip(picture[i], -1, 1) - originals[i])))
+                             for picture in (result.start_images, result.images)])
+
+    def write_page(self, start, options, model, viz_size):
+        headers = ["Name", "Original Image", start, *(f"Step {step:06d}" for step in self.shown_steps),
+                   "MSE start", "MSE inverted"]
+        rows = ([name, *map(report.Picture, pictures), *mse]
+                for name, pictures, mse in zip(self.names, self.spool, self.mse))
+        mean = [sum(column) / len(self.mse) for column in zip(*self.mse)]
+        summary = {"Model": Path(model).name, "Pictures": len(self.names), "Iterations": options.steps,
+                   "Learning rate": options.learning_rate, "λ_vgg": options.feature_weight,
+                   "λ_dom": options.domain_weight, "Mean MSE, start": mean[0], "Mean MSE, inverted": mean[1]}
+        notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self.notes]
+        report.write(self.folder / "inversion.html", "Inversion", headers, rows, summary=summary, notes=notes,
+                     viz_size=viz_size)
+
+
+def random_codes(generator, seed, first, count):
+    """W codes of z ~ N(0, I), [count, L, D]; code number i of a seed is always the same."""
+    rows = [np.random.default_rng([seed, first + i]) for i in range(count)]
+    z = np.stack([rng.standard_normal(generator.latent_size) for rng in rows]).astype("float32")
+    labels = None
+    if generator.label_size:
+        labels = np.stack([np.eye(generator.label_size, dtype="float32")[rng.integers(generator.label_size)]
+                           for rng in rows])
+    return np.asarray(generator.mapping(z, labels=labels))

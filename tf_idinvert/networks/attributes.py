@@ -1,0 +1,74 @@
+"""Attribute network of the portraits: picture -> what it shows, and the features it sees it by.
+
+It plays three parts for the rendered domain, where neither ImageNet features nor a face classifier is of use: it scores
+attributes (as the classifiers of Zhu et al. 2020, section 3.2, do for faces), its convolutions are the perceptual
+features F of Eq. (2) and (4), and its last hidden layer gives the features behind Fréchet distances.
+"""
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+class Attributes(keras.Model):
+    """`attributes(x)`: x [N, R, R, C], RGB in [-1, 1] -> scores [N, A], in the units of `portraits`.
+
+    Of an attribute in `binary`, the score is a logit. `attributes.features(x)` and `attributes.embedding(x)` give what
+    lies between.
+    """
+
+    def __init__(
+        self,
+        names,                      # A names, in the order of the scores
+        binary=(),                  # those of them that are 0 or 1
+        resolution=64,              # R
+        num_channels=3,             # C
+        widths=(24, 48, 96, 128),   # of the convolutions; each but the first follows 2x2 averaging
+        hidden=128,                 # width of the embedding
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.config = dict(names=tuple(names), binary=tuple(binary), resolution=resolution, num_channels=num_channels,
+                           widths=tuple(widths), hidden=hidden)
+        unknown = sorted(set(binary) - set(names))
+        if unknown:
+            raise ValueError(f"binary attributes must be among the names; {unknown[0]!r} is not")
+        if resolution % 2 ** (len(widths) - 1):
+            raise ValueError(f"resolution must be a multiple of {2 ** (len(widths) - 1)}; got {resolution}")
+        self.names, self.binary, self.resolution = tuple(names), tuple(binary), resolution
+        self.convolutions = []
+        inputs = num_channels
+        for i, width in enumerate(widths):
+            self.convolutions.append(keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{i}"))
+            self.convolutions[-1].build((None, None, None, inputs))
+            inputs = width
+        side = resolution // 2 ** (len(widths) - 1)
+        self.hidden = keras.layers.Dense(hidden, activation="relu", name="hidden")
+        self.hidden.build((None, inputs * (side // 2) ** 2))
+        self.scores = keras.layers.Dense(len(self.names), name="scores")
+        self.scores.build((None, hidden))
+        self.built = True
+
+    def features(self, x):
+        """Features of the last but one convolution, after ReLU: [N, R, R, C] -> [N, h, h, F]."""
+        for i, convolution in enumerate(self.convolutions[:-1]):
+            x = convolution(tf.nn.avg_pool2d(x, 2, 2, "VALID") if i else tf.convert_to_tensor(x))
+        return x
+
+    def embedding(self, x):
+        """The last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]."""
+        x = self.convolutions[-1](tf.nn.avg_pool2d(self.features(x), 2, 2, "VALID"))
+        x = tf.nn.avg_pool2d(x, 2, 2, "VALID")
+        return self.hidden(tf.reshape(x, [tf.shape(x)[0], -1]))
+
+    def call(self, x):
+        return self.scores(self.embedding(x))
+
+    def predict_attributes(self, x):
+        """{name: float32 [N]} in the units of `portraits`; a binary attribute as its probability."""
+        scores = self(x)
+        return {name: tf.sigmoid(scores[:, i]) if name in self.binary else scores[:, i]
+                for i, name in enumerate(self.names)}
+
+    def get_config(self):
+        return dict(self.config)

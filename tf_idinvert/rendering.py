@@ -1,0 +1,56 @@
+"""Large sets of rendered portraits, drawn by several processes."""
+from __future__ import annotations
+
+import multiprocessing
+import os
+
+import numpy as np
+
+from tf_idinvert import atomic, portraits
+
+CHUNK = 250         # portraits drawn at a time by one process
+SEED_STRIDE = 2 ** 32
+
+
+def chunks(count, seed, resolution=64, processes=None):
+    """Yield (images, attributes) of `portraits.sample`, in order, until `count` portraits are drawn.
+
+    Chunk c is `sample(CHUNK, (seed + 1) * 2^32 + c)`: no seed below 2^32 given to `sample` itself draws any of them.
+
+    Args:
+        count: number of portraits N.
+        seed: whole number >= 0.
+        resolution: as in `portraits.sample`.
+        processes: number of processes; None: as many as processors.
+    """
+    tasks = [(min(CHUNK, count - start), (seed + 1) * SEED_STRIDE + start // CHUNK, resolution)
+             for start in range(0, count, CHUNK)]
+    processes = min(processes or os.cpu_count() or 1, len(tasks))
+    if processes <= 1:
+        yield from map(_sample, tasks)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:      # forking a threaded program may hang
+        yield from pool.imap(_sample, tasks)
+
+
+def write(path, count, seed, resolution=64, processes=None, progress=None):
+    """Draw portraits into a .npy file of uint8 [N, R, R, 3], which appears when it is complete.
+
+    Args:
+        path: file name, ending in .npy.
+        count, seed, resolution, processes: as in `chunks`.
+        progress: None, or a function called with the number of portraits just drawn.
+    """
+    with atomic.replacing(path) as temporary:
+        pictures = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, resolution, resolution, 3))
+        at = 0
+        for drawn, _ in chunks(count, seed, resolution, processes):
+            pictures[at:at + len(drawn)] = drawn
+            at += len(drawn)
+            if progress:
+                progress(len(drawn))
+        pictures.flush()
+
+
+def _sample(task):
+    return portraits.sample(*task)

@@ -1,0 +1,123 @@
+"""The folder of inverted pictures that tools hand to each other, in the original's form.
+
+For every picture NAME it holds NAME_ori.png (as the network sees it), NAME_enc.png (G(E(x))) and NAME_inv.png (after the
+optimisation); image_list.txt with a name a line; and in that order encoded_codes.npy and inverted_codes.npy, [N, L, D].
+Nothing in it is executed when it is read.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tf_idinvert import arrays, atomic
+
+LIST, CODES, ENCODED = "image_list.txt", "inverted_codes.npy", "encoded_codes.npy"
+LIST_BYTES = 64 << 20
+
+
+class ResultsError(ValueError):
+    """A folder of results that cannot be used; one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Inverted pictures: their names, and codes [N, L, D]."""
+
+    folder: Path
+    names: tuple
+    codes: np.ndarray
+
+    def picture(self, i, kind):
+        """Path of picture i: kind 'ori', 'enc' or 'inv'; None where there is none."""
+        path = self.folder / f"{self.names[i]}_{kind}.png"
+        return path if path.is_file() else None
+
+    def check(self, num_layers, width):
+        """ResultsError unless the codes are for a network of `num_layers` layers of `width`."""
+        if self.codes.shape[1:] != (num_layers, width):
+            raise ResultsError(f"{self.folder / CODES}: codes of {self.codes.shape[1]} layers of {self.codes.shape[2]}, this "
+                               f"network has {num_layers} of {width}: they were made with another")
+
+
+def is_results(path):
+    """Whether a path is such a folder, perhaps an incomplete one."""
+    return any((Path(path) / name).exists() for name in (LIST, CODES))
+
+
+def read(folder):
+    """The results in a folder.
+
+    Raises:
+        ResultsError: something is missing or damaged, or list and codes do not fit each other.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: no such folder")
+    for name in (LIST, CODES):
+        if not (folder / name).is_file():
+            raise ResultsError(f"{folder}: holds no {name}; expected a folder that inversion has written")
+    try:
+        codes = arrays.read(folder / CODES)
+    except arrays.ArrayError as error:
+        raise ResultsError(str(error)) from error
+    if codes.ndim != 3 or codes.dtype.kind != "f" or not codes.size:
+        raise ResultsError(f"{folder / CODES}: expected codes [N, L, D] of floats, got {list(codes.shape)} {codes.dtype}")
+    if not np.isfinite(codes).all():
+        raise ResultsError(f"{folder / CODES}: codes that are NaN or infinite")
+    names = read_list(folder / LIST)
+    if len(names) != len(codes):
+        raise ResultsError(f"{folder / LIST}: names {len(names)} pictures, {CODES} has codes of {len(codes)}")
+    return Results(folder, names, codes.astype(np.float32))
+
+
+def read_list(path):
+    """Names in an image_list.txt, folders and suffixes dropped; blank lines and those that begin with # are skipped."""
+    try:
+        if path.stat().st_size > LIST_BYTES:
+            raise ResultsError(f"{path}: too large for a list")
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise ResultsError(f"{path}: no text in UTF-8") from None
+    names = [Path(line).stem for line in lines if line and not line.startswith("#")]
+    seen = set()
+    for name in names:
+        if name.casefold() in seen:
+            raise ResultsError(f"{path}: names {name!r} twice, so that its pictures have overwritten each other: invert "
+                               "again, equal names are then numbered")
+        seen.add(name.casefold())
+    return tuple(names)
+
+
+def write_index(folder, files, codes, encoded=None):
+    """Write list and codes; each file appears whole or not at all.
+
+    Args:
+        folder: existing folder.
+        files: a file name for every picture, NAME.suffix.
+        codes: inverted codes, [N, L, D].
+        encoded: the codes they started from, or None.
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    for name, values in (ENCODED, encoded), (CODES, codes):
+        if values is not None:
+            arrays.write(folder / name, np.asarray(values, np.float32))
+    lines = [f"./{name}" if name.startswith("#") else name for name in files]       # else it would be a comment
+    with atomic.replacing(folder / LIST) as temporary:
+        Path(temporary).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def write_options(path, record):
+    """Write what was asked for, and what came of it, as JSON.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with atomic.replacing(path) as temporary:
+        Path(temporary).write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")

@@ -1,0 +1,78 @@
+"""Training of the attribute network on rendered portraits, whose attributes are known.
+
+The pictures it will later judge are drawn by networks, not by the renderer: noise and changes of brightness and contrast
+keep it from leaning on what only a renderer does exactly.
+"""
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class AttributeTraining(keras.Model):
+    """Fits an `Attributes` network: squared error for continuous attributes, logistic loss for binary ones."""
+
+    def __init__(
+        self,
+        network,            # networks.attributes.Attributes
+        scales,             # [A] spread of each attribute in the training data; the squared error is relative to it
+        mirrored=(),        # names of attributes that change their sign when a picture is mirrored
+        noise=0.15,         # largest standard deviation of the added noise
+        contrast=0.15,      # largest change of contrast and brightness
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.network, self.noise, self.contrast, self.seed = network, noise, contrast, seed
+        self.weights_of_terms = tf.constant([1.0 if name in network.binary else 1.0 / scale ** 2
+                                             for name, scale in zip(network.names, scales)], tf.float32)
+        self.is_binary = tf.constant([name in network.binary for name in network.names])
+        self.signs = tf.constant([-1.0 if name in mirrored else 1.0 for name in network.names])
+        self.counter = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def train_step(self, data):
+        """One step on (uint8 [n, R, R, 3], float32 [n, A])."""
+        pictures, targets = data
+        x, targets = self._augmented(tf.cast(pictures, tf.float32) / 127.5 - 1.0, targets)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(self.loss_of_each(self.network(x), targets))
+        variables = self.network.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        self.counter.assign_add(1)
+        return {"loss": loss}
+
+    def loss_of_each(self, scores, targets):
+        """Loss of each picture, [n]: the mean over attributes."""
+        terms = tf.where(self.is_binary, tf.nn.sigmoid_cross_entropy_with_logits(targets, scores),
+                         tf.square(scores - targets))
+        return tf.reduce_mean(terms * self.weights_of_terms, axis=1)
+
+    def _augmented(self, x, targets):
+        n = tf.shape(x)[0]
+        seeds = tf.random.experimental.stateless_split(
+            tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), self.counter), 4)
+        flip = tf.random.stateless_uniform([n], seeds[0]) < 0.5
+        x = tf.where(flip[:, None, None, None], x[:, :, ::-1], x)
+        targets = tf.where(flip[:, None], targets * self.signs, targets)
+        change = tf.random.stateless_uniform([2, n, 1, 1, 1], seeds[1], -self.contrast, self.contrast)
+        x = x * (1.0 + change[0]) + change[1]
+        spread = tf.random.stateless_uniform([n, 1, 1, 1], seeds[2], 0.0, self.noise)
+        return x + spread * tf.random.stateless_normal(tf.shape(x), seeds[3]), targets
+
+
+def agreement(predicted, true, binary):
+    """How well attributes are told, as a number for each: share of right answers if binary, else R^2.
+
+    Args:
+        predicted, true: {name: [N]}, a binary attribute as a probability.
+        binary: names of the binary attributes.
+    Returns:
+        {name: float}, 1 at best.
+    """
+    result = {}
+    for name, p in predicted.items():
+        p, t = np.asarray(p, "float64"), np.asarray(true[name], "float64")
+        result[name] = float(np.mean((p > 0.5) == (t > 0.5)) if name in binary else
+                             1 - np.mean((p - t) ** 2) / np.var(t))
+    return result

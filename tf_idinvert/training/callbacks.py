@@ -1,0 +1,142 @@
+"""What training shows and keeps: progress bar, log, TensorBoard, preview sheets, snapshots, a stop where it diverges.
+
+They serve every model of this package that counts its images in `model.images_seen`. Put them in the order of
+`standard`: a step that went wrong must be noticed before it is saved.
+"""
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tf_idinvert import images
+from tf_idinvert.training import state
+
+
+class Diverged(ValueError):
+    """Training went wrong: a loss or a weight is no finite number; one line, with what to try."""
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Raises Diverged at the first loss that is not finite; snapshots made so far stay."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} is {value} after {seen(self.model)} images; the last snapshot is kept. Try a "
+                               "lower learning rate, a larger R1 weight, or larger batches")
+
+
+class Progress(keras.callbacks.Callback):
+    """Progress bar over the whole run, with the time left and the present losses."""
+
+    def __init__(self, total, file=None):
+        super().__init__()
+        self.total, self.file, self.bar = total, file, None
+
+    def on_train_begin(self, logs=None):
+        if self.bar is None:
+            self.bar = tqdm(total=self.total, initial=seen(self.model), unit="img", file=self.file, dynamic_ncols=True,
+                            mininterval=1.0, smoothing=0.05)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.set_postfix({name: f"{value:.3f}" for name, value in (logs or {}).items()}, refresh=False)
+        self.bar.update(seen(self.model) - self.bar.n)
+
+    def close(self):
+        if self.bar is not None:
+            self.bar.close()
+
+
+class Log(keras.callbacks.Callback):
+    """Means of the losses since the last entry, every `interval` images: JSON lines, and scalars for TensorBoard.
+
+    An entry: {"images", "seconds" since the training started, "images_per_second", and the losses}.
+    """
+
+    def __init__(self, folder, interval=1000):
+        super().__init__()
+        self.path, self.interval = Path(folder) / "log.jsonl", interval
+        self.writer = tf.summary.create_file_writer(str(Path(folder) / "tensorboard"))
+        self.begun = self.last = None
+        self.sums, self.steps = {}, 0
+
+    def on_train_begin(self, logs=None):
+        if self.last is None:
+            self.begun = time.time()
+            self.last = seen(self.model), self.begun
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.steps += 1
+        count, now = seen(self.model), time.time()
+        if count - self.last[0] < self.interval:
+            return
+        entry = {"images_per_second": (count - self.last[0]) / max(now - self.last[1], 1e-9)}
+        entry.update({name: total / self.steps for name, total in self.sums.items()})
+        with open(self.path, "a", encoding="utf-8") as file:
+            rounded = {name: round(value, 5) for name, value in entry.items()}
+            file.write(json.dumps({"images": count, "seconds": round(now - self.begun, 1), **rounded}) + "\n")
+        self._to_tensorboard(entry, count)
+        self.sums, self.steps, self.last = {}, 0, (count, now)
+
+    def _to_tensorboard(self, entry, step):
+        """`tf.summary.scalar` without the package TensorBoard, which need not be installed here."""
+        metadata = tf.compat.v1.SummaryMetadata(
+            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR")
+        with self.writer.as_default():
+            for name, value in entry.items():
+                tf.summary.write(name, np.float32(value), step=step, metadata=metadata)
+        self.writer.flush()
+
+
+class Snapshots(keras.callbacks.Callback):
+    """Saves what a run goes on from, what others use, and sheets to look at: every so many seconds, and at the end.
+
+    Written to `folder`, each atomically: `network.h5` and `preview.png` (the latest), `preview-KIMG.png`,
+    `network-KIMG.h5` every `keep_kimg`, and last `state.npz`.
+    """
+
+    def __init__(self, folder, save_models, draw, seconds=300, keep_kimg=100):
+        """`save_models(path)` writes the networks; `draw()` gives pictures, uint8 or float [N, R, R, 3]."""
+        super().__init__()
+        self.folder, self.save_models, self.draw = Path(folder), save_models, draw
+        self.seconds, self.keep_kimg = seconds, keep_kimg
+        self.saved_at, self.saved = time.time(), None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if time.time() - self.saved_at >= self.seconds:
+            self.save()
+
+    def on_train_end(self, logs=None):
+        self.save()
+
+    def save(self):
+        """Save now, unless it has been done at this image."""
+        count = seen(self.model)
+        if count == self.saved:
+            return
+        for variable in self.model.state:
+            if not np.all(np.isfinite(variable.numpy())):
+                raise Diverged(f"a weight is not finite after {count} images; the last snapshot is kept. Try a lower "
+                               "learning rate, a larger R1 weight, or larger batches")
+        sheet, kimg = images.grid(self.draw(), gap=0), f"{count // 1000:06d}"
+        images.save(self.folder / "preview.png", sheet)
+        images.save(self.folder / f"preview-{kimg}.png", sheet)
+        self.save_models(self.folder / "network.h5")
+        if self.keep_kimg and count // 1000 // self.keep_kimg > (self.saved or count) // 1000 // self.keep_kimg:
+            self.save_models(self.folder / f"network-{kimg}.h5")
+        state.save(self.folder / "state.npz", self.model.state)
+        self.saved_at, self.saved = time.time(), count
+
+
+def seen(model):
+    """Images the model has been trained on."""
+    return int(model.images_seen.numpy())

@@ -1,0 +1,98 @@
+"""The domain-guided encoder: E and D in turn on real images, with G fixed.
+
+    E:  || x - G(E(x)) || + lambda_vgg || F(x) - F(G(E(x))) || + lambda_adv softplus(-D(G(E(x))))
+    D:  softplus(D(G(E(x)))) + softplus(-D(x)) + gamma / 2 || dD/dx ||^2
+
+Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (2) and (3), in the form of their code: norms are means of squared
+differences, the adversarial terms are logistic. G synthesises with its fixed noise. E is in training mode in both
+steps, and both see the same reconstructions, made once from the weights before the step; the published code encodes
+the batch again for D, with an E that is one update further.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from tf_idinvert import losses
+from tf_idinvert.training import steps
+
+
+@dataclasses.dataclass(frozen=True)
+class InDomainOptions:
+    """Weights of the terms; the defaults are the paper's (section 3.1)."""
+
+    feature_weight: float = 5e-5            # lambda_vgg
+    adversarial_weight: float = 0.1         # lambda_adv
+    r1_gamma: float = 10.0                  # gamma
+
+
+PAPER = InDomainOptions()
+PUBLISHED_CODE = InDomainOptions(adversarial_weight=0.08)
+
+
+class InDomain(keras.Model):
+    """E and D in training; `train_step(images)` makes one E step, then one D step, on the same batch."""
+
+    def __init__(
+        self,
+        encoder,                    # E: images [N, R, R, C] -> codes [N, L, D]
+        generator,                  # `.synthesis` (G): codes -> images; stays as it is
+        discriminator,              # D: images -> logits [N, 1]; starts as the generator's own
+        features,                   # F: callable, images in [-1, 1] -> [N, ...]; stays as it is
+        e_optimizer,                # Keras optimisers, see `steps.adam`
+        d_optimizer,
+        options=PAPER,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.encoder, self.generator, self.discriminator = encoder, generator, discriminator
+        self.features, self.options = features, options
+        generator.trainable = False
+        self.e_optimizer, self.d_optimizer = e_optimizer, d_optimizer
+        e_optimizer.build(encoder.trainable_variables)
+        d_optimizer.build(discriminator.trainable_variables)
+        self.images_seen = steps.image_counter()
+        self.compile(jit_compile=False)     # XLA is slower on a CPU
+
+    @property
+    def state(self):
+        """All variables of the run, in a fixed order."""
+        optimizers = list(self.e_optimizer.variables) + list(self.d_optimizer.variables)
+        return self.encoder.weights + self.discriminator.weights + optimizers + [self.images_seen]
+
+    def train_step(self, images):
+        """One step of E, one of D.
+
+        Args:
+            images: uint8 [n, R, R, C], this replica's share of the batch of real images.
+        Returns:
+            dict of float32 scalars, means over the global batch: e_loss and its terms before weighting (pixel, feature,
+            adversarial), d_loss, its R1, and the scores.
+        """
+        batch = steps.global_batch(images)
+        x = tf.cast(images, tf.float32) / 127.5 - 1.0                               # [n, R, R, C]
+
+        variables = self.encoder.trainable_variables
+        with tf.GradientTape() as tape:                                             # Eq. (2)
+            reconstruction = self.generator.synthesis(self.encoder(x, training=True))
+            pixel = losses.mean_squared_difference(x, reconstruction)               # [n]
+            feature = losses.mean_squared_difference(self.features(x), self.features(reconstruction))
+            adversarial = losses.adversarial_loss(self.discriminator(reconstruction))
+            e_loss = (pixel + self.options.feature_weight * feature
+                      + self.options.adversarial_weight * adversarial)
+            total = steps.mean(e_loss, batch)
+        steps.apply(self.e_optimizer, tape.gradient(total, variables), variables)
+
+        variables = self.discriminator.trainable_variables
+        with tf.GradientTape() as tape:                                             # Eq. (3)
+            real_score, fake_score = self.discriminator(x), self.discriminator(reconstruction)      # [n, 1]
+            r1 = losses.r1_penalty(self.discriminator, x, self.options.r1_gamma)    # [n]
+            d_loss = losses.discriminator_loss(real_score, fake_score) + r1
+            total = steps.mean(d_loss, batch)
+        steps.apply(self.d_optimizer, tape.gradient(total, variables), variables)
+
+        self.images_seen.assign_add(tf.cast(batch, tf.int64))
+        return steps.global_means(dict(e_loss=e_loss, pixel=pixel, feature=feature, adversarial=adversarial,
+                                       d_loss=d_loss, r1=r1, real_score=real_score, fake_score=fake_score), batch)

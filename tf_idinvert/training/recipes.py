@@ -1,0 +1,72 @@
+"""Hyper-parameters of StyleGAN training: the official ones, and those of the small world of rendered portraits.
+
+Source of the official ones: Karras et al. 2019, appendix C, and the published training script (eight GPUs).
+"""
+from __future__ import annotations
+
+import dataclasses
+
+from tf_idinvert.training.stylegan import Stage
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All that `StyleGAN` training needs but the data."""
+
+    generator: dict         # constructor arguments
+    discriminator: dict     # constructor arguments
+    stages: tuple           # of Stage
+    r1_interval: int        # R1 on every such step
+    mirror: bool            # flip half of the pictures
+
+
+def official(resolution=1024, kimg=25000):
+    """StyleGAN as published: growing from 8 px, 600 kimg of fade and 600 kimg of rest at each resolution."""
+    batch_sizes = {8: 256, 16: 128, 32: 64}
+    learning_rates = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}
+    stages, side = [], 8
+    while side <= resolution:
+        stages.append(Stage(side, kimg=600 if side == 8 else 1200, fade_kimg=0 if side == 8 else 600,
+                            batch_size=batch_sizes.get(side, 32), learning_rate=learning_rates.get(side, 0.001)))
+        side *= 2
+    return Recipe(generator=dict(resolution=resolution), discriminator=dict(resolution=resolution),
+                  stages=ending_at(stages, kimg), r1_interval=1, mirror=True)
+
+
+def portraits(kimg=1500):
+    """The rendered portraits at 64 px on two processor cores: short low resolutions, no fades, R1 on every 16th step.
+
+    The fade set samples back for minutes and gained nothing. R1 is measured at full size, where a gradient of the same
+    picture is smaller by the square of the enlargement: the weights below 64 px are that much larger.
+    """
+    shared = dict(resolution=64, fmap_base=768, fmap_max=96, fused_scale=True)
+    generator = dict(shared, latent_size=128, dlatent_size=128, layerwise=True, mapping_layers=4, mapping_fmaps=128,
+                     style_mixing_prob=0.5)
+    stages = (
+        Stage(8, kimg=40, batch_size=32, learning_rate=0.002, r1_gamma=19.2, average_kimg=2),
+        Stage(16, kimg=50, batch_size=32, learning_rate=0.002, r1_gamma=4.8, average_kimg=2),
+        Stage(32, kimg=30, batch_size=16, learning_rate=0.002, r1_gamma=1.2, average_kimg=2),
+        Stage(32, kimg=150, batch_size=16, learning_rate=0.002, r1_gamma=1.2, average_kimg=10),
+        Stage(64, kimg=30, batch_size=16, learning_rate=0.002, r1_gamma=0.5, average_kimg=2),
+        Stage(64, kimg=600, batch_size=16, learning_rate=0.002, r1_gamma=0.5, average_kimg=10),
+        Stage(64, kimg=600, batch_size=16, learning_rate=0.0015, r1_gamma=0.5, average_kimg=10),
+    )
+    return Recipe(generator=generator, discriminator=dict(shared, blur_filter=None), stages=ending_at(stages, kimg),
+                  r1_interval=16, mirror=False)
+
+
+def fixed(recipe):
+    """The same without growing: all its images at the last resolution, with the last stage's settings."""
+    kimg = sum(stage.kimg for stage in recipe.stages)
+    return dataclasses.replace(recipe, stages=(dataclasses.replace(recipe.stages[-1], kimg=kimg, fade_kimg=0),))
+
+
+def ending_at(stages, kimg):
+    """`stages` cut off at `kimg`, or the last one lengthened to reach it."""
+    kept, left = [], kimg
+    for stage in stages:
+        length = left if stage is stages[-1] else min(stage.kimg, left)
+        if length > 0:
+            kept.append(dataclasses.replace(stage, kimg=length, fade_kimg=min(stage.fade_kimg, length)))
+            left -= length
+    return tuple(kept)

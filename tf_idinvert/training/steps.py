@@ -1,0 +1,61 @@
+"""What the trainings of the encoder share by definition: optimiser, schedule, counting, sums over replicas.
+
+Source of the settings: the published code of In-Domain GAN Inversion (Zhu et al. 2020).
+"""
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
+LEARNING_RATE = 1e-4
+DECAY, DECAYS = 0.8, 4      # the learning rate falls by this factor over each of this many parts of the training
+
+
+def adam(learning_rate=LEARNING_RATE):
+    """Adam as published, with a learning rate that is a number or a schedule."""
+    return keras.optimizers.Adam(learning_rate, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON)
+
+
+def decaying_rate(total_images, batch_size, learning_rate=LEARNING_RATE):
+    """Schedule `learning_rate * 0.8 ** (4 * images seen / total_images)`: falls smoothly, not in stairs, as published.
+
+    Args:
+        total_images: length of the training in images; beyond it the rate falls on.
+        batch_size: over all replicas; images seen are steps of the optimiser times this.
+        learning_rate: at the start.
+    Returns:
+        keras.optimizers.schedules.LearningRateSchedule.
+    """
+    return keras.optimizers.schedules.ExponentialDecay(learning_rate, total_images / batch_size / DECAYS, DECAY)
+
+
+def image_counter():
+    """Variable that counts the images of a run."""
+    return tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen",
+                       aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+
+
+def global_batch(images):
+    """Size of the batch over all replicas, whose shares are equal: the number every sum of losses is divided by."""
+    return tf.shape(images)[0] * tf.distribute.get_replica_context().num_replicas_in_sync
+
+
+def mean(loss, batch):
+    """This replica's part of the mean over the global batch: [n] -> scalar; gradients of the parts are then summed."""
+    return tf.reduce_sum(loss) / tf.cast(batch, loss.dtype)
+
+
+def apply(optimizer, gradients, variables):
+    """One step, by the gradients summed over replicas.
+
+    Weights that are not in use have no gradient: a discriminator's layers for lower resolutions.
+    """
+    optimizer.apply_gradients([(g, v) for g, v in zip(gradients, variables) if g is not None])
+
+
+def global_means(terms, batch):
+    """{name: [n] or [n, 1]} -> {name: scalar}, means over the global batch, equal on all replicas."""
+    parts = tf.stack([mean(term, batch) for term in terms.values()])
+    sums = tf.distribute.get_replica_context().all_reduce("SUM", parts)
+    return dict(zip(terms, tf.unstack(sums)))

@@ -1,0 +1,258 @@
+"""Training of the generator: non-saturating logistic GAN with R1, style mixing and progressive growing.
+
+Source: Karras et al. 2019 (A Style-Based Generator Architecture for GANs), section 2 and appendices B and C; growing:
+Karras et al. 2018 (Progressive Growing of GANs), section 2 and appendix A; R1: Mescheder et al. 2018. R1 on every k-th
+step only ("lazy"): Karras et al. 2020 (Analyzing and Improving the Image Quality of StyleGAN), section 3.1.
+
+The networks are handed in. A step is a function of its images and of variables alone: random numbers come from the seed
+and the steps made so far, so a run that was stopped goes on as if it had not been, and a step can be compiled and exported
+by itself. (XLA draws other numbers from the same seed.)
+"""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import losses
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stretch of training at one resolution. The optimisers start afresh where the resolution changes."""
+
+    resolution: int                 # of the layers that run and of the images fed, at most the networks' R
+    kimg: float                     # length in thousands of images, the fade included
+    fade_kimg: float = 0.0          # length of the fade from the next lower resolution, at its start
+    batch_size: int = 32            # over all replicas
+    learning_rate: float = 0.001    # of both optimisers
+    r1_gamma: float = 10.0          # weight of R1, its gradient taken at the full size R x R, as in the official code
+    average_kimg: float = 10.0      # half-life of the generator's running average
+
+    def __post_init__(self):
+        if self.kimg <= 0 or not 0 <= self.fade_kimg <= self.kimg or self.batch_size < 1:
+            raise ValueError(f"a stage needs 0 <= fade_kimg <= kimg, kimg > 0 and a batch size; got {self}")
+
+    def images(self, kimg):
+        """A length in images: whole batches, at least as many as `kimg`."""
+        return math.ceil(kimg * 1000 / self.batch_size - 1e-9) * self.batch_size
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """What holds from image `start` to image `stop`: one stage, either fading or settled; one trace of the step."""
+
+    stage: Stage
+    start: int
+    stop: int
+    fading: bool
+    grows: bool     # whether this is where the resolution changes
+
+
+def schedule(stages):
+    """The phases of `stages`, in order: a list of Phase, each beginning where the one before it stops."""
+    phases, at, resolution = [], 0, None
+    for stage in stages:
+        faded, stop = at + stage.images(stage.fade_kimg), at + stage.images(stage.kimg)
+        for start, end, fading in ((at, faded, True), (faded, stop, False)):
+            if end > start:
+                phases.append(Phase(stage, start, end, fading, grows=stage.resolution != resolution))
+                resolution = stage.resolution
+        at = stop
+    return phases
+
+
+class StyleGAN(keras.Model):
+    """G and D in training with the running average Gs of G.
+
+    `begin(phase)` sets what holds during a phase; `train_step(images)` makes one G step and one D step.
+    """
+
+    def __init__(
+        self,
+        generator,                  # G, with `.mapping`, `.synthesis`, `.mix_styles`, `.updated_dlatent_avg`
+        discriminator,              # D: images -> logits [N, 1]
+        average,                    # Gs, a second generator like G
+        r1_interval=1,              # R1 on every such step, that much stronger
+        seed=0,                     # of all random numbers drawn in training
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.generator, self.discriminator, self.average = generator, discriminator, average
+        self.r1_interval, self.seed = r1_interval, seed
+        self.step, self.images_seen = _counter("step"), _counter("images_seen")
+        for source, target in zip(generator.weights, average.weights):
+            target.assign(source)
+        self.g_optimizer, self.d_optimizer = [
+            keras.optimizers.Adam(0.0, beta_1=0.0, beta_2=0.99, epsilon=1e-8) for _ in range(2)]
+        self.g_optimizer.build(generator.trainable_variables)
+        self.d_optimizer.build(discriminator.trainable_variables)
+        self.phase = None
+
+    def begin(self, phase):
+        """Set level, learning rate and weights of the terms for the steps to come, and have the step traced anew."""
+        if phase.grows and int(self.images_seen.numpy()) == phase.start:
+            for variable in self.g_optimizer.variables + self.d_optimizer.variables:
+                variable.assign(np.zeros(variable.shape, variable.numpy().dtype))
+        self.phase, stage = phase, phase.stage
+        self.level = round(math.log2(self.generator.resolution // stage.resolution))
+        self.g_optimizer.learning_rate = self.d_optimizer.learning_rate = stage.learning_rate
+        self.compile(jit_compile=False)     # drops the trace; XLA is slower on a CPU
+
+    @property
+    def state(self):
+        """All variables of the run, in a fixed order: networks, optimiser slots, counters."""
+        networks = self.generator.weights + self.discriminator.weights + self.average.weights
+        return networks + list(self.g_optimizer.variables) + list(self.d_optimizer.variables) + [
+            self.step, self.images_seen]
+
+    def train_step(self, images):
+        """One step of G, one of D on the same generated images, then the running averages.
+
+        Args:
+            images: uint8 [n, r, r, C], this replica's share of the real batch, r the resolution of the stage.
+        Returns:
+            dict of float32 scalars, means over the global batch: losses, penalty and scores.
+        """
+        replica = tf.distribute.get_replica_context()
+        count = tf.shape(images)[0]                                                 # n
+        batch = tf.cast(count * replica.num_replicas_in_sync, tf.float32)
+        fade, (z_seed, mixing_seed, noise_seed) = self._fade(), self._seeds(3)
+        reals = self._real_images(images, fade)                                     # [n, R, R, C]
+
+        def discriminate(x):
+            return self.discriminator(x, lod=self.level, fade=fade)
+
+        with tf.GradientTape() as tape:
+            w, mixed = self._codes(count, z_seed, mixing_seed)
+            fakes = self.generator.synthesis(mixed, noise_seed=self._own(noise_seed), lod=self.level, fade=fade)
+            g_loss = losses.adversarial_loss(discriminate(fakes))                   # [n]
+            total = tf.reduce_sum(g_loss) / batch
+        g_gradients = tape.gradient(total, self.generator.trainable_variables)
+
+        with tf.GradientTape() as tape:
+            real_logits, fake_logits = discriminate(reals), discriminate(fakes)
+            d_loss = losses.discriminator_loss(real_logits, fake_logits)            # [n]
+            total = tf.reduce_sum(d_loss) / batch
+        d_gradients = tape.gradient(total, self.discriminator.trainable_variables)
+        penalty, d_gradients = self._with_r1(d_gradients, discriminate, reals, batch)
+
+        _apply(self.g_optimizer, g_gradients, self.generator.trainable_variables)
+        _apply(self.d_optimizer, d_gradients, self.discriminator.trainable_variables)
+        self._update_averages(w, batch)
+        self.step.assign_add(1)
+        self.images_seen.assign_add(tf.cast(batch, tf.int64))
+        sums = [tf.reduce_sum(term) / batch for term in (g_loss, d_loss, penalty, real_logits, fake_logits)]
+        sums = tf.unstack(replica.all_reduce("SUM", tf.stack(sums)))
+        return dict(zip(("g_loss", "d_loss", "r1", "real_score", "fake_score"), sums))
+
+    def _seeds(self, count):
+        """Independent seeds, int64 [2] each, that depend on the run's seed and the step only."""
+        seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), self.step, alg="philox")
+        return tf.unstack(tf.random.experimental.stateless_split(seed, count, alg="philox"))
+
+    def _own(self, seed):
+        """A seed of this replica's own."""
+        replica = tf.distribute.get_replica_context()
+        return tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group, alg="philox")
+
+    def _fade(self):
+        """Weight of the lower resolution: 1 at the start of a fade, 0 at its end; a Python 0 outside."""
+        if not self.phase.fading:
+            return 0.0
+        done = tf.cast(self.images_seen - self.phase.start, tf.float32)
+        return 1.0 - done / float(self.phase.stop - self.phase.start)
+
+    def _real_images(self, images, fade):
+        """uint8 [n, r, r, C] -> float32 [n, R, R, C] in [-1, 1], blended towards r/2 as the generated ones are."""
+        x = tf.cast(images, tf.float32) / 127.5 - 1.0
+        if self.phase.fading:
+            x += (_repeat(tf.nn.avg_pool2d(x, 2, 2, "VALID"), 2) - x) * fade
+        return _repeat(x, 2 ** self.level)
+
+    def _codes(self, count, z_seed, mixing_seed):
+        """w [n, L, D] of fresh z, and the same with styles mixed. z is drawn for all replicas, which take their shares."""
+        replica = tf.distribute.get_replica_context()
+        shape = [2, count * replica.num_replicas_in_sync, self.generator.latent_size]
+        first = count * replica.replica_id_in_sync_group
+        z = tf.random.stateless_normal(shape, z_seed)[:, first:first + count]
+        w = self.generator.mapping(tf.reshape(z, [-1, self.generator.latent_size]))
+        w, other = tf.split(w, 2)
+        return w, self.generator.mix_styles(w, other, mixing_seed, lod=self.level)
+
+    def _with_r1(self, gradients, discriminate, reals, batch):
+        """R1 of each image, zeros on steps without, and the gradients of D with those of R1 added."""
+        variables = [v for g, v in zip(gradients, self.discriminator.trainable_variables) if g is not None]
+        gamma = self.phase.stage.r1_gamma * self.r1_interval
+
+        def penalised():
+            with tf.GradientTape() as tape:
+                penalty = losses.r1_penalty(discriminate, reals, gamma)             # [n]
+                total = tf.reduce_sum(penalty) / batch
+            return penalty, tape.gradient(total, variables, unconnected_gradients="zero")
+
+        def without():
+            return tf.zeros_like(reals[:, 0, 0, 0]), [tf.zeros(v.shape) for v in variables]
+
+        if self.r1_interval == 1:
+            penalty, extra = penalised()
+        else:
+            penalty, extra = tf.cond(self.step % self.r1_interval == 0, penalised, without)
+        extra = iter(extra)
+        return penalty, [g if g is None else g + next(extra) for g in gradients]
+
+    def _update_averages(self, w, batch):
+        """w_avg of G; then Gs: trainable weights decay towards G's, the others (w_avg, noise) are copied."""
+        replica = tf.distribute.get_replica_context()
+        center = replica.all_reduce("MEAN", self.generator.updated_dlatent_avg(w))
+        decay = 0.5 ** (batch / (self.phase.stage.average_kimg * 1000))
+        targets, values = [self.generator.dlatent_avg], [center]
+        for source, target in zip(self.generator.trainable_variables, self.average.trainable_variables):
+            targets.append(target)
+            values.append(source + (target - source) * decay)
+        targets.append(self.average.dlatent_avg)
+        _assign(targets, values + [center])
+
+
+def train(model, phases, data, callbacks):
+    """Run `model` through what is left of `phases`, from the image where it stands.
+
+    Args:
+        model: StyleGAN.
+        phases: list of Phase, from `schedule`.
+        data: function (resolution, batch_size, start) -> endless tf.data.Dataset of real images, from image `start` on.
+        callbacks: Keras callbacks.
+    """
+    for phase in phases:
+        seen = int(model.images_seen.numpy())
+        if seen < phase.stop:
+            model.begin(phase)
+            size = phase.stage.batch_size
+            model.fit(data(phase.stage.resolution, size, seen), epochs=1, steps_per_epoch=(phase.stop - seen) // size,
+                      callbacks=callbacks, verbose=0)
+
+
+def _counter(name):
+    return tf.Variable(0, dtype=tf.int64, trainable=False, name=name,
+                       aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+
+
+def _repeat(x, factor):
+    return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2) if factor > 1 else x
+
+
+def _apply(optimizer, gradients, variables):
+    """Apply the gradients, summed over replicas; variables of layers that do not run yet have none."""
+    optimizer.apply_gradients([(g, v) for g, v in zip(gradients, variables) if g is not None])
+
+
+def _assign(variables, values):
+    """Assign values that are equal on all replicas."""
+    def update(strategy, values):
+        for variable, value in zip(variables, values):
+            variable = variable if isinstance(variable, tf.Variable) else variable.value    # Keras 3 wraps it
+            strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,))
+    tf.distribute.get_replica_context().merge_call(update, args=(values,))

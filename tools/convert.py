@@ -1,0 +1,61 @@
+"""Show what a network file holds, and convert between the official pickle format and ours.
+
+    python tools/convert.py network.pkl                     # only show
+    python tools/convert.py network.pkl network.h5          # to ours; --dtype float16 halves it
+    python tools/convert.py network.h5 network.pkl          # to the official format, for the original code
+
+Prints a line for every network: resolution, parameters (trainable and stored), layers and width of its codes, and
+whether every layer has a w of its own (idinvert) or all share one (StyleGAN). Nothing in either file is executed.
+"""
+from pathlib import Path
+
+from tf_idinvert import cli
+
+FIELDS = ("encoder", "training_generator", "discriminator", "generator", "latent_discriminator")
+ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs", "latent_discriminator": "D_w"}
+
+
+def main():
+    parser = cli.parser(__doc__)
+    parser.add_argument("source", help="network file: official pickle or ours, told by its content")
+    parser.add_argument("target", nargs="?", help="file to write: .pkl official, .h5 ours")
+    parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of weights in .h5 (float32)")
+    args = parser.parse_args()
+    if args.target and Path(args.target).is_dir():
+        raise ValueError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
+
+    from tf_idinvert import checkpoint
+    models = checkpoint.load(args.source)
+    print(f"{args.source}: {size(args.source)}")
+    for field in FIELDS:
+        network = getattr(models, field)
+        if network is not None:
+            print(f"  {ROLES[field]:3} {type(network).__name__:14} {described(network)}")
+    if args.target:
+        checkpoint.save(models, args.target, dtype=args.dtype)
+        print(f"-> {args.target}: {size(args.target)}")
+
+
+def size(path):
+    return f"{Path(path).stat().st_size / 1e6:.1f} MB"
+
+
+def described(network):
+    """Facts about a network, in one line."""
+    import math
+    config = network.get_config()
+    counts = [sum(math.prod(weight.shape) for weight in weights) for weights in (network.trainable_weights, network.weights)]
+    facts = [f"{config['resolution']} px" if "resolution" in config else "",
+             f"{counts[0]:,} parameters ({counts[1]:,} stored)",
+             f"codes {network.num_layers} x {network.dlatent_size}" if hasattr(network, "num_layers") else ""]
+    if "layerwise" in config:
+        facts.append("a w for each layer" if config["layerwise"] else "one w for all layers")
+    facts += [f"{config['label_size']} labels" if config.get("label_size") else "",
+              f"lod {config['lod']:g}" if config.get("lod") else "",
+              f"generation {config['generation']}" if "generation" in config else "",
+              "without batch norm" if config.get("batch_norm") is False else ""]
+    return ", ".join(filter(None, facts))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,61 @@
+"""Interpolate between inverted pictures: every source into every target, along straight lines in W+.
+
+    python tools/interpolate.py network.pkl results/inversion/these results/inversion/those
+    python tools/interpolate.py network.pkl photographs/ portrait.png --step 8
+
+A source or target is a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
+first, into OUTPUT/inversion/. Writes to the output folder, for a job SOURCE_TO_TARGET: SOURCE_TO_TARGET.html (the
+inversions of source and target with --step pictures between them), the same pictures as
+SOURCE_TO_TARGET/NAME_TO_NAME_00.png ..., their codes as SOURCE_TO_TARGET_codes.npy ([sources, targets, step + 2, L, D]),
+_options.json and .log. A picture takes a fraction of a second.
+"""
+from pathlib import Path
+
+from tf_idinvert import cli, cli_inversion
+
+
+def parse_arguments():
+    parser = cli.parser(__doc__)
+    parser.add_argument("model_path", help="network file: official pickle or ours (.h5)")
+    parser.add_argument("src_dir", help="folder that invert.py wrote, or pictures")
+    parser.add_argument("dst_dir", help="folder that invert.py wrote, or pictures")
+    parser.add_argument("--step", type=cli.number(int, 0), default=5, help="pictures between source and target (5)")
+    cli_inversion.add_editing_options(parser, "results/interpolation")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    cli.choose_device(args.gpu_id)
+    inputs = cli_inversion.Inputs([args.src_dir, args.dst_dir])
+    folder = Path(args.output_dir or "results/interpolation")
+    job = f"{cli.title(args.src_dir)}_TO_{cli.title(args.dst_dir)}"
+    log = cli.open_log(folder / f"{job}.log")
+
+    from tf_idinvert import checkpoint, edits, results
+    models = checkpoint.load(args.model_path, only=inputs.networks())
+    (source, target), complete = inputs.inverted(args, models, folder, log)
+    results.write_options(folder / f"{job}_options.json", {"arguments": vars(args)})
+    count = args.step + 2
+    page = edits.Page(
+        "Interpolation", ["Names", "Source", "Source Inversion", *(f"Step {i:02d}" for i in range(1, count - 1)),
+                          "Target Inversion", "Target"],
+        {"Model": Path(args.model_path).name, "Sources": len(source.names), "Targets": len(target.names),
+         "Steps": args.step}, viz_size=args.viz_size)
+    shape = [len(source.names), len(target.names), count, *source.codes.shape[1:]]
+    edits.write(folder / job, rows(source, target, count), shape, models.generator.synthesis, args.batch_size, page, log)
+    return 0 if complete else 1
+
+
+def rows(source, target, count):
+    """A row for every source and target, drawn up when it is asked for."""
+    from tf_idinvert import editing, edits
+    for i, name in enumerate(source.names):
+        for j, other in enumerate(target.names):
+            yield edits.Row(editing.interpolate(source.codes[i:i + 1], target.codes[j:j + 1], count)[0],
+                            [f"{name}_TO_{other}_{k:02d}" for k in range(count)],
+                            [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,92 @@
+"""Change an attribute of inverted pictures: move their codes along the normal of its boundary, w + distance * n.
+
+    python tools/manipulate.py network.pkl results/inversion/faces boundaries/age.npy
+    python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0
+
+The images are a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted first,
+into OUTPUT/inversion/. A boundary is a file of the original's or of boundary.py; it may name the layers it is meant for,
+which --manipulate_layers overrules; else all layers move. Writes to the output folder, for a job BOUNDARY_images:
+BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as BOUNDARY_images_codes.npy
+([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
+"""
+from pathlib import Path
+
+from tf_idinvert import cli, cli_inversion
+
+
+def parse_arguments():
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("model_path", help="network file: official pickle or ours (.h5)")
+    add("image_dir", help="folder that invert.py wrote, or pictures")
+    add("boundary_path", help="boundary: .npy of the original's, or .npz")
+    add("--step", type=cli.number(int, 1), default=7, help="results for every picture (7)")
+    cli.add_option(parser, "--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
+    cli.add_option(parser, "--end_distance", type=float, default=3.0, help="distance of the last (3)")
+    cli.add_option(parser, "--manipulate_layers", default="", help="such as 0,1,2-5; default: those of the boundary's "
+                   "file, else all")
+    cli_inversion.add_editing_options(parser, "results/manipulation")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    cli.choose_device(args.gpu_id)
+    from tf_idinvert import boundaries
+    boundary = boundaries.read(args.boundary_path)
+    inputs = cli_inversion.Inputs([args.image_dir])
+    folder = Path(args.output_dir or "results/manipulation")
+    job = f"{cli.title(args.boundary_path).upper()}_{cli.title(args.image_dir)}"
+    log = cli.open_log(folder / f"{job}.log")
+
+    from tf_idinvert import checkpoint, edits, results
+    models = checkpoint.load(args.model_path, only=inputs.networks())
+    boundary, layers = fitted(boundary, models.generator, args)
+    log.info("manipulating %s", "all layers" if layers is None else f"layers {', '.join(map(str, layers))}")
+    (found,), complete = inputs.inverted(args, models, folder, log)
+    results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
+    distances = distances_of(args)
+    page = edits.Page(
+        f"Manipulation: {cli.title(args.boundary_path)}",
+        ["Name", "Origin", "Inverted", *(f"Step {i + 1:02d} ({d:+.3g})" for i, d in enumerate(distances))],
+        {"Model": Path(args.model_path).name, "Boundary": Path(args.boundary_path).name, "Pictures": len(found.names),
+         "Layers": "all" if layers is None else ", ".join(map(str, layers))}, viz_size=args.viz_size)
+    shape = [len(found.names), args.step, *found.codes.shape[1:]]
+    edits.write(folder / job, rows(found, boundary.normal, distances, layers), shape, models.generator.synthesis,
+                args.batch_size, page, log)
+    return 0 if complete else 1
+
+
+def fitted(boundary, generator, args):
+    """The boundary for this generator, and the layers to manipulate; ValueError where they do not fit."""
+    from tf_idinvert import boundaries, editing
+    if generator is None:
+        raise ValueError(f"{args.model_path}: holds no generator")
+    layers = editing.parse_layers(args.manipulate_layers, generator.num_layers)
+    try:
+        boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
+    except boundaries.BoundaryError as error:
+        raise boundaries.BoundaryError(f"{args.boundary_path}: {error}") from error
+    return boundary, layers if layers is not None else boundary.layers
+
+
+def distances_of(args):
+    """The distances [step], evenly spaced."""
+    import numpy as np
+    distances = np.linspace(args.start_distance, args.end_distance, args.step)
+    if not np.isfinite(distances).all():
+        raise ValueError(f"distances from {args.start_distance} to {args.end_distance}: expected finite numbers")
+    return distances
+
+
+def rows(found, normal, distances, layers):
+    """A row for every picture, drawn up when it is asked for."""
+    from tf_idinvert import editing, edits
+    for i, name in enumerate(found.names):
+        yield edits.Row(editing.manipulate(found.codes[i:i + 1], normal, distances, layers)[0],
+                        [f"{name}_{k + 1:02d}" for k in range(len(distances))],
+                        [name, found.picture(i, "ori"), found.picture(i, "inv")])
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,75 @@
+"""Mix styles of inverted pictures: the fine layers of every style with the coarse layers of every content.
+
+    python tools/mix_style.py network.pkl results/inversion/paintings results/inversion/faces
+    python tools/mix_style.py network.pkl painting.png photographs/ --mix_layer_start_idx 8
+
+Styles and contents are folders that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
+first, into OUTPUT/inversion/. Writes to the output folder, for a job STYLE_STYLIZE_CONTENT: STYLE_STYLIZE_CONTENT.html (a
+row for every style, a column for every content), its pictures as STYLE_STYLIZE_CONTENT/NAME_STYLIZE_NAME.png, their codes
+as STYLE_STYLIZE_CONTENT_codes.npy ([styles, contents, L, D]), _options.json and .log. A picture takes a fraction of a
+second.
+"""
+from pathlib import Path
+
+from tf_idinvert import cli, cli_inversion
+
+STYLE_LAYERS = 4        # the original's default, 10 of the 14 layers at 256 px, leaves the last four to the style
+
+
+def parse_arguments():
+    parser = cli.parser(__doc__)
+    parser.add_argument("model_path", help="network file: official pickle or ours (.h5)")
+    parser.add_argument("style_dir", help="folder that invert.py wrote, or pictures")
+    parser.add_argument("content_dir", help="folder that invert.py wrote, or pictures")
+    cli.add_option(parser, "--mix_layer_start_idx", type=cli.number(int, 0), default=None,
+                   help="first layer that comes from the style (10 at 256 px; else all but the last 4 are the content's)")
+    cli_inversion.add_editing_options(parser, "results/style_mixing")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    cli.choose_device(args.gpu_id)
+    inputs = cli_inversion.Inputs([args.style_dir, args.content_dir])
+    folder = Path(args.output_dir or "results/style_mixing")
+    job = f"{cli.title(args.style_dir)}_STYLIZE_{cli.title(args.content_dir)}"
+    log = cli.open_log(folder / f"{job}.log")
+
+    from tf_idinvert import checkpoint, edits, results
+    models = checkpoint.load(args.model_path, only=inputs.networks())
+    layers = style_layers(args, models.generator)
+    log.info("layers %d to %d come from the style", layers[0], layers[-1])
+    (style, content), complete = inputs.inverted(args, models, folder, log)
+    results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
+    page = edits.Page(
+        "Style mixing", ["Name", "Style", *(f"Content {i:03d}" for i in range(len(content.names)))],
+        {"Model": Path(args.model_path).name, "Styles": len(style.names), "Contents": len(content.names),
+         "Layers of the style": f"{layers[0]} to {layers[-1]}"}, viz_size=args.viz_size,
+        first=["", None, *(content.picture(i, "ori") for i in range(len(content.names)))])
+    shape = [len(style.names), *content.codes.shape]
+    edits.write(folder / job, rows(style, content, layers), shape, models.generator.synthesis, args.batch_size, page, log)
+    return 0 if complete else 1
+
+
+def style_layers(args, generator):
+    """Indices of the layers that come from the style."""
+    if generator is None:
+        raise ValueError(f"{args.model_path}: holds no generator")
+    count, first = generator.num_layers, args.mix_layer_start_idx
+    if first is None:
+        first = max(count - STYLE_LAYERS, 0)
+    if first >= count:
+        raise ValueError(f"--mix_layer_start_idx {first}: expected 0 to {count - 1}, for the network has {count} layers")
+    return list(range(first, count))
+
+
+def rows(style, content, layers):
+    """A row for every style, drawn up when it is asked for."""
+    from tf_idinvert import editing, edits
+    for i, name in enumerate(style.names):
+        yield edits.Row(editing.mix_styles(content.codes, style.codes[i:i + 1], layers),
+                        [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")])
+
+
+if __name__ == "__main__":
+    cli.run(main)
