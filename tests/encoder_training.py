@@ -120,9 +120,14 @@ def fit(model, batches, count):
     model.fit(batches, epochs=1, steps_per_epoch=count, verbose=0)
 
 
-def apart(one, other):
-    """Largest difference between two lists of arrays, each relative to the largest value of its array."""
-    return max(float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-3)) for a, b in zip(one, other))
+def apart(before, one, other):
+    """How differently two runs changed the same arrays: relative to the largest change in each, or to 0.001."""
+    return max(float(np.abs(a - b).max() / max(np.abs(a - start).max(), 1e-3)) for start, a, b in zip(before, one, other))
+
+
+def moved(before, after):
+    """Share of arrays that changed by more than 0.001."""
+    return float(np.mean([np.abs(a - b).max() > 1e-3 for a, b in zip(before, after)]))
 
 
 # ---------------------------------------------------------------------------------------------- what all must hold
@@ -134,7 +139,7 @@ def check_resume(make, batches, path):
     state.save(path, whole.state)
     stopped = values(whole)
     fit(whole, batches(16), 1)
-    assert apart(stopped, values(whole)) > 1e-3
+    assert moved(stopped, values(whole)) > 0.5
     state.load(path, second.state)
     fit(second, batches(int(second.images_seen.numpy())), 1)
     assert all(np.array_equal(a, b) for a, b in zip(values(whole), values(second)))
@@ -142,17 +147,15 @@ def check_resume(make, batches, path):
 
 def check_compiled(make, batch):
     """Compiled by XLA, the step traces once and is the same step."""
-    results = []
+    results, before = [], values(make(0))
     for jit in (False, True):
         model = make(0)
-        before = values(model)
         step = tf.function(model.train_step, jit_compile=jit)
         for _ in range(2):
-            logs = step(tf.constant(batch))
+            step(tf.constant(batch))
         assert step.experimental_get_tracing_count() == 1
-        results.append(values(model) + [np.asarray(value) for value in logs.values()])
-        assert apart(before, values(model)) > 1e-3
-    assert apart(*results) < 1e-3
+        results.append(values(model))
+    assert moved(before, results[0]) > 0.5 and apart(before, *results) < 1e-3
 
 
 def run_replicas(make, batches):
@@ -170,7 +173,7 @@ def run_replicas(make, batches):
         fit(model, batches(0).map(lambda batch, order=order: tf.ensure_shape(tf.gather(batch, order), batch.shape)), 2)
         results.append(values(model))
         assert strategy.num_replicas_in_sync == len(results)
-    print(json.dumps({"moved": apart(start, results[0]), "apart": apart(*results)}))
+    print(json.dumps({"moved": moved(start, results[0]), "apart": apart(start, *results)}))
 
 
 def check_replicas(test_module):
@@ -181,4 +184,4 @@ def check_replicas(test_module):
                           text=True, timeout=300, env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"})
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["moved"] > 0.01 and found["apart"] < 1e-4, found
+    assert found["moved"] > 0.5 and found["apart"] < 1e-3, found

@@ -131,7 +131,7 @@ def test_records_are_found_by_folder_or_name_and_resolution(records, path):
 
 
 def test_missing_or_ambiguous_resolution_is_one_line(records):
-    with pytest.raises(data.DataError, match=r"0 files \*-r04.tfrecords; expected one for pictures of 16 x 16"):
+    with pytest.raises(data.DataError, match=r"0 files \*-r04.tfrecords; expected one, of pictures 16 x 16"):
         data.open_source(records, 16)
     (records / "more-r03.tfrecords").write_bytes((records / "set-r03.tfrecords").read_bytes())
     with pytest.raises(data.DataError, match="2 files"):

@@ -2,24 +2,21 @@
 import json
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
+from running import TOOLS, run
 
 from tf_idinvert import checkpoint
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
-
-TOOLS = Path(__file__).parents[1] / "tools"
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +41,6 @@ def pictures(tmp_path):
         pixels = np.random.default_rng(i).integers(0, 256, [16, 16, 3], np.uint8)
         Image.fromarray(pixels).save(folder / f"p{i}.png")
     return folder
-
-
-def run(monkeypatch, tool, *arguments):
-    """Run a tool in this process -> exit code."""
-    monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(TOOLS / tool), run_name="__main__")
-    return stop.value.code
 
 
 def invert(monkeypatch, *arguments):

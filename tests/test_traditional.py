@@ -11,7 +11,7 @@ from tf_idinvert.training import steps, traditional
 
 def small(seed=0, optimizer=None):
     encoder, generator, _, _ = common.networks(seed)
-    return traditional.Traditional(encoder, generator, optimizer or common.sgd(0.02))
+    return traditional.Traditional(encoder, generator, optimizer or common.sgd(0.05))
 
 
 def batches(start=0):

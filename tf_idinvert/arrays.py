@@ -106,7 +106,10 @@ def filling(path, shape):
     """
     failure = None
     with atomic.replacing(path) as temporary, open(temporary, "r+b") as file:
-        rows = Rows(file, shape)
+        try:
+            rows = Rows(file, shape)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         try:
             yield rows
         except BaseException as error:

@@ -1,11 +1,12 @@
 """Boundaries: the hyperplane in W or W+ that separates the codes of pictures with an attribute from those without.
 
-Its unit normal is the direction that changes the attribute. Source: Shen et al. 2020 (InterFaceGAN), section 3: a linear
-support vector machine on the codes whose scores are the most confident; the normal of a second attribute is projected
-out for conditional manipulation. The published boundaries of idinvert are for W+, each layer's part of unit length.
+Its unit normal is the direction that changes the attribute. Source: Shen et al. 2020 (InterFaceGAN), section 3: a
+linear support vector machine on the codes whose scores are the most confident; the normal of a second attribute is
+projected out for conditional manipulation. The published boundaries of idinvert are for W+, each layer's part of unit
+length.
 
-Files: the original's .npy (a bare array, or a pickled dictionary, read by `pickle_machine`, which executes nothing), and
-.npz without objects.
+Files: the original's .npy (a bare array, or a pickled dictionary, read by `pickle_machine`, which executes nothing),
+and .npz without objects.
 """
 from __future__ import annotations
 
@@ -44,8 +45,8 @@ class Boundary:
         """The same with a normal of [1, num_layers, width]; BoundaryError where it is for another network."""
         _, own_layers, own_width = self.normal.shape
         if own_layers not in (1, num_layers) or own_width != width:
-            raise BoundaryError(f"a boundary of {own_layers} layers of {own_width}, expected {num_layers} of {width} for "
-                                f"this network ({side_of(num_layers)} px)")
+            raise BoundaryError(f"a boundary of {own_layers} layers of {own_width}, expected {num_layers} of {width} "
+                                f"for this network ({side_of(num_layers)} px)")
         outside = [layer for layer in self.layers or () if layer >= num_layers]
         if outside:
             raise BoundaryError(f"a boundary for layer {outside[0]}; this network has layers 0 to {num_layers - 1}")
@@ -57,7 +58,7 @@ class Fit:
     """A boundary and how well it separates: shares of codes on the right side, and numbers of codes.
 
     `accuracy` and `counts` have 'train' and 'validation', parts of the confident ends, and 'rest', all other codes,
-    which count as positive above the middle of the range of scores. A part without codes has the accuracy NaN.
+    which count as positive above the middle between the two ends' scores. A part without codes has the accuracy NaN.
     """
 
     boundary: Boundary
@@ -95,15 +96,13 @@ def fit(codes, scores, keep=0.02, train_share=0.7, unit="layer", seed=0):
     ends = [rng.permutation(end) for end in (negative, positive)]
     parts = {"train": np.concatenate([end[:train_count] for end in ends]),
              "validation": np.concatenate([end[train_count:] for end in ends]), "rest": rest}
-    middle = (float(scores[order[0]]) + float(scores[order[-1]])) / 2
-    labels = scores > middle
-    labels[positive], labels[negative] = True, False
+    labels = scores > (scores[negative[-1]] + scores[positive[0]]) / 2
 
     shared = codes.ndim == 2 or bool((codes == codes[:, :1]).all())
     vectors = codes if codes.ndim == 2 else codes[:, 0] if shared else codes.reshape(len(codes), -1)
     direction, offset = _hyperplane(vectors[parts["train"]], labels[parts["train"]], seed)
-    accuracy = {part: float(np.mean((vectors[rows] @ direction > offset) == labels[rows])) if len(rows) else float("nan")
-                for part, rows in parts.items()}
+    correct = {part: (vectors[rows] @ direction > offset) == labels[rows] for part, rows in parts.items()}
+    accuracy = {part: float(right.mean()) if len(right) else float("nan") for part, right in correct.items()}
     normal = direction.reshape(1, 1, -1) if shared else direction.reshape(1, *codes.shape[1:])
     if shared and codes.ndim == 3:
         normal = np.repeat(normal, codes.shape[1], axis=1)
@@ -127,14 +126,14 @@ def _ends(scores, keep, seed):
         raise BoundaryError(f"expected to keep a share up to 0.5 or a count of at least 2, got {keep:g}")
     count = int(keep) if keep >= 2 else int(len(scores) * keep + 1e-9)
     if not 2 <= count <= len(scores) // 2:
-        raise BoundaryError(f"keeping {keep:g} of {len(scores)} codes with scores gives {count} at either end, expected 2 to "
-                            f"{len(scores) // 2}")
+        raise BoundaryError(f"keeping {keep:g} of {len(scores)} codes with scores gives {count} at either end, "
+                            f"expected 2 to {len(scores) // 2}")
     shuffled = np.random.default_rng(seed).permutation(len(scores))
     order = shuffled[np.argsort(scores[shuffled], kind="stable")]
     low, high = scores[order[count - 1]], scores[order[-count]]
     if not low < high:
-        raise BoundaryError(f"the {count} highest and the {count} lowest scores both reach {low:g}: keep fewer, or give "
-                            "scores that differ")
+        raise BoundaryError(f"the {count} highest and the {count} lowest scores both reach {low:g}: keep fewer, or "
+                            "give scores that differ")
     return order, count
 
 
@@ -268,7 +267,7 @@ def _layers(layers, path):
         return None
     if not isinstance(layers, (list, tuple)) or len(layers) > MAX_LAYERS:
         raise BoundaryError(f"{path}: expected manipulate_layers to be a list of at most {MAX_LAYERS} layers")
-    layers = [layer.value.item() if isinstance(layer, Array) and np.size(layer.value) == 1 else layer for layer in layers]
+    layers = [each.value.item() if isinstance(each, Array) and np.size(each.value) == 1 else each for each in layers]
     if not all(type(layer) is int and 0 <= layer < MAX_LAYERS for layer in layers):
         raise BoundaryError(f"{path}: expected manipulate_layers to be whole numbers from 0")
     return tuple(sorted(set(layers))) or None

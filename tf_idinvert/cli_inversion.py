@@ -1,7 +1,7 @@
 """What the tools that invert pictures share: the options of inversion, and from them the finished objects.
 
-`invert.py` inverts; the editing tools do the same first where they are given pictures instead of what it wrote. TensorFlow
-is imported only in the functions that need it, so that `--help` does not wait for it.
+`invert.py` inverts; the editing tools do the same first where they are given pictures instead of what it wrote.
+TensorFlow is imported only in the functions that need it, so that `--help` does not wait for it.
 """
 from __future__ import annotations
 

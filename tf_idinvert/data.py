@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import math
 import mmap
 import re
@@ -124,8 +125,8 @@ def open_source(path, resolution):
     """The source at `path`, at one resolution.
 
     Args:
-        path: a .npy file of uint8 [N, S, S, C], S a multiple of `resolution`; a folder with `NAME-rXX.tfrecords` files, or
-            `FOLDER/NAME` of such files; or a folder or list of pictures (see `images.listing`).
+        path: a .npy file of uint8 [N, S, S, C], S a multiple of `resolution`; a folder with `NAME-rXX.tfrecords` files,
+            or `FOLDER/NAME` of such files; or a folder or list of pictures (see `images.listing`).
         resolution: side of the pictures wanted; a power of two for TFRecords.
     Raises:
         DataError, images.ImageError: nothing usable there; one line.
@@ -136,15 +137,14 @@ def open_source(path, resolution):
             return ArraySource(np.load(path, mmap_mode="r", allow_pickle=False), resolution)
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: {error}") from error
-    found = sorted(path.glob("*-r*.tfrecords")) if path.is_dir() else sorted(path.parent.glob(path.name + "-r*.tfrecords"))
-    if not found:
+    folder, name = (path, "*") if path.is_dir() else (path.parent, glob.escape(path.name))
+    if not any(folder.glob(f"{name}-r[0-9]*.tfrecords")):
         return FolderSource(path, resolution)
-    wanted = [file for file in found if re.search(r"-r(\d+)\.tfrecords$", file.name)
-              and 2 ** int(re.search(r"-r(\d+)\.tfrecords$", file.name)[1]) == resolution]
-    if len(wanted) != 1:
-        raise DataError(f"{path}: {len(wanted)} files *-r{int(math.log2(resolution)):02d}.tfrecords; expected one for "
-                        f"pictures of {resolution} x {resolution}")
-    return TFRecordSource(wanted[0])
+    suffix = f"-r{int(resolution).bit_length() - 1:02d}.tfrecords"
+    found = list(folder.glob(name + suffix))
+    if len(found) != 1:
+        raise DataError(f"{path}: {len(found)} files *{suffix}; expected one, of pictures {resolution} x {resolution}")
+    return TFRecordSource(found[0])
 
 
 def batches(source, batch_size, seed, start=0, mirror=False):

@@ -1,8 +1,8 @@
 """Edits of codes: interpolation, manipulation along a direction, style mixing; and the stitching of semantic diffusion.
 
-Codes are float32 [N, L, D], a w for each of L layers; pictures are [..., R, R, C], of any number type. Source: Zhu et al.
-2020 (In-Domain GAN Inversion), section 3.4; manipulation is `w + alpha * n` on the chosen layers (section 4.2 of Shen et
-al. 2020, InterFaceGAN), style mixing is that of Karras et al. 2019, section 3.1.
+Codes are float32 [N, L, D], a w for each of L layers; pictures are [..., R, R, C], of any number type. Source: Zhu et
+al. 2020 (In-Domain GAN Inversion), section 3.4; manipulation is `w + alpha * n` on the chosen layers (section 4.2 of
+Shen et al. 2020, InterFaceGAN), style mixing is that of Karras et al. 2019, section 3.1.
 """
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def interpolate(source, target, count):
     """
     source, target = _codes("source", source), _codes("target", target)
     if source.shape != target.shape:
-        raise EditingError(f"interpolate: codes of {list(source.shape)} and {list(target.shape)}, expected the same shape")
+        raise EditingError(f"interpolate: expected codes of the same shape, got {list(source.shape)} and "
+                           f"{list(target.shape)}")
     if count < 2:
         raise EditingError(f"interpolate: expected a count of at least 2, got {count}")
     share = np.linspace(0, 1, count, dtype=np.float32)[:, None, None]
@@ -49,8 +50,8 @@ def manipulate(codes, normal, distances, layers=None):
     codes, normal = _codes("codes", codes), _codes("normal", normal)
     length = codes.shape[1]
     if normal.shape[0] != 1 or normal.shape[1] not in (1, length) or normal.shape[2] != codes.shape[2]:
-        raise EditingError(f"manipulate: a direction of {list(normal.shape)} for codes of {list(codes.shape)}, expected "
-                           f"[1, {length}, {codes.shape[2]}]")
+        raise EditingError(f"manipulate: a direction of {list(normal.shape)} for codes of {list(codes.shape)}, "
+                           f"expected [1, {length}, {codes.shape[2]}]")
     moves = np.asarray(distances, np.float32)[:, None, None] * normal * _chosen(layers, length)
     return codes[:, None] + moves
 
@@ -89,7 +90,7 @@ def check_layers(layers, num_layers):
     """The same layers as a tuple of int; EditingError where one is not in 0..num_layers-1."""
     outside = [layer for layer in layers if not 0 <= layer < num_layers]
     if outside:
-        raise EditingError(f"layer {outside[0]}: expected 0 to {num_layers - 1}, for the network has {num_layers} layers")
+        raise EditingError(f"layer {outside[0]}: the network has layers 0 to {num_layers - 1}")
     return tuple(int(layer) for layer in layers)
 
 
@@ -109,8 +110,8 @@ def crop_box(resolution, size=None, center_x=None, center_y=None):
     side = max(1, scaled(size, CROP_SIZE))
     left, top = scaled(center_x, CROP_CENTER_X) - side // 2, scaled(center_y, CROP_CENTER_Y) - side // 2
     if not 0 <= left <= resolution - side or not 0 <= top <= resolution - side:
-        raise EditingError(f"crop of {side} px around x {left + side // 2}, y {top + side // 2}: reaches beyond the picture "
-                           f"of {resolution} px")
+        raise EditingError(f"crop of {side} px around x {left + side // 2}, y {top + side // 2}: reaches beyond the "
+                           f"picture of {resolution} px")
     return top, left, side
 
 

@@ -1,8 +1,8 @@
 """The folder of inverted pictures that tools hand to each other, in the original's form.
 
-For every picture NAME it holds NAME_ori.png (as the network sees it), NAME_enc.png (G(E(x))) and NAME_inv.png (after the
-optimisation); image_list.txt with a name a line; and in that order encoded_codes.npy and inverted_codes.npy, [N, L, D].
-Nothing in it is executed when it is read.
+For every picture NAME it holds NAME_ori.png (as the network sees it), NAME_enc.png (G(E(x))) and NAME_inv.png (after
+the optimisation); image_list.txt with a name a line; and in that order encoded_codes.npy and inverted_codes.npy, [N, L,
+D]. Nothing in it is executed when it is read.
 """
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ class Results:
     def check(self, num_layers, width):
         """ResultsError unless the codes are for a network of `num_layers` layers of `width`."""
         if self.codes.shape[1:] != (num_layers, width):
-            raise ResultsError(f"{self.folder / CODES}: codes of {self.codes.shape[1]} layers of {self.codes.shape[2]}, this "
-                               f"network has {num_layers} of {width}: they were made with another")
+            raise ResultsError(f"{self.folder / CODES}: codes of {self.codes.shape[1]} layers of "
+                               f"{self.codes.shape[2]}, this network has {num_layers} of {width}: they were made with "
+                               "another")
 
 
 def is_results(path):
@@ -64,7 +65,8 @@ def read(folder):
     except arrays.ArrayError as error:
         raise ResultsError(str(error)) from error
     if codes.ndim != 3 or codes.dtype.kind != "f" or not codes.size:
-        raise ResultsError(f"{folder / CODES}: expected codes [N, L, D] of floats, got {list(codes.shape)} {codes.dtype}")
+        raise ResultsError(f"{folder / CODES}: expected codes [N, L, D] of floats, got {codes.dtype} "
+                           f"{list(codes.shape)}")
     if not np.isfinite(codes).all():
         raise ResultsError(f"{folder / CODES}: codes that are NaN or infinite")
     names = read_list(folder / LIST)
@@ -87,8 +89,8 @@ def read_list(path):
     seen = set()
     for name in names:
         if name.casefold() in seen:
-            raise ResultsError(f"{path}: names {name!r} twice, so that its pictures have overwritten each other: invert "
-                               "again, equal names are then numbered")
+            raise ResultsError(f"{path}: names {name!r} twice, so that its pictures have overwritten each other: "
+                               "invert again, equal names are then numbered")
         seen.add(name.casefold())
     return tuple(names)
 

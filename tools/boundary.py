@@ -1,16 +1,17 @@
-"""Find the boundary of an attribute, the direction along which manipulate.py changes it (Shen et al. 2020, InterFaceGAN).
+"""Find the boundary of an attribute, along whose normal manipulate.py changes it (Shen et al. 2020, InterFaceGAN).
 
     python tools/boundary.py sample network.pkl -o samples --num 2000            # 1. draw pictures, keep their codes
     python tools/boundary.py fit samples --scores scores.csv --attribute age -o age.npy        # 2. scores of a program
     python tools/boundary.py fit samples --positive with/ --negative without/ -o glasses.npy   # 2. or sorted by hand
     python tools/boundary.py condition age.npy glasses.npy -o age_c_glasses.npy  # 3. age, glasses left as they are
 
-`sample` writes a folder of the form that invert.py writes: NAME_inv.png, image_list.txt, inverted_codes.npy. `fit` takes
-such a folder, or a .npy of codes [N, L, D] or [N, D]. Scores come from a CSV file, whose first line names the columns; a
-column 'name' says to which picture a line belongs, else the lines are in the order of the codes; or from a .npy file [N].
-Or sort some of the pictures into two folders. The linear support vector machine is fitted to the codes with the highest
-and the lowest scores; printed are the shares of codes on the right side: of those it was fitted to, of those kept back to
-validate it, and of all the rest. Boundaries are written in the original's form (.npy) or without pickles (.npz).
+`sample` writes a folder of the form that invert.py writes: NAME_inv.png, image_list.txt, inverted_codes.npy. `fit`
+takes such a folder, or a .npy of codes [N, L, D] or [N, D]. Scores come from a CSV file, whose first line names the
+columns; a column 'name' says to which picture a line belongs, else the lines are in the order of the codes; or from a
+.npy file [N]. Or sort some of the pictures into two folders. The linear support vector machine is fitted to the codes
+with the highest and the lowest scores; printed are the shares of codes on the right side: of those it was fitted to, of
+those kept back to validate it, and of all the rest. Boundaries are written in the original's form (.npy) or without
+pickles (.npz).
 """
 import csv
 from pathlib import Path
@@ -49,9 +50,9 @@ def add_fit_arguments(fit):
                    "pictures all)")
     cli.add_option(fit, "--split_ratio", "-r", type=cli.number(float, 0, 1), default=0.7,
                    help="share of them that the boundary is fitted to, the others validate it (0.7)")
-    fit.add_argument("--unit", choices=["layer", "all"], default="layer", help="what has length 1: the normal's part in "
-                     "each layer, as in the published boundaries, or the whole (layer)")
-    cli.add_option(fit, "--manipulate_layers", default="", help="layers that manipulate.py shall move, such as 0,1,2-5, "
+    fit.add_argument("--unit", choices=["layer", "all"], default="layer", help="what has length 1: the normal's part "
+                     "in each layer, as in the published boundaries, or the whole (layer)")
+    cli.add_option(fit, "--manipulate_layers", default="", help="layers for manipulate.py to move, such as 0,1,2-5; "
                    "kept in the file (all)")
     fit.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 1), default=0, help="of the split (0)")
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from tf_idinvert import cli
 
-FIELDS = ("encoder", "training_generator", "discriminator", "generator", "latent_discriminator")
-ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs", "latent_discriminator": "D_w"}
+ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
+         "latent_discriminator": "D_w"}
 
 
 def main():
     parser = cli.parser(__doc__)
     parser.add_argument("source", help="network file: official pickle or ours, told by its content")
     parser.add_argument("target", nargs="?", help="file to write: .pkl official, .h5 ours")
-    parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of weights in .h5 (float32)")
+    parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
     args = parser.parse_args()
     if args.target and Path(args.target).is_dir():
         raise ValueError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
@@ -27,10 +27,10 @@ def main():
     from tf_idinvert import checkpoint
     models = checkpoint.load(args.source)
     print(f"{args.source}: {size(args.source)}")
-    for field in FIELDS:
+    for field, role in ROLES.items():
         network = getattr(models, field)
         if network is not None:
-            print(f"  {ROLES[field]:3} {type(network).__name__:14} {described(network)}")
+            print(f"  {role:3} {type(network).__name__:14} {described(network)}")
     if args.target:
         checkpoint.save(models, args.target, dtype=args.dtype)
         print(f"-> {args.target}: {size(args.target)}")
@@ -44,7 +44,8 @@ def described(network):
     """Facts about a network, in one line."""
     import math
     config = network.get_config()
-    counts = [sum(math.prod(weight.shape) for weight in weights) for weights in (network.trainable_weights, network.weights)]
+    counts = [sum(math.prod(weight.shape) for weight in weights)
+              for weights in (network.trainable_weights, network.weights)]
     facts = [f"{config['resolution']} px" if "resolution" in config else "",
              f"{counts[0]:,} parameters ({counts[1]:,} stored)",
              f"codes {network.num_layers} x {network.dlatent_size}" if hasattr(network, "num_layers") else ""]

@@ -3,15 +3,16 @@
     python tools/diffuse.py network.pkl faces.list contexts.list
     python tools/diffuse.py network.pkl portrait.png photographs/ --crop_size 60 --center_x 64 --center_y 70
 
-A square of the target is copied into the context; the optimisation starts at the encoder's code of the stitched picture,
-and its loss counts only inside the square (Zhu et al. 2020, section 3.4); there is no domain term. Targets and contexts are
-folders of pictures, text lists, single pictures, or folders that invert.py wrote (their NAME_ori.png). The square is 110
-pixels around x 125, y 145 at 256 px, and is scaled for networks of other resolutions; what is given is taken as it is.
+A square of the target is copied into the context; the optimisation starts at the encoder's code of the stitched
+picture, and its loss counts only inside the square (Zhu et al. 2020, section 3.4); there is no domain term. Targets and
+contexts are folders of pictures, text lists, single pictures, or folders that invert.py wrote (their NAME_ori.png). The
+square is 110 pixels around x 125, y 145 at 256 px, and is scaled for networks of other resolutions; what is given is
+taken as it is.
 
 Writes to the output folder, for a job TARGETS_TO_CONTEXTS: .html; a folder of that name with, for every pair,
 TARGET_TO_CONTEXT_sti.png (stitched), _enc.png (G(E(stitched))) and _inv.png (the result); _encoded_codes.npy and
-_inverted_codes.npy ([targets, contexts, L, D]; NaN where a run was ended early), _options.json and .log. Expect the time
-of inversion for every pair.
+_inverted_codes.npy ([targets, contexts, L, D]; NaN where a run was ended early), _options.json and .log. Expect the
+time of inversion for every pair.
 """
 import contextlib
 import dataclasses
@@ -47,21 +48,24 @@ def main():
     from tf_idinvert.inversion import Inversion, InversionOptions
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None or models.encoder is None:
-        raise ValueError(f"{args.model_path}: holds no {'encoder' if models.generator else 'generator'}; diffusion needs both")
+        missing = "encoder" if models.generator else "generator"
+        raise ValueError(f"{args.model_path}: holds no {missing}; diffusion needs both encoder and generator")
     box = editing.crop_box(models.generator.resolution, args.crop_size, args.center_x, args.center_y)
     top, left, side = box
     log.info("crop of %d px around x %d, y %d, in pictures of %d px", side, left + side // 2, top + side // 2,
              models.generator.resolution)
     features, note = cli_inversion.load_features(args, log)
     options = InversionOptions(
-        steps=args.num_iterations, learning_rate=args.learning_rate, batch_size=args.batch_size, results=args.num_results,
-        feature_weight=args.loss_weight_feat if features else 0.0)
-    inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features, options=options)
-    targets, contexts = (readable(each, models.generator.resolution, log) for each in given)
+        steps=args.num_iterations, learning_rate=args.learning_rate, batch_size=args.batch_size,
+        results=args.num_results, feature_weight=args.loss_weight_feat if features else 0.0)
+    inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
+                          options=options)
+    notes = [note] if note else []
+    targets, contexts = (readable(each, models.generator.resolution, notes, log) for each in given)
     results.write_options(f"{base}_options.json", {
-        "options": dataclasses.asdict(options), "arguments": vars(args), "crop": {"top": top, "left": left, "side": side},
-        "targets": dict(targets), "contexts": dict(contexts)})
-    job = Job(base, targets, contexts, box, inversion, models.generator, args, [note], log)
+        "options": dataclasses.asdict(options), "arguments": vars(args),
+        "crop": {"top": top, "left": left, "side": side}, "targets": dict(targets), "contexts": dict(contexts)})
+    job = Job(base, targets, contexts, box, inversion, models.generator, args, notes, log)
     job.run()
     return 0 if (len(targets), len(contexts)) == tuple(map(len, given)) else 1
 
@@ -77,8 +81,8 @@ def listing(path):
     return [(name, Path(path) / f"{name}_ori.png") for name in names]
 
 
-def readable(pictures, resolution, log):
-    """Those (name, path) that can be read; the others are reported. ValueError where there are none."""
+def readable(pictures, resolution, notes, log):
+    """Those (name, path) that can be read; the others are reported, and noted for the page. ValueError if none can."""
     from tf_idinvert import images
     found = []
     for name, path in pictures:
@@ -86,8 +90,10 @@ def readable(pictures, resolution, log):
             _, note = images.load(path, resolution)
         except images.ImageError as error:
             log.error("skipped: %s", error)
+            notes.append(f"skipped: {error}")
             continue
         if note:
+            notes.append(f"{name}: {note}")
             log.info("%s: %s", path, note)
         found.append((name, str(path)))
     if not found:
@@ -99,12 +105,12 @@ class Job:
     """All pairs of targets and contexts, batch by batch; what is done is kept however the run ends."""
 
     def __init__(self, base, targets, contexts, box, inversion, generator, args, notes, log):
-        from tf_idinvert.spool import Spool
+        from tf_idinvert import spool
         self.base, self.targets, self.contexts, self.box = base, targets, contexts, box
         self.inversion, self.generator, self.args, self.notes, self.log = inversion, generator, args, notes, log
         self.steps = inversion.options.result_steps()
         side = generator.resolution
-        self.spool = Spool([4 + len(self.steps), side, side, 3])
+        self.spool = spool.Spool([4 + len(self.steps), side, side, 3])
         self.names, self.mse = [], []
 
     def run(self):
@@ -179,11 +185,12 @@ class Job:
         rows = ([name, *map(report.Picture, pictures), *mse]
                 for name, pictures, mse in zip(self.names, self.spool, self.mse))
         options, (top, left, side) = self.inversion.options, self.box
-        summary = {"Model": Path(self.args.model_path).name, "Targets": len(self.targets), "Contexts": len(self.contexts),
+        summary = {"Model": Path(self.args.model_path).name, "Targets": len(self.targets),
+                   "Contexts": len(self.contexts),
                    "Crop": f"{side} px around x {left + side // 2}, y {top + side // 2}", "Iterations": options.steps,
                    "Learning rate": options.learning_rate, "λ_vgg": options.feature_weight}
         notes = ["MSE: mean of squared differences to the stitched picture inside the crop, values in [-1, 1].",
-                 *filter(None, self.notes)]
+                 *self.notes]
         report.write(f"{self.base}.html", "Semantic diffusion", headers, rows, summary=summary, notes=notes,
                      viz_size=self.args.viz_size)
         self.log.info("%d of %d pairs diffused -> %s.html", len(self.names), len(self.targets) * len(self.contexts),

@@ -3,11 +3,11 @@
     python tools/interpolate.py network.pkl results/inversion/these results/inversion/those
     python tools/interpolate.py network.pkl photographs/ portrait.png --step 8
 
-A source or target is a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
-first, into OUTPUT/inversion/. Writes to the output folder, for a job SOURCE_TO_TARGET: SOURCE_TO_TARGET.html (the
-inversions of source and target with --step pictures between them), the same pictures as
-SOURCE_TO_TARGET/NAME_TO_NAME_00.png ..., their codes as SOURCE_TO_TARGET_codes.npy ([sources, targets, step + 2, L, D]),
-_options.json and .log. A picture takes a fraction of a second.
+A source or target is a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are
+inverted first, into OUTPUT/inversion/. Writes to the output folder, for a job SOURCE_TO_TARGET: SOURCE_TO_TARGET.html
+(the inversions of source and target with --step pictures between them), the same pictures as
+SOURCE_TO_TARGET/NAME_TO_NAME_00.png ..., their codes as SOURCE_TO_TARGET_codes.npy
+([sources, targets, step + 2, L, D]), _options.json and .log. A picture takes a fraction of a second.
 """
 from pathlib import Path
 
@@ -43,7 +43,8 @@ def main():
         {"Model": Path(args.model_path).name, "Sources": len(source.names), "Targets": len(target.names),
          "Steps": args.step}, viz_size=args.viz_size)
     shape = [len(source.names), len(target.names), count, *source.codes.shape[1:]]
-    edits.write(folder / job, rows(source, target, count), shape, models.generator.synthesis, args.batch_size, page, log)
+    edits.write(folder / job, rows(source, target, count), shape, models.generator.synthesis, args.batch_size, page,
+                log)
     return 0 if complete else 1
 
 

@@ -16,7 +16,7 @@ from tf_idinvert import cli, cli_inversion
 def parse_arguments():
     parser = cli.parser(__doc__)
     parser.add_argument("model_path", help="network file: official pickle (E, G, D, Gs) or (G, D, Gs), or ours (.h5)")
-    parser.add_argument("image_list", nargs="+", help="pictures, folders of pictures, or text lists with one path a line")
+    parser.add_argument("image_list", nargs="+", help="pictures, folders, or text lists with one path a line")
     cli.add_output_options(parser, "results/inversion/NAME OF LIST")
     cli.add_option(parser, "--batch_size", type=cli.number(int, 1), default=4, help="pictures optimised together (4)")
     cli_inversion.add_inversion_options(parser)

@@ -3,11 +3,11 @@
     python tools/manipulate.py network.pkl results/inversion/faces boundaries/age.npy
     python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0
 
-The images are a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted first,
-into OUTPUT/inversion/. A boundary is a file of the original's or of boundary.py; it may name the layers it is meant for,
-which --manipulate_layers overrules; else all layers move. Writes to the output folder, for a job BOUNDARY_images:
-BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as BOUNDARY_images_codes.npy
-([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
+The images are a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
+first, into OUTPUT/inversion/. A boundary is a file of the original's or of boundary.py; it may name the layers it is
+meant for, which --manipulate_layers overrules; else all layers move. Writes to the output folder, for a job
+BOUNDARY_images: BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as
+BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
 """
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def main():
     distances = distances_of(args)
     page = edits.Page(
         f"Manipulation: {cli.title(args.boundary_path)}",
-        ["Name", "Origin", "Inverted", *(f"Step {i + 1:02d} ({d:+.3g})" for i, d in enumerate(distances))],
+        ["Name", "Origin", "Inverted", *(f"Step {i:02d} ({far:.3g})" for i, far in enumerate(distances, start=1))],
         {"Model": Path(args.model_path).name, "Boundary": Path(args.boundary_path).name, "Pictures": len(found.names),
          "Layers": "all" if layers is None else ", ".join(map(str, layers))}, viz_size=args.viz_size)
     shape = [len(found.names), args.step, *found.codes.shape[1:]]

@@ -3,11 +3,11 @@
     python tools/mix_style.py network.pkl results/inversion/paintings results/inversion/faces
     python tools/mix_style.py network.pkl painting.png photographs/ --mix_layer_start_idx 8
 
-Styles and contents are folders that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
-first, into OUTPUT/inversion/. Writes to the output folder, for a job STYLE_STYLIZE_CONTENT: STYLE_STYLIZE_CONTENT.html (a
-row for every style, a column for every content), its pictures as STYLE_STYLIZE_CONTENT/NAME_STYLIZE_NAME.png, their codes
-as STYLE_STYLIZE_CONTENT_codes.npy ([styles, contents, L, D]), _options.json and .log. A picture takes a fraction of a
-second.
+Styles and contents are folders that invert.py wrote, or pictures (a folder, a text list, one picture), which are
+inverted first, into OUTPUT/inversion/. Writes to the output folder, for a job STYLE_STYLIZE_CONTENT:
+STYLE_STYLIZE_CONTENT.html (a row for every style, a column for every content), its pictures as
+STYLE_STYLIZE_CONTENT/NAME_STYLIZE_NAME.png, their codes as STYLE_STYLIZE_CONTENT_codes.npy ([styles, contents, L, D]),
+_options.json and .log. A picture takes a fraction of a second.
 """
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def parse_arguments():
     parser.add_argument("style_dir", help="folder that invert.py wrote, or pictures")
     parser.add_argument("content_dir", help="folder that invert.py wrote, or pictures")
     cli.add_option(parser, "--mix_layer_start_idx", type=cli.number(int, 0), default=None,
-                   help="first layer that comes from the style (10 at 256 px; else all but the last 4 are the content's)")
+                   help="first layer that comes from the style (the fourth from the end: 10 at 256 px)")
     cli_inversion.add_editing_options(parser, "results/style_mixing")
     return parser.parse_args()
 
@@ -42,12 +42,13 @@ def main():
     (style, content), complete = inputs.inverted(args, models, folder, log)
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
     page = edits.Page(
-        "Style mixing", ["Name", "Style", *(f"Content {i:03d}" for i in range(len(content.names)))],
+        "Style mixing", ["Name", "Style", *(f"Content {name}" for name in content.names)],
         {"Model": Path(args.model_path).name, "Styles": len(style.names), "Contents": len(content.names),
          "Layers of the style": f"{layers[0]} to {layers[-1]}"}, viz_size=args.viz_size,
         first=["", None, *(content.picture(i, "ori") for i in range(len(content.names)))])
     shape = [len(style.names), *content.codes.shape]
-    edits.write(folder / job, rows(style, content, layers), shape, models.generator.synthesis, args.batch_size, page, log)
+    edits.write(folder / job, rows(style, content, layers), shape, models.generator.synthesis, args.batch_size, page,
+                log)
     return 0 if complete else 1
 
 
@@ -59,7 +60,7 @@ def style_layers(args, generator):
     if first is None:
         first = max(count - STYLE_LAYERS, 0)
     if first >= count:
-        raise ValueError(f"--mix_layer_start_idx {first}: expected 0 to {count - 1}, for the network has {count} layers")
+        raise ValueError(f"--mix_layer_start_idx {first}: the network has layers 0 to {count - 1}")
     return list(range(first, count))
 
 

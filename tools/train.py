@@ -81,8 +81,7 @@ def main():
 
 def check_options(args):
     """Whether there is a run to take up; saves the options. ValueError where its options were others."""
-    path, options = args.output / "options.json", {name: value for name, value in vars(args).items()}
-    options["output"] = str(args.output)
+    path, options = args.output / "options.json", dict(vars(args), output=str(args.output))
     resumes = args.resume and (args.output / "state.npz").exists()
     if resumes:
         try:
@@ -92,8 +91,8 @@ def check_options(args):
             raise ValueError(f"{path}: damaged; --no-resume starts again") from None
         if differing:
             name = differing[0]
-            raise ValueError(f"{args.output}: holds a run with {name} {before.get(name)}, now {options[name]}; give the "
-                             "same options, another --output, or --no-resume to overwrite it")
+            raise ValueError(f"{args.output}: holds a run with {name} {before.get(name)}, now {options[name]}; give "
+                             "the same options, another --output, or --no-resume to overwrite it")
     path.write_text(json.dumps(options, indent=1) + "\n", encoding="utf-8")
     return resumes
 

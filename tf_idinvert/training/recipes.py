@@ -46,10 +46,10 @@ def portraits(kimg=1500):
         Stage(8, kimg=40, batch_size=32, learning_rate=0.002, r1_gamma=19.2, average_kimg=2),
         Stage(16, kimg=50, batch_size=32, learning_rate=0.002, r1_gamma=4.8, average_kimg=2),
         Stage(32, kimg=30, batch_size=16, learning_rate=0.002, r1_gamma=1.2, average_kimg=2),
-        Stage(32, kimg=150, batch_size=16, learning_rate=0.002, r1_gamma=1.2, average_kimg=10),
-        Stage(64, kimg=30, batch_size=16, learning_rate=0.002, r1_gamma=0.5, average_kimg=2),
-        Stage(64, kimg=600, batch_size=16, learning_rate=0.002, r1_gamma=0.5, average_kimg=10),
-        Stage(64, kimg=600, batch_size=16, learning_rate=0.0015, r1_gamma=0.5, average_kimg=10),
+        Stage(32, kimg=150, batch_size=16, learning_rate=0.002, r1_gamma=4.8, average_kimg=10),
+        Stage(64, kimg=30, batch_size=16, learning_rate=0.002, r1_gamma=2.0, average_kimg=2),
+        Stage(64, kimg=600, batch_size=16, learning_rate=0.002, r1_gamma=2.0, average_kimg=10),
+        Stage(64, kimg=600, batch_size=16, learning_rate=0.0015, r1_gamma=2.0, average_kimg=10),
     )
     return Recipe(generator=generator, discriminator=dict(shared, blur_filter=None), stages=ending_at(stages, kimg),
                   r1_interval=16, mirror=False)

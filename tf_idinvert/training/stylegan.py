@@ -4,9 +4,9 @@ Source: Karras et al. 2019 (A Style-Based Generator Architecture for GANs), sect
 Karras et al. 2018 (Progressive Growing of GANs), section 2 and appendix A; R1: Mescheder et al. 2018. R1 on every k-th
 step only ("lazy"): Karras et al. 2020 (Analyzing and Improving the Image Quality of StyleGAN), section 3.1.
 
-The networks are handed in. A step is a function of its images and of variables alone: random numbers come from the seed
-and the steps made so far, so a run that was stopped goes on as if it had not been, and a step can be compiled and exported
-by itself. (XLA draws other numbers from the same seed.)
+The networks are handed in. A step is a function of its images and of variables alone: random numbers come from the
+seed and the steps made so far, so a run that was stopped goes on as if it had not been, and a step can be compiled and
+exported by itself. (XLA draws other numbers from the same seed.)
 """
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ class StyleGAN(keras.Model):
         self.g_optimizer.build(generator.trainable_variables)
         self.d_optimizer.build(discriminator.trainable_variables)
         self.phase = None
+        self.built = True
 
     def begin(self, phase):
         """Set level, learning rate and weights of the terms for the steps to come, and have the step traced anew."""
@@ -100,7 +101,8 @@ class StyleGAN(keras.Model):
         self.phase, stage = phase, phase.stage
         self.level = round(math.log2(self.generator.resolution // stage.resolution))
         self.g_optimizer.learning_rate = self.d_optimizer.learning_rate = stage.learning_rate
-        self.compile(jit_compile=False)     # drops the trace; XLA is slower on a CPU
+        with self.distribute_strategy.scope():
+            self.compile(jit_compile=False)     # drops the trace; XLA is slower on a CPU
 
     @property
     def state(self):
@@ -174,7 +176,7 @@ class StyleGAN(keras.Model):
         return _repeat(x, 2 ** self.level)
 
     def _codes(self, count, z_seed, mixing_seed):
-        """w [n, L, D] of fresh z, and the same with styles mixed. z is drawn for all replicas, which take their shares."""
+        """w [n, L, D] of fresh z, and with styles mixed; z is drawn for all replicas, each takes its share."""
         replica = tf.distribute.get_replica_context()
         shape = [2, count * replica.num_replicas_in_sync, self.generator.latent_size]
         first = count * replica.replica_id_in_sync_group
@@ -192,7 +194,8 @@ class StyleGAN(keras.Model):
             with tf.GradientTape() as tape:
                 penalty = losses.r1_penalty(discriminate, reals, gamma)             # [n]
                 total = tf.reduce_sum(penalty) / batch
-            return penalty, tape.gradient(total, variables, unconnected_gradients="zero")
+            extra = tape.gradient(total, variables)     # None for the last bias
+            return penalty, [tf.zeros(v.shape) if g is None else g for g, v in zip(extra, variables)]
 
         def without():
             return tf.zeros_like(reals[:, 0, 0, 0]), [tf.zeros(v.shape) for v in variables]
@@ -232,7 +235,7 @@ def train(model, phases, data, callbacks):
             model.begin(phase)
             size = phase.stage.batch_size
             model.fit(data(phase.stage.resolution, size, seen), epochs=1, steps_per_epoch=(phase.stop - seen) // size,
-                      callbacks=callbacks, verbose=0)
+                      callbacks=callbacks, shuffle=False, verbose=0)
 
 
 def _counter(name):

@@ -1,0 +1,19 @@
+"""spool: arrays come back in order, and again."""
+import numpy as np
+import pytest
+
+from tf_idinvert.spool import Spool
+
+
+def test_arrays_come_back_in_order():
+    arrays = np.random.default_rng(0).integers(0, 256, [5, 2, 3], np.uint8)
+    spool = Spool([2, 3])
+    for i, array in enumerate(arrays):
+        spool.append(array)
+        assert np.array_equal(list(spool), arrays[:i + 1])      # reading does not disturb what follows
+    assert list(Spool([2, 3])) == []
+
+
+def test_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"\[2, 3\]"):
+        Spool([2, 3]).append(np.zeros([3, 2], np.uint8))
