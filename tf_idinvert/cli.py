@@ -63,6 +63,19 @@ def choose_device(gpu_id):
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", gpu_id)
 
 
+def import_tensorflow():
+    """Import TensorFlow without what it writes to the terminal meanwhile, which no log level of its stops."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
 def title(path):
     """A name for the results of an input: of a folder its name, of a file its name without suffix."""
     path = Path(os.path.abspath(path))

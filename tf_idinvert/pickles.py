@@ -31,7 +31,7 @@ STATE_KEYS = ("version", "name", "static_kwargs", "components", "build_module_sr
 
 
 class PickleError(ValueError):
-    """A network pickle cannot be read or written; the message is one line that starts with the file's name."""
+    """A network pickle cannot be read or written; the message is one line that starts with the file's path."""
 
 
 @dataclass(eq=False)
@@ -119,8 +119,8 @@ def write(path, records, protocol=4):
 
 
 def _label(path):
-    """The file's name, on one line whatever it holds."""
-    name = os.fsdecode(os.path.basename(os.fspath(path)) or os.fspath(path))
+    """The file's path, on one line whatever it holds."""
+    name = os.fsdecode(os.fspath(path))
     return name if name.isprintable() else ascii(name)
 
 

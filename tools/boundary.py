@@ -68,6 +68,7 @@ def sample(args):
     cli.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    cli.import_tensorflow()
     from tf_idinvert import checkpoint, results
     generator = checkpoint.load(args.model_path, only=("generator",)).generator
     if generator is None:

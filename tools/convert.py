@@ -24,6 +24,7 @@ def main():
     if args.target and Path(args.target).is_dir():
         raise ValueError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
 
+    cli.import_tensorflow()
     from tf_idinvert import checkpoint
     models = checkpoint.load(args.source)
     print(f"{args.source}: {size(args.source)}")

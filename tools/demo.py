@@ -20,6 +20,7 @@ def main():
     folder = Path(parser.parse_args().output_dir)
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
 
+    cli.import_tensorflow()
     import numpy as np
     from tf_idinvert import checkpoint, images
     from tf_idinvert.networks.discriminator import Discriminator

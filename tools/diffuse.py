@@ -44,6 +44,7 @@ def main():
     base = folder / f"{cli.title(args.target_list)}_TO_{cli.title(args.context_list)}"
     log = cli.open_log(f"{base}.log")
 
+    cli.import_tensorflow()
     from tf_idinvert import checkpoint, editing, results
     from tf_idinvert.inversion import Inversion, InversionOptions
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))

@@ -32,6 +32,7 @@ def main():
     job = f"{cli.title(args.src_dir)}_TO_{cli.title(args.dst_dir)}"
     log = cli.open_log(folder / f"{job}.log")
 
+    cli.import_tensorflow()
     from tf_idinvert import checkpoint, edits, results
     models = checkpoint.load(args.model_path, only=inputs.networks())
     (source, target), complete = inputs.inverted(args, models, folder, log)

@@ -31,6 +31,7 @@ def main():
     folder = Path(args.output_dir or Path("results/inversion") / cli.title(args.image_list[0]))
     log = cli.open_log(folder / "inversion.log")
 
+    cli.import_tensorflow()
     from tf_idinvert import checkpoint
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     done = cli_inversion.make_inverter(args, args.batch_size, models, log)(listing, folder)

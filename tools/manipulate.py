@@ -39,6 +39,7 @@ def main():
     job = f"{cli.title(args.boundary_path).upper()}_{cli.title(args.image_dir)}"
     log = cli.open_log(folder / f"{job}.log")
 
+    cli.import_tensorflow()
     from tf_idinvert import checkpoint, edits, results
     models = checkpoint.load(args.model_path, only=inputs.networks())
     boundary, layers = fitted(boundary, models.generator, args)

@@ -35,6 +35,7 @@ def main():
     job = f"{cli.title(args.style_dir)}_STYLIZE_{cli.title(args.content_dir)}"
     log = cli.open_log(folder / f"{job}.log")
 
+    cli.import_tensorflow()
     from tf_idinvert import checkpoint, edits, results
     models = checkpoint.load(args.model_path, only=inputs.networks())
     layers = style_layers(args, models.generator)

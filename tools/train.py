@@ -53,6 +53,7 @@ def main():
     args = parse_arguments()
     args.output.mkdir(parents=True, exist_ok=True)
     resumes = check_options(args)
+    cli.import_tensorflow()
     import keras
     import tensorflow as tf
 

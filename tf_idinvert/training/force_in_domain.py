@@ -121,7 +121,10 @@ class ForceInDomain(keras.Model):
             dw_loss=dw_loss, dw_r1=dw_r1, dw_real_score=dw_real_score, dw_fake_score=dw_fake_score), batch)
 
     def _latents(self, batch):
-        """z [n, Z] of this step: drawn for all replicas, which take their shares."""
+        """z [n, Z] of this step: drawn for all replicas, which take their shares.
+
+        From the same seed, a step compiled by XLA draws other numbers than one that is not.
+        """
         replica = tf.distribute.get_replica_context()
         seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), self.images_seen)
         z = tf.random.stateless_normal([batch, self.generator.latent_size], seed)
