@@ -1,8 +1,10 @@
 """What the tests of the three encoder trainings share: linear networks for sums by hand, small real ones, replicas."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -170,17 +172,62 @@ def run_replicas(make, batches):
         model = make(0)
     model.fit(batches(0), epochs=1, steps_per_epoch=2, verbose=0)
     assert strategy.num_replicas_in_sync == 2 and int(model.images_seen.numpy()) == 16
-    alone = make(0)
-    before, expected = values(alone), run(alone, [np.asarray(b)[[0, 4, 1, 5, 2, 6, 3, 7]] for b in batches(0).take(2)])
-    print(json.dumps({"moved": moved(before, expected), "apart": apart(before, expected, values(model))}))
+    print_comparison(make(0), model, batches)
+
+
+def run_worker(make, batches):
+    """One of two processes, told by TF_CONFIG which; as `run_replicas`. Keras 3 has no `fit` for several workers."""
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    with strategy.scope():
+        model = make(0)
+    step = tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)))
+    for batch in strategy.experimental_distribute_dataset(batches(0).take(2)):
+        step(batch)
+    assert strategy.num_replicas_in_sync == 2 and int(model.images_seen.numpy()) == 16
+    print_comparison(make(0), model, batches)
+
+
+def print_comparison(alone, distributed, batches):
+    order = [0, 4, 1, 5, 2, 6, 3, 7]
+    before, expected = values(alone), run(alone, [np.asarray(batch)[order] for batch in batches(0).take(2)])
+    print(json.dumps({"moved": moved(before, expected), "apart": apart(before, expected, values(distributed))}))
 
 
 def check_replicas(test_module):
-    """`test_module.replicas()` calls `run_replicas`; runs it in a process where TensorFlow has not yet started."""
+    """Runs `test_module.replicas()`, which calls `run_replicas`, in a process where TensorFlow has not yet started."""
+    check_comparison(start(f"import {test_module}; {test_module}.replicas()"))
+
+
+def check_workers(test_module):
+    """Runs `test_module.worker()`, which calls `run_worker`, in two processes that find each other on this machine."""
+    with contextlib.ExitStack() as stack:       # both sockets open at once, so that the ports differ
+        sockets = [stack.enter_context(contextlib.closing(socket.socket())) for _ in range(2)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    processes = [start(f"import {test_module}; {test_module}.worker()", TF_CONFIG=json.dumps(
+        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}})) for i in range(2)]
+    try:
+        for process in processes:
+            check_comparison(process)
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def start(code, **environment):
     root = Path(__file__).parents[1]
     path = os.pathsep.join([str(root / "tests"), str(root), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-c", f"import {test_module}; {test_module}.replicas()"], capture_output=True,
-                          text=True, timeout=300, env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"})
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={
+        **os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", **environment})
+
+
+def check_comparison(process):
+    try:
+        output, errors = process.communicate(timeout=300)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0, errors[-3000:]
+    found = json.loads(output.splitlines()[-1])
     assert found["moved"] > 0.5 and found["apart"] < 1e-3, found

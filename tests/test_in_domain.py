@@ -131,3 +131,11 @@ def replicas():
 
 def test_two_replicas_train_like_one():
     common.check_replicas("test_in_domain")
+
+
+def worker():
+    common.run_worker(small, common.picture_batches)
+
+
+def test_two_workers_train_like_one():
+    common.check_workers("test_in_domain")

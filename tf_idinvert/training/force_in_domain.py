@@ -63,6 +63,7 @@ class ForceInDomain(keras.Model):
         d_optimizer.build(discriminator.trainable_variables)
         dw_optimizer.build(latent_discriminator.trainable_variables)
         self.images_seen = steps.image_counter()
+        self.built = True
         self.compile(jit_compile=False)     # XLA is slower on a CPU
 
     @property

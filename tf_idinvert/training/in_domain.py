@@ -54,6 +54,7 @@ class InDomain(keras.Model):
         e_optimizer.build(encoder.trainable_variables)
         d_optimizer.build(discriminator.trainable_variables)
         self.images_seen = steps.image_counter()
+        self.built = True
         self.compile(jit_compile=False)     # XLA is slower on a CPU
 
     @property

@@ -32,6 +32,7 @@ class Traditional(keras.Model):
         self.e_optimizer = e_optimizer
         e_optimizer.build(encoder.trainable_variables)
         self.images_seen = steps.image_counter()
+        self.built = True
         self.compile(jit_compile=False)     # XLA is slower on a CPU
 
     @property
