@@ -18,7 +18,7 @@ NETWORKS = {f"networks.{name}" for name in ("generator", "discriminator", "encod
 MAY_IMPORT = {
     "__init__": ((), ()),
     "atomic": ((), ()),
-    "cli": ((), ("tqdm",)),
+    "cli": ((), ("tqdm", "tensorflow")),       # imported in a function, see LIGHT
     "arguments": ((), ()),
     "drawing": ((), ("PIL",)),
     "portraits": (("drawing",), ("PIL",)),

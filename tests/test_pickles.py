@@ -327,7 +327,7 @@ def test_a_wrong_record_is_refused_and_the_old_file_kept(change, words, tmp_path
 @pytest.mark.parametrize("records, protocol", [
     ([], 4), (list(sample()) * 3, 4), (["G"], 4), ("G", 4), (sample()[0], 4), (sample(), 1), (sample(), 6)])
 def test_wrong_arguments_of_write(records, protocol, tmp_path):
-    with pytest.raises(PickleError, match="^x.pkl: .*expected"):
+    with pytest.raises(PickleError, match=r"x\.pkl: .*expected"):
         write(tmp_path / "x.pkl", records, protocol)
     assert not list(tmp_path.iterdir())
 
@@ -341,5 +341,5 @@ def test_a_record_in_itself_is_not_written(tmp_path):
 
 
 def test_a_folder_that_is_absent(tmp_path):
-    with pytest.raises(PickleError, match="^x.pkl: cannot be written"):
+    with pytest.raises(PickleError, match=r"x\.pkl: cannot be written"):
         write(tmp_path / "absent" / "x.pkl", sample())

@@ -100,7 +100,7 @@ class Generator(keras.Model):
             [N, L, D]; one crossing layer for the whole batch, as in the official code.
         """
         in_use = self.num_layers - int(lod) * 2
-        chance, at = tf.random.stateless_uniform([2], seed)
+        chance, at = tf.unstack(tf.random.stateless_uniform([2], seed))
         crossing = 1 + tf.cast(at * tf.cast(in_use - 1, at.dtype), tf.int32)
         crossing = tf.where(chance < self.style_mixing_prob, crossing, in_use)
         return tf.where(tf.range(self.num_layers)[None, :, None] < crossing, w, other)
