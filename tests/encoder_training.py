@@ -61,7 +61,7 @@ class LinearWorld:
         return tf.matmul(tf.reshape(images, [-1, 4]), tf.constant(self.p, tf.float32))
 
     def reconstruction_terms(self, x):
-        """x [N, 4] -> codes, reconstructions, pixel and feature losses [N], and their gradients to the reconstructions."""
+        """x [N, 4] -> codes, reconstructions, pixel and feature losses [N], and the losses' gradients to the latter."""
         codes = x @ self.e
         y = codes @ self.g
         off = (y - x) @ self.p
@@ -127,7 +127,8 @@ def run(model, batches):
 
 def apart(before, one, other):
     """How differently two runs changed the same arrays: relative to the largest change in each, or to 0.001."""
-    return max(float(np.abs(a - b).max() / max(np.abs(a - start).max(), 1e-3)) for start, a, b in zip(before, one, other))
+    return max(float(np.abs(a - b).max() / max(np.abs(a - first).max(), 1e-3))
+               for first, a, b in zip(before, one, other))
 
 
 def moved(before, after):
@@ -218,8 +219,9 @@ def check_workers(test_module):
 def start(code, **environment):
     root = Path(__file__).parents[1]
     path = os.pathsep.join([str(root / "tests"), str(root), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={
-        **os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", **environment})
+    environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", **environment}
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=environment)
 
 
 def check_comparison(process):

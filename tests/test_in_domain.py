@@ -80,9 +80,10 @@ def official(reference_file):
 
 def test_official_losses(official):
     expected, logs, logits, _ = official
-    found = dict(E_loss=logs["e_loss"], E_recon=logs["pixel"] + 5e-5 * logs["feature"], E_adv=0.08 * logs["adversarial"],
-                 D_loss=logs["d_loss"], D_gp=logs["r1"], D_fake=np.mean(common.softplus(np.asarray(logits["fake"]))),
-                 D_real=np.mean(common.softplus(-np.asarray(logits["real"]))))
+    real, fake = np.asarray(logits["real"]), np.asarray(logits["fake"])
+    found = dict(E_loss=logs["e_loss"], E_recon=logs["pixel"] + 5e-5 * logs["feature"],
+                 E_adv=0.08 * logs["adversarial"], D_loss=logs["d_loss"], D_gp=logs["r1"],
+                 D_fake=common.softplus(fake).mean(), D_real=common.softplus(-real).mean())
     for name, value in found.items():
         assert relative(value, expected[name]) < 1e-3, name
 

@@ -23,7 +23,7 @@ def test_rate_falls_smoothly_by_a_fifth_each_quarter(share, factor):
 
 def test_optimiser_follows_the_schedule():
     """The first step of Adam is the rate itself, whatever the gradient."""
-    variable = keras.Variable(np.zeros(1, "float32")) if hasattr(keras, "Variable") else tf.Variable(np.zeros(1, "float32"))
+    variable = tf.Variable([0.0])
     optimizer = steps.adam(steps.decaying_rate(total_images=80, batch_size=10, learning_rate=0.5))
     optimizer.build([variable])
     optimizer.iterations.assign(2)      # a quarter of the training; moments of none

@@ -1,7 +1,7 @@
 """Latent discriminator D_w: codes in W+ -> whether they come from the mapping network, before any sigmoid.
 
-Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (2). The paper does not say what D_w is made of, nor how it
-takes a code of many layers; the two designs here are ours.
+Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (2). The paper does not say what D_w is made of, nor how
+it takes a code of many layers; the two designs here are ours.
 """
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ class LatentDiscriminator(keras.Model):
         self.num_layers, self.dlatent_size = num_layers, dlatent_size
         self.layer_embedding = None
         if design == "layerwise":
-            self.layer_embedding = self.add_weight(name="layer_embedding", shape=(num_layers, mlp_fmaps), trainable=True,
-                                                   initializer=keras.initializers.RandomNormal(0.0, 1.0))
+            self.layer_embedding = self.add_weight(name="layer_embedding", shape=(num_layers, mlp_fmaps),
+                                                   initializer=keras.initializers.RandomNormal(0.0, 1.0),
+                                                   trainable=True)
         width = dlatent_size if design == "layerwise" else num_layers * dlatent_size
         self.dense = []
         for i in range(mlp_layers):

@@ -1,7 +1,7 @@
 """What training shows and keeps: progress bar, log, TensorBoard, preview sheets, snapshots, a stop where it diverges.
 
-They serve every model of this package that counts its images in `model.images_seen`. Put them in the order of
-`standard`: a step that went wrong must be noticed before it is saved.
+They serve every model of this package that counts its images in `model.images_seen` and lists its variables in
+`model.state`. Put `StopAtNaN` before `Snapshots`: a step that went wrong must be noticed before it is saved.
 """
 from __future__ import annotations
 

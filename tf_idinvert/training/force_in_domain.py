@@ -5,11 +5,11 @@
     D:    softplus(D(G(E(x)))) + softplus(-D(x)) + gamma / 2 || dD/dx ||^2
     D_w:  softplus(D_w(E(x))) + softplus(-D_w(w)) + gamma / 2 || dD_w/dw ||^2,   w = FC(z),  z ~ N(0, I)
 
-Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (5), (1) and (2). The paper writes the adversarial terms in
-logarithms of probabilities; they are logistic losses of logits here, and E's part of each is the non-saturating one, as
-in the code of In-Domain GAN Inversion, on which the paper builds. Its norms are means of squared differences, too. G
-synthesises with its fixed noise; w is not truncated. E is in training mode, and all three steps see the same codes and
-reconstructions, made once from the weights before the step.
+Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (5), (1) and (2). The paper writes the adversarial terms
+in logarithms of probabilities; they are logistic losses of logits here, and E's part of each is the non-saturating one,
+as in the code of In-Domain GAN Inversion, on which the paper builds. Its norms are means of squared differences, too.
+G synthesises with its fixed noise; w is not truncated. E is in training mode, and all three steps see the same codes
+and reconstructions, made once from the weights before the step.
 """
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
     E:  || x - G(E(x)) || + lambda_vgg || F(x) - F(G(E(x))) || + lambda_adv softplus(-D(G(E(x))))
     D:  softplus(D(G(E(x)))) + softplus(-D(x)) + gamma / 2 || dD/dx ||^2
 
-Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (2) and (3), in the form of their code: norms are means of squared
-differences, the adversarial terms are logistic. G synthesises with its fixed noise. E is in training mode in both
-steps, and both see the same reconstructions, made once from the weights before the step; the published code encodes
-the batch again for D, with an E that is one update further.
+Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (2) and (3), in the form of their code: norms are means of
+squared differences, the adversarial terms are logistic. G synthesises with its fixed noise. E is in training mode in
+both steps, and both see the same reconstructions, made once from the weights before the step; the published code
+encodes the batch again for D, with an E that is one update further.
 """
 from __future__ import annotations
 

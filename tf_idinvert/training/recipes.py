@@ -36,9 +36,9 @@ def official(resolution=1024, kimg=25000):
 def portraits(kimg=1500):
     """The rendered portraits at 64 px on two processor cores: short low resolutions, no fades, R1 on every 16th step.
 
-    The fade set samples back for minutes and gained nothing. R1 is measured at full size, where a gradient of the same
-    picture is smaller by the square of the enlargement: the weights below 64 px are larger for that. The pictures have
-    no random detail, so the generator has no noise; given noise, it drew dots where the noise was strong.
+    R1 is measured at full size, where the squared gradient at the same picture is smaller by the square of the
+    enlargement: the weights below 64 px are larger for that. The pictures have no random detail, so the generator has
+    no noise; given noise, it drew dots where the noise was strong.
     """
     shared = dict(resolution=64, fmap_base=768, fmap_max=96, fused_scale=True)
     generator = dict(shared, latent_size=128, dlatent_size=128, layerwise=True, mapping_layers=4, mapping_fmaps=128,

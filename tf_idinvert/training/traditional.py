@@ -2,10 +2,10 @@
 
     min_E || w - E(G(w)) ||,   w = FC(z),  z ~ N(0, I)
 
-Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (1); the norm is the mean of squared differences, as everywhere in
-their code. The paper writes z for whatever code is inverted; here it is the one that enters G, in W+, without
-truncation, as in their experiments (section 2, "Choice of Latent Space"), so that all encoders give the same codes. G
-synthesises with its fixed noise.
+Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (1); the norm is the mean of squared differences, as everywhere
+in their code. The paper writes z for whatever code is inverted; here it is the one that enters G, in W+, without
+truncation, as in their experiments (section 2, "Choice of Latent Space"), so that all encoders give codes of one kind.
+G synthesises with its fixed noise.
 """
 from __future__ import annotations
 
