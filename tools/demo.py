@@ -32,7 +32,7 @@ def main():
     discriminator = Discriminator(resolution=32, fmap_base=512, fmap_max=64)
     model = folder / "network.pkl"
     checkpoint.save(checkpoint.Models(generator=generator, discriminator=discriminator), model)
-    z = np.random.default_rng(0).standard_normal([6, generator.latent_size]).astype("float32")
+    z = np.random.default_rng(7).standard_normal([6, generator.latent_size]).astype("float32")
     pictures = np.asarray(generator(z, truncation_psi=1.0))
     pictures = np.tanh(pictures / pictures.std())      # into [-1, 1]: no file can hold more
     for i, picture in enumerate(pictures):
