@@ -1,4 +1,4 @@
-"""tools/train.py: options, what a folder with a run in it means, errors in one line. (Training itself: test_stylegan.)"""
+"""tools/train.py: options, what a folder with a run in it means, errors in one line. Training itself: test_stylegan."""
 from __future__ import annotations
 
 import importlib.util
@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tf_idinvert import checkpoint
 from tf_idinvert.training import recipes
 
 SCRIPT = Path(__file__).parents[1] / "tools" / "train.py"
@@ -79,3 +81,23 @@ def test_missing_data_is_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: ") and "none" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def tiny_recipe(width):
+    shared = dict(resolution=8, fmap_base=16, fmap_max=width)
+    generator = dict(shared, latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
+    return recipes.Recipe(generator=generator, discriminator=shared, stages=(), r1_interval=1, mirror=False)
+
+
+def test_a_run_can_start_from_a_network_file(train, parse, tmp_path):
+    before, after = (train.make_model(tiny_recipe(4), seed=0) for _ in range(2))
+    path = tmp_path / "network.h5"
+    checkpoint.save(checkpoint.Models(training_generator=before.generator, generator=before.average,
+                                      discriminator=before.discriminator), path)
+    args = parse("--preset", "portraits", "--initial", str(path), "--initial-kimg", "1.5")
+    train.start_from(after, checkpoint.load(path), args)
+    for one, other in zip(before.weights[:-2], after.weights[:-2]):
+        np.testing.assert_array_equal(one, other)
+    assert int(after.images_seen.numpy()) == 1500
+    with pytest.raises(ValueError, match="no generator of the sizes"):
+        train.start_from(train.make_model(tiny_recipe(8), seed=0), checkpoint.load(path), args)

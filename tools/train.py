@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tf_idinvert import cli
 
-RESUMABLE = {"kimg", "resume", "snapshot_minutes", "output"}     # options that may differ when a run is taken up
+# What may differ when a run is taken up.
+RESUMABLE = {"kimg", "resume", "snapshot_minutes", "output", "initial", "initial_kimg"}
 
 
 def parse_arguments():
@@ -40,6 +41,9 @@ def parse_arguments():
     add("--output", type=Path, default=None, help="folder (runs/METHOD-PRESET)")
     add("--resume", action=argparse.BooleanOptionalAction, default=True,
         help="go on where a run in the output folder stopped; --no-resume starts again and overwrites it")
+    add("--initial", type=Path, default=None, help="network file to start from, such as network.h5 of another run; the "
+        "optimisers start afresh")
+    add("--initial-kimg", type=cli.number(float, 0), default=0, help="where in the schedule those networks stand (0)")
     add("--snapshot-minutes", type=cli.number(float, 0), default=5, help="time between snapshots (5)")
     args = parser.parse_args()
     args.output = args.output or Path("runs") / f"{args.method}-{args.preset}"
@@ -67,6 +71,8 @@ def main():
         model = make_model(recipe, args.seed)
     if resumes:
         state.load(args.output / "state.npz", model.state)
+    elif args.initial:
+        start_from(model, checkpoint.load(args.initial), args)
     progress = callbacks.Progress(phases[-1].stop)
     snapshots = callbacks.Snapshots(
         args.output, seconds=args.snapshot_minutes * 60, draw=preview_of(model, args.seed),
@@ -82,7 +88,8 @@ def main():
 
 def check_options(args):
     """Whether there is a run to take up; saves the options. ValueError where its options were others."""
-    path, options = args.output / "options.json", dict(vars(args), output=str(args.output))
+    path = args.output / "options.json"
+    options = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
     resumes = args.resume and (args.output / "state.npz").exists()
     if resumes:
         try:
@@ -147,6 +154,18 @@ def make_model(recipe, seed):
     from tf_idinvert.training.stylegan import StyleGAN
     return StyleGAN(generator=Generator(**recipe.generator), discriminator=Discriminator(**recipe.discriminator),
                     average=Generator(**recipe.generator), r1_interval=recipe.r1_interval, seed=seed)
+
+
+def start_from(model, models, args):
+    """Take over G, D and Gs of a network file. ValueError where they are not of the sizes that are to be trained."""
+    average = models.generator
+    for network, initial in ((model.generator, models.training_generator or average), (model.average, average),
+                             (model.discriminator, models.discriminator)):
+        shapes = [[tuple(weight.shape) for weight in each.weights] if each else None for each in (network, initial)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{args.initial}: holds no {type(network).__name__.lower()} of the sizes of this run")
+        network.set_weights(initial.get_weights())
+    model.images_seen.assign(int(args.initial_kimg * 1000))
 
 
 def preview_of(model, seed):

@@ -37,8 +37,8 @@ class VGG16Features:
         try:
             vgg = keras.applications.VGG16(include_top=False, weights="imagenet" if fetch else None)
         except Exception as error:      # no network: the exception depends on the platform
-            raise FeaturesError(f"the ImageNet weights of VGG16 could not be fetched ({str(error).splitlines()[0]}); give "
-                                "the path of vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 instead") from error
+            raise FeaturesError(f"the ImageNet weights of VGG16 could not be fetched ({str(error).splitlines()[0]}); "
+                                "give the path of vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 instead") from error
         self.model = keras.Model(vgg.inputs[0], vgg.get_layer(VGG16_LAYER).output)
         self.model.trainable = False
         if not fetch:
@@ -50,7 +50,7 @@ class VGG16Features:
 
 
 def _load_keras_weights(model, path):
-    """Fill convolutions from a Keras 'notop' HDF5 file: a group a layer, with one kernel and one bias somewhere in it."""
+    """Fill convolutions from a Keras 'notop' HDF5 file: a group a layer, a kernel and a bias somewhere in each."""
     try:
         with h5py.File(path, "r") as file:
             for layer in model.layers:

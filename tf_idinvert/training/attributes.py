@@ -1,7 +1,7 @@
 """Training of the attribute network on rendered portraits, whose attributes are known.
 
-The pictures it will later judge are drawn by networks, not by the renderer: noise and changes of brightness and contrast
-keep it from leaning on what only a renderer does exactly.
+The pictures it will later judge are drawn by networks, not by the renderer: noise and changes of brightness and
+contrast keep it from leaning on what only a renderer does exactly.
 """
 from __future__ import annotations
 
