@@ -91,9 +91,9 @@ def tiny_recipe(width):
 
 def test_a_run_can_start_from_a_network_file(train, parse, tmp_path):
     before, after = (train.make_model(tiny_recipe(4), seed=0) for _ in range(2))
-    path = tmp_path / "network.h5"
-    checkpoint.save(checkpoint.Models(training_generator=before.generator, generator=before.average,
-                                      discriminator=before.discriminator), path)
+    path, before.level = tmp_path / "network.h5", 1
+    checkpoint.save(train.networks_of(before), path)
+    assert checkpoint.load(path).generator.synthesis.lod == checkpoint.load(path).discriminator.lod == 1
     args = parse("--preset", "portraits", "--initial", str(path), "--initial-kimg", "1.5")
     train.start_from(after, checkpoint.load(path), args)
     for one, other in zip(before.weights[:-2], after.weights[:-2]):

@@ -76,8 +76,7 @@ def main():
     progress = callbacks.Progress(phases[-1].stop)
     snapshots = callbacks.Snapshots(
         args.output, seconds=args.snapshot_minutes * 60, draw=preview_of(model, args.seed),
-        save_models=lambda path: checkpoint.save(checkpoint.Models(
-            training_generator=model.generator, discriminator=model.discriminator, generator=model.average), path))
+        save_models=lambda path: checkpoint.save(networks_of(model), path))
     try:
         stylegan.train(model, phases, batches, [callbacks.StopAtNaN(), progress, callbacks.Log(args.output), snapshots])
     except tf.errors.InvalidArgumentError as error:
@@ -166,6 +165,15 @@ def start_from(model, models, args):
             raise ValueError(f"{args.initial}: holds no {type(network).__name__.lower()} of the sizes of this run")
         network.set_weights(initial.get_weights())
     model.images_seen.assign(int(args.initial_kimg * 1000))
+
+
+def networks_of(model):
+    """Models to save: while they grow, at the level of detail that is trained."""
+    from tf_idinvert import checkpoint
+    for network in (model.generator.synthesis, model.average.synthesis, model.discriminator):
+        network.lod = float(model.level)
+    return checkpoint.Models(training_generator=model.generator, discriminator=model.discriminator,
+                             generator=model.average)
 
 
 def preview_of(model, seed):

@@ -100,8 +100,6 @@ class StyleGAN(keras.Model):
                 variable.assign(np.zeros(variable.shape, variable.numpy().dtype))
         self.phase, stage = phase, phase.stage
         self.level = round(math.log2(self.generator.resolution // stage.resolution))
-        # So that networks saved meanwhile draw with the layers that are trained.
-        self.generator.synthesis.lod = self.average.synthesis.lod = self.discriminator.lod = float(self.level)
         self.g_optimizer.learning_rate = self.d_optimizer.learning_rate = stage.learning_rate
         with self.distribute_strategy.scope():
             self.compile(jit_compile=False)     # drops the trace; XLA is slower on a CPU
