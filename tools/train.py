@@ -23,7 +23,7 @@ RESUMABLE = {"kimg", "resume", "snapshot_minutes", "output", "initial", "initial
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     add = parser.add_argument
     add("--method", choices=["stylegan"], default="stylegan", help="what to train (stylegan)")
     add("--preset", choices=["official", "portraits"], default="official", help="set of hyper-parameters (official)")

@@ -1,4 +1,4 @@
-"""What the trainings of the encoder share by definition: optimiser, schedule, counting, sums over replicas.
+"""What the trainings share by definition: counting, sums over replicas; and those of the encoder: optimiser, schedule.
 
 Source of the settings: the published code of In-Domain GAN Inversion (Zhu et al. 2020).
 """

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import losses
+from tf_idinvert.training import steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,14 +143,13 @@ class StyleGAN(keras.Model):
         d_gradients = tape.gradient(total, self.discriminator.trainable_variables)
         penalty, d_gradients = self._with_r1(d_gradients, discriminate, reals, batch)
 
-        _apply(self.g_optimizer, g_gradients, self.generator.trainable_variables)
-        _apply(self.d_optimizer, d_gradients, self.discriminator.trainable_variables)
+        steps.apply(self.g_optimizer, g_gradients, self.generator.trainable_variables)
+        steps.apply(self.d_optimizer, d_gradients, self.discriminator.trainable_variables)
         self._update_averages(w, batch)
         self.step.assign_add(1)
         self.images_seen.assign_add(tf.cast(batch, tf.int64))
-        sums = [tf.reduce_sum(term) / batch for term in (g_loss, d_loss, penalty, real_logits, fake_logits)]
-        sums = tf.unstack(replica.all_reduce("SUM", tf.stack(sums)))
-        return dict(zip(("g_loss", "d_loss", "r1", "real_score", "fake_score"), sums))
+        return steps.global_means(dict(g_loss=g_loss, d_loss=d_loss, r1=penalty, real_score=real_logits,
+                                       fake_score=fake_logits), batch)
 
     def _seeds(self, count):
         """Independent seeds, int64 [2] each, that depend on the run's seed and the step only."""
@@ -245,11 +245,6 @@ def _counter(name):
 
 def _repeat(x, factor):
     return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2) if factor > 1 else x
-
-
-def _apply(optimizer, gradients, variables):
-    """Apply the gradients, summed over replicas; variables of layers that do not run yet have none."""
-    optimizer.apply_gradients([(g, v) for g, v in zip(gradients, variables) if g is not None])
 
 
 def _assign(variables, values):
