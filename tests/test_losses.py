@@ -118,3 +118,14 @@ def test_official_losses_and_gradients_of_the_discriminator(official):
             assert not np.asarray(gradient).any(), name
         else:
             assert relative(gradient, expected[name]) < loose.get(name, 1e-3), name
+
+
+def test_laplacian_distance_by_hand(rng):
+    a, b = rng.standard_normal((2, 3, 4, 8, 2)).astype("float32")
+    rest, expected = a - b, 0
+    for _ in range(2):
+        half = rest.reshape(3, rest.shape[1] // 2, 2, rest.shape[2] // 2, 2, 2).mean((2, 4))
+        expected = expected + np.abs(rest - half.repeat(2, 1).repeat(2, 2)).mean((1, 2, 3))
+        rest = half
+    expected = expected + np.abs(rest).mean((1, 2, 3))
+    np.testing.assert_allclose(losses.laplacian_distance(a, b, levels=2), expected, rtol=1e-5)

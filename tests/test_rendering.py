@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from tf_idinvert import portraits, rendering
 
@@ -39,3 +40,15 @@ def test_interrupted_set_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         rendering.write(tmp_path / "set.npy", 7, 0, 16, processes=1, progress=stop)
     assert not list(tmp_path.iterdir())
+
+
+def test_codes_are_standard_normal_and_tell_the_portraits():
+    codes = rendering.codes(7, 1)
+    assert codes.dtype == np.float32 and codes.shape == (7, 13)
+    attributes = [attributes for _, attributes in rendering.chunks(7, 1, 16, processes=1)]
+    for column, name in ((0, "age"), (7, "background")):       # drawn as they are
+        values = np.concatenate([each[name] for each in attributes])
+        np.testing.assert_allclose(norm.cdf(codes[:, column]), values, atol=1e-5)
+    many = rendering.codes(4000, 2)
+    np.testing.assert_allclose(np.cov(many.T), np.eye(13), atol=0.1)
+    np.testing.assert_allclose(many.mean(0), 0, atol=0.08)

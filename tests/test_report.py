@@ -184,3 +184,23 @@ def test_pages_that_cannot_be_written(tmp_path):
     with pytest.raises(ReportError, match="viz_size"):
         report.write(tmp_path / "a.html", "t", ["Name"], [["a"]], viz_size=-1)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.html"]
+
+
+def test_sections_each_have_a_table_of_their_own(tmp_path):
+    path = tmp_path / "page.html"
+    report.write_sections(path, "Demo", [
+        report.Section(["Name", "Picture"], [["cat", Picture(smooth(8, 8))]], title="Inversion <b>", text="What & why."),
+        report.Section(["Name"], (["row"] for _ in range(3)))])
+    page = Page(path)
+    assert len(page.all("table")) == 2 and len(page.all("h2")) == 1 and len(page.all("b")) == 0
+    assert [attributes["aria-label"] for attributes in page.all("div") if "role" in attributes] == [
+        "Inversion <b>", "Results"]
+    assert page.text.count("row") == 3 and "What & why." in page.text
+
+
+def test_wrong_row_of_a_later_section_leaves_no_page(tmp_path):
+    path = tmp_path / "page.html"
+    sections = [report.Section(["Name"], [["cat"]]), report.Section(["Name"], [["cat", "dog"]])]
+    with pytest.raises(ReportError, match="row 1: expected 1 cells"):
+        report.write_sections(path, "Demo", sections)
+    assert not path.exists()

@@ -1,7 +1,8 @@
 """The terms of the papers' objectives. Each is pure and returns one value for every image, not reduced.
 
 The training step divides once by the global batch. Images are float32 [N, H, W, C] in [-1, 1], codes [N, L, D].
-Sources: Zhu et al. 2020 (In-Domain GAN Inversion); Leng et al. 2021 (Force-in-domain GAN inversion).
+Sources: Zhu et al. 2020 (In-Domain GAN Inversion); Leng et al. 2021 (Force-in-domain GAN inversion). The last one is
+for generators whose pictures' codes are known.
 """
 from __future__ import annotations
 
@@ -55,3 +56,19 @@ def r1_penalty(discriminator, inputs, gamma):
         logits = tf.reduce_sum(discriminator(inputs))
     gradient = tape.gradient(logits, inputs)
     return gamma / 2 * tf.reduce_sum(tf.reshape(tf.square(gradient), [tf.shape(gradient)[0], -1]), axis=1)
+
+
+def laplacian_distance(a, b, levels=3):
+    """Sum over the bands of the Laplacian pyramid of the mean absolute difference: [N, H, W, C], [N, H, W, C] -> [N].
+
+    Each of the `levels` bands is what halving by means and doubling by repetition loses; the last is what is left. H and
+    W are multiples of 2 ** levels. Fine lines weigh as much as large areas, which they do not in a plain mean.
+
+    Source: Bojanowski et al. 2018 (Optimizing the Latent Space of Generative Networks), section 2, "Lap1".
+    """
+    rest, total = a - b, 0.0
+    for _ in range(levels):
+        half = tf.nn.avg_pool2d(rest, 2, 2, "VALID")
+        total += tf.reduce_mean(tf.abs(rest - tf.repeat(tf.repeat(half, 2, axis=1), 2, axis=2)), axis=[1, 2, 3])
+        rest = half
+    return total + tf.reduce_mean(tf.abs(rest), axis=[1, 2, 3])

@@ -57,9 +57,19 @@ def sample(count, seed, resolution=64):
     rows = np.empty((count, len(names)), np.float32)
     images = np.empty((count, resolution, resolution, 3), np.uint8)
     for index in range(count):
-        rows[index] = _draw_attributes(np.random.default_rng([seed, index]))
+        rows[index] = _attributes_of(_draw(seed, index))
         images[index] = render(*rows[index], resolution=resolution)
     return images, {name: rows[:, column].copy() for column, name in enumerate(names)}
+
+
+def draws(count, seed):
+    """The independent uniform numbers that `sample(count, seed)` makes its attributes of.
+
+    Returns:
+        float64 [N, 13] in [0, 1), a column for each of ATTRIBUTES + NUISANCES: for most the attribute itself, rescaled.
+    """
+    rows = [_draw(seed, index) for index in range(count)]
+    return np.array(rows).reshape(count, len(ATTRIBUTES + NUISANCES))
 
 
 def render(age, gender, eyeglasses, pose, expression, skin, hair, background,
@@ -96,10 +106,15 @@ def render(age, gender, eyeglasses, pose, expression, skin, hair, background,
     return _lit(canvas.picture(), sitter)
 
 
-def _draw_attributes(generator):
-    """One value for each attribute, from uniform draws only (NumPy keeps their stream from version to version)."""
+def _draw(seed, index):
+    """Uniform numbers of one portrait, and nothing else (NumPy keeps their stream from version to version)."""
+    return np.random.default_rng([seed, index]).random(len(ATTRIBUTES + NUISANCES))
+
+
+def _attributes_of(draw):
+    """One value for each attribute."""
     names = ATTRIBUTES + NUISANCES
-    row = dict(zip(names, generator.random(len(names)).tolist()))
+    row = dict(zip(names, draw.tolist()))
     row.update({name: 2.0 * row[name] - 1.0 for name in SIGNED})
     row["eyeglasses"] = float(row["eyeglasses"] < 0.4)
     masculine = row["gender"] = ramp(row["gender"])  # both ends more frequent than the middle

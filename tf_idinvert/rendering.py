@@ -5,6 +5,7 @@ import multiprocessing
 import os
 
 import numpy as np
+from scipy.special import ndtri
 
 from tf_idinvert import atomic, portraits
 
@@ -23,14 +24,23 @@ def chunks(count, seed, resolution=64, processes=None):
         resolution: as in `portraits.sample`.
         processes: number of processes; None: as many as processors.
     """
-    tasks = [(min(CHUNK, count - start), (seed + 1) * SEED_STRIDE + start // CHUNK, resolution)
-             for start in range(0, count, CHUNK)]
+    tasks = [(*task, resolution) for task in _tasks(count, seed)]
     processes = min(processes or os.cpu_count() or 1, len(tasks))
     if processes <= 1:
         yield from map(_sample, tasks)
         return
     with multiprocessing.get_context("spawn").Pool(processes) as pool:      # forking a threaded program may hang
         yield from pool.imap(_sample, tasks)
+
+
+def codes(count, seed):
+    """Standard normal numbers that tell the portraits of `chunks(count, seed)` apart: z for a generator to draw them.
+
+    Returns:
+        float32 [N, 13], independent N(0, 1): the normal quantiles of `portraits.draws`.
+    """
+    uniform = [portraits.draws(*task) for task in _tasks(count, seed)]
+    return ndtri(np.concatenate(uniform).clip(1e-6, 1 - 1e-6)).astype(np.float32)
 
 
 def write(path, count, seed, resolution=64, processes=None, progress=None):
@@ -50,6 +60,11 @@ def write(path, count, seed, resolution=64, processes=None, progress=None):
             if progress:
                 progress(len(drawn))
         pictures.flush()
+
+
+def _tasks(count, seed):
+    """(count, seed) of the chunks."""
+    return [(min(CHUNK, count - start), (seed + 1) * SEED_STRIDE + start // CHUNK) for start in range(0, count, CHUNK)]
 
 
 def _sample(task):

@@ -1,7 +1,7 @@
-"""One self-contained HTML page of results: a table of pictures, names and numbers, as every tool writes it.
+"""One self-contained HTML page of results: tables of pictures, names and numbers, as every tool writes it.
 
 The page holds its pictures as data URIs and asks nothing of the network, so it can be mailed or archived as one
-file. The original tools (Zhu et al. 2020) write such a table too; here whatever comes from a file name is escaped.
+file. The original tools (Zhu et al. 2020) write such tables too; here whatever comes from a file name is escaped.
 The look is in `report.html.j2`, beside this module.
 """
 
@@ -12,6 +12,7 @@ import io
 import math
 import numbers
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -46,17 +47,38 @@ class Picture:
     href: str = ""
 
 
+@dataclass(frozen=True)
+class Section:
+    """A table of a page.
+
+    Args:
+        headers: list of str, one a column; the first column names the row.
+        rows: iterable of rows, each a list of as many cells as headers: str, number, None (empty) or `Picture`. Read
+            once, one row in memory at a time: a generator of rows keeps a page of thousands of pictures cheap.
+        title: heading of the table; none if empty.
+        text: a paragraph above the table.
+    """
+
+    headers: list
+    rows: Iterable
+    title: str = ""
+    text: str = ""
+
+
 def write(path, title, headers, rows, *, summary=None, notes=(), viz_size=256):
+    """Writes a page of one table; `headers` and `rows` as in `Section`, the rest as in `write_sections`."""
+    write_sections(path, title, [Section(headers, rows)], summary=summary, notes=notes, viz_size=viz_size)
+
+
+def write_sections(path, title, sections, *, summary=None, notes=(), viz_size=256):
     """Writes the page; it appears whole or not at all, and an older one stays if writing fails.
 
     Args:
         path: HTML file to write, in an existing folder.
         title: heading of the page.
-        headers: list of str, one a column; the first column names the row.
-        rows: iterable of rows, each a list of as many cells as headers: str, number, None (empty) or `Picture`. Read
-            once, one row in memory at a time: a generator of rows keeps a page of thousands of pictures cheap.
-        summary: dict of label -> str or number, shown above the table.
-        notes: str each, shown above the table: what was skipped, cropped, ...
+        sections: list of Section, the tables in their order.
+        summary: dict of label -> str or number, shown above the tables.
+        notes: str each, shown above the tables: what was skipped, cropped, ...
         viz_size: longest side, in pixels, at which pictures are stored and shown; 0 leaves them as they are.
     Raises:
         ReportError: a row of another length, a cell of another kind, or a file that cannot be written.
@@ -68,7 +90,8 @@ def write(path, title, headers, rows, *, summary=None, notes=(), viz_size=256):
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True)
     page = environment.get_template("report.html.j2").generate(
-        title=title, headers=list(headers), rows=_cells(path, list(headers), rows, viz_size),
+        title=title, sections=({"title": each.title, "text": each.text, "headers": list(each.headers),
+                                "rows": _cells(path, list(each.headers), each.rows, viz_size)} for each in sections),
         summary={label: _text(value) for label, value in (summary or {}).items()}, notes=list(notes))
     try:
         with atomic.replacing(path) as temporary, open(temporary, "w", encoding="utf-8", errors="replace") as file:
