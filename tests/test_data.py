@@ -56,6 +56,19 @@ def test_mirror_flips_about_half_left_to_right_anew_each_epoch(numbered):
     assert len({tuple(epoch) for epoch in flipped.tolist()}) > 30
 
 
+def test_labels_come_with_their_pictures(numbered):
+    labels = np.arange(20, dtype="float32").reshape(10, 2)
+    for pictures, rows in data.batches(numbered, 4, seed=3, start=2, labels=labels).take(5):
+        np.testing.assert_array_equal(rows[:, 0], 2 * pictures[:, 0, 0, 0].numpy().astype("float32"))
+    assert data.batches(numbered, 4, seed=0, labels=labels).element_spec[1] == tf.TensorSpec((4, 2), tf.float32)
+
+
+@pytest.mark.parametrize("rows, mirror", [(9, False), (10, True)])
+def test_labels_that_do_not_fit_are_refused(numbered, rows, mirror):
+    with pytest.raises(data.DataError, match="labels: expected 10 rows, and no mirroring"):
+        data.batches(numbered, 4, seed=0, mirror=mirror, labels=np.zeros([rows, 2], "float32"))
+
+
 def test_batches_have_a_full_static_shape(numbered):
     assert data.batches(numbered, 6, seed=0).element_spec == tf.TensorSpec((6, 4, 4, 3), tf.uint8)
 
@@ -196,3 +209,30 @@ def test_unfit_picture_leaves_no_records_behind(tmp_path, bad):
 def test_unwritable_place_is_one_line(tmp_path):
     with pytest.raises(data.DataError, match="cannot be written"):
         data.write_tfrecords(tmp_path / "missing" / "set", pictures(), 8)
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    def fail(self, record):
+        raise tf.errors.ResourceExhaustedError(None, None, "x.tfrecords; No space left on device\n")
+
+    monkeypatch.setattr(tf.io.TFRecordWriter, "write", fail)
+    with pytest.raises(data.DataError, match="set: cannot be written: .*No space left on device$"):
+        data.write_tfrecords(tmp_path / "set", pictures(), 8)
+    assert not list(tmp_path.iterdir())
+
+
+def test_records_are_the_same_bytes_each_time(records, tmp_path):
+    (tmp_path / "again").mkdir()
+    data.write_tfrecords(tmp_path / "again" / "set", pictures(), 8)
+    for path in (tmp_path / "again").iterdir():
+        assert path.read_bytes() == (records / path.name).read_bytes()
+
+
+def test_largest_resolution(records, tmp_path):
+    np.save(tmp_path / "x.npy", pictures(2, 16))
+    (tmp_path / "empty").mkdir()
+    assert data.largest_resolution(records) == data.largest_resolution(records / "set") == 8
+    assert data.largest_resolution(tmp_path / "x.npy") == 16
+    assert data.largest_resolution(tmp_path / "empty") is None
+    with pytest.raises(data.DataError, match="missing.npy: "):
+        data.largest_resolution(tmp_path / "missing.npy")

@@ -133,21 +133,42 @@ def open_source(path, resolution):
     """
     path = Path(path)
     if path.suffix == ".npy":
-        try:
-            return ArraySource(np.load(path, mmap_mode="r", allow_pickle=False), resolution)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: {error}") from error
-    folder, name = (path, "*") if path.is_dir() else (path.parent, glob.escape(path.name))
-    if not any(folder.glob(f"{name}-r[0-9]*.tfrecords")):
+        return ArraySource(_mapped(path), resolution)
+    files = record_files(path)
+    if not files:
         return FolderSource(path, resolution)
     suffix = f"-r{int(resolution).bit_length() - 1:02d}.tfrecords"
-    found = list(folder.glob(name + suffix))
+    found = [file for file in files if file.name.endswith(suffix)]
     if len(found) != 1:
         raise DataError(f"{path}: {len(found)} files *{suffix}; expected one, of pictures {resolution} x {resolution}")
     return TFRecordSource(found[0])
 
 
-def batches(source, batch_size, seed, start=0, mirror=False):
+def largest_resolution(path):
+    """Side of the largest pictures of a .npy file or of TFRecords; None for a folder of pictures, which have any."""
+    path = Path(path)
+    if path.suffix == ".npy":
+        return ArraySource(_mapped(path)).resolution
+    levels = [int(re.search(r"-r(\d+)\.tfrecords$", file.name)[1]) for file in record_files(path)]
+    return 2 ** max(levels) if levels else None
+
+
+def record_files(path):
+    """Paths `NAME-rXX.tfrecords` in the folder `path`, or of `path` = FOLDER/NAME; empty if there are none."""
+    path = Path(path)
+    folder, name = (path, "*") if path.is_dir() else (path.parent, glob.escape(path.name))
+    return sorted(file for file in folder.glob(f"{name}-r*.tfrecords") if re.search(r"-r\d+\.tfrecords$", file.name))
+
+
+def _mapped(path):
+    """The array of a .npy file, left on the disk."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def batches(source, batch_size, seed, start=0, mirror=False, labels=None):
     """Endless real batches for training, in an order that a later run can take up anywhere.
 
     Every picture is seen once an epoch, in a permutation drawn from (seed, epoch). A batch may reach into the next
@@ -158,10 +179,14 @@ def batches(source, batch_size, seed, start=0, mirror=False):
         batch_size: pictures a batch, over all replicas.
         seed: whole number >= 0.
         start: pictures seen before the first batch.
-        mirror: whether to flip half of the pictures, drawn anew in each epoch, left to right.
+        mirror: whether to flip half of the pictures, drawn anew in each epoch, left to right; not with labels, which
+            may tell left from right.
+        labels: None, or float32 [N, A], a row for each picture.
     Returns:
-        tf.data.Dataset of uint8 [batch_size, R, R, C].
+        tf.data.Dataset of uint8 [batch_size, R, R, C]; with labels, of pairs with float32 [batch_size, A].
     """
+    if labels is not None and (mirror or len(labels) != len(source)):
+        raise DataError(f"labels: expected {len(source)} rows, and no mirroring; got {len(labels)}, mirror {mirror}")
     count, shape = len(source), (batch_size, source.resolution, source.resolution, source.channels)
 
     @functools.lru_cache(maxsize=2)
@@ -172,13 +197,21 @@ def batches(source, batch_size, seed, start=0, mirror=False):
     def fetch(batch):
         epochs, places = np.divmod(start + batch * batch_size + np.arange(batch_size), count)
         orders = [epoch_order(epoch) for epoch in epochs.tolist()]
-        pictures = source.read(np.array([order[at] for (order, _), at in zip(orders, places)]))
+        indices = np.array([order[at] for (order, _), at in zip(orders, places)])
+        pictures = source.read(indices)
+        if labels is not None:
+            return pictures, labels[indices]
         flipped = np.array([flips[at] for (_, flips), at in zip(orders, places)]) & mirror
         return np.where(flipped[:, None, None, None], pictures[:, :, ::-1], pictures)
 
+    def batch_of(number):
+        if labels is None:
+            return tf.ensure_shape(tf.numpy_function(fetch, [number], tf.uint8), shape)
+        pictures, rows = tf.numpy_function(fetch, [number], [tf.uint8, tf.float32])
+        return tf.ensure_shape(pictures, shape), tf.ensure_shape(rows, [batch_size, labels.shape[1]])
+
     dataset = tf.data.Dataset.range(np.iinfo(np.int64).max)
-    dataset = dataset.map(lambda batch: tf.ensure_shape(tf.numpy_function(fetch, [batch], tf.uint8), shape),
-                          num_parallel_calls=2, deterministic=True)
+    dataset = dataset.map(batch_of, num_parallel_calls=2, deterministic=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.prefetch(2).with_options(options)
@@ -216,6 +249,8 @@ def write_tfrecords(prefix, pictures, resolution):
                     writer.write(_example(reduced(picture[None], 2 ** level)[0]))
     except OSError as error:
         raise DataError(f"{prefix}: cannot be written: {error.strerror or error}") from error
+    except tf.errors.OpError as error:      # a full disk
+        raise DataError(f"{prefix}: cannot be written: {' '.join(error.message.split())}") from error
     return count
 
 
@@ -223,4 +258,5 @@ def _example(picture):
     """uint8 [R, R, C] -> a serialised record."""
     shape = tf.train.Feature(int64_list=tf.train.Int64List(value=[picture.shape[2], *picture.shape[:2]]))
     pixels = tf.train.Feature(bytes_list=tf.train.BytesList(value=[picture.transpose(2, 0, 1).tobytes()]))
-    return tf.train.Example(features=tf.train.Features(feature={"shape": shape, "data": pixels})).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature={"shape": shape, "data": pixels}))
+    return example.SerializeToString(deterministic=True)        # else the order of the features may be any

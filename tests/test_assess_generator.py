@@ -1,0 +1,52 @@
+"""tools/assess_generator.py on a tiny generator: all files, all numbers; errors in one line."""
+from __future__ import annotations
+
+import json
+
+import pytest
+import running
+import tiny
+
+from tf_idinvert import checkpoint, images
+
+
+@pytest.fixture
+def files(tmp_path):
+    checkpoint.save(checkpoint.Models(generator=tiny.generator()), tmp_path / "g.h5")
+    network = tiny.attributes(names=("age", "eyeglasses", "pose"), binary=("eyeglasses",))
+    checkpoint.save(checkpoint.Models(attributes=network), tmp_path / "a.h5")
+    return tmp_path
+
+
+def test_report_of_a_tiny_generator(files, monkeypatch, capfd):
+    assert running.run(monkeypatch, "assess_generator.py", files / "g.h5", files / "a.h5", "--count", 64, "--seed", 7,
+                       "-o", files / "out") == 0
+    assert "quality.md" in capfd.readouterr().out
+    result = json.loads((files / "out" / "quality.json").read_text())
+    assert result["samples"]["frechet_extrapolated"] is None        # eight pictures in a part
+    assert result["floor"]["sliced_wasserstein"]["16"] < result["samples"]["sliced_wasserstein"]["16"]
+    assert 0 < result["floor"]["frechet"] < result["samples"]["frechet"]
+    assert set(result["agreement"]) == {"age", "eyeglasses", "pose"} > set(result["separability"])
+    assert result["path"]["length"] > 0 and result["count"] == 64
+    text = (files / "out" / "quality.md").read_text()
+    for expected in "SWD x 1000, 16 px", "times the floor", "| pose |", "Path length", "TF-GAN", "| pose | not told by the network |":
+        assert expected in text
+    side = 8 * 16 + 7 * 2
+    assert images.read(files / "out" / "samples.png").shape == (side, 3 * side + 2 * 12, 3)
+    assert images.read(files / "out" / "interpolations.png").shape == (6 * 16 + 5 * 2, 10 * 16 + 9 * 2, 3)
+
+
+@pytest.mark.parametrize("config, message", [
+    (dict(names=("age",), binary=(), resolution=32), "for pictures of 32 px"),
+    (dict(names=("wings",), binary=()), "'wings' is none of the portraits'")])
+def test_attribute_network_that_does_not_fit_is_one_line(files, monkeypatch, capfd, config, message):
+    checkpoint.save(checkpoint.Models(attributes=tiny.attributes(**config)), files / "a.h5")
+    assert running.run(monkeypatch, "assess_generator.py", files / "g.h5", files / "a.h5", "-o", files / "out") == 2
+    assert message in running.error_line(capfd)
+
+
+def test_files_without_the_network_are_one_line(files, monkeypatch, capfd):
+    assert running.run(monkeypatch, "assess_generator.py", files / "a.h5", files / "a.h5", "-o", files / "out") == 2
+    assert "holds no generator" in running.error_line(capfd)
+    assert running.run(monkeypatch, "assess_generator.py", files / "g.h5", files / "g.h5", "-o", files / "out") == 2
+    assert "holds no attribute net" in running.error_line(capfd)

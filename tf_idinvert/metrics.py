@@ -1,0 +1,219 @@
+"""The numbers of both papers' tables: errors, Fréchet distances, precision and recall, likeness of sets of codes.
+
+Pure functions of arrays, in float64, in NumPy: they give the same on every stack. The tests compare them with TF-GAN's
+where it has them. What needs many pictures takes `moments.Moments`, which are filled in batches; the sliced Wasserstein
+distance has a file of its own.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+NEIGHBOUR_BLOCK = 256       # codes whose distances to all others are in memory at a time
+
+
+class MetricError(ValueError):
+    """Arrays that cannot be measured; one line."""
+
+
+# ------------------------------------------------------------------------------------------------- errors
+
+def mse(images, targets):
+    """Mean squared error of each picture, over pixels and channels.
+
+    Args:
+        images, targets: floats [N, H, W, C], both in the same range; in the papers and here [-1, 1].
+    Returns:
+        float64 [N].
+    """
+    images, targets = np.asarray(images), np.asarray(targets)
+    if images.shape != targets.shape or images.ndim != 4 or "f" not in images.dtype.kind + targets.dtype.kind:
+        raise MetricError(f"mse: expected two arrays of floats [N, H, W, C], got {images.dtype} {list(images.shape)} "
+                          f"and {targets.dtype} {list(targets.shape)}")
+    return np.square(images.astype(np.float64) - targets).mean(axis=(1, 2, 3))
+
+
+# ------------------------------------------------------------------------------------------------- Fréchet distance
+
+def frechet_distance(first, second):
+    """Fréchet distance of two normal distributions: `|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2))`.
+
+    With features of Inception it is called FID (Heusel et al. 2017, equation (6)); with any other features it is not
+    comparable with FID. Estimated from few vectors it is too large: see `extrapolated_frechet_distance`.
+
+    Args:
+        first, second: Moments of features [K], such as a network's last hidden layer.
+    Returns:
+        float >= 0, in squared units of the features.
+    """
+    factors = []
+    for moments in first, second:
+        values, vectors = np.linalg.eigh(moments.covariance)
+        factors.append(np.sqrt(values.clip(0))[:, None] * vectors.T)
+    return _frechet(first.mean, factors[0], second.mean, factors[1])
+
+
+def frechet_distance_of_sets(first, second):
+    """The same of the vectors themselves; fewer vectors than features cost the size of their number, not K x K.
+
+    Args:
+        first, second: [N, ...] and [M, ...], N and M >= 2, such as codes [N, L, D]; flattened but for N.
+    Returns:
+        float >= 0.
+    """
+    sets = _flat(first, second)
+    means = [vectors.mean(axis=0) for vectors in sets]
+    factors = [np.linalg.qr(vectors - mean, mode="r") / np.sqrt(len(vectors) - 1) for vectors, mean in zip(sets, means)]
+    return _frechet(means[0], factors[0], means[1], factors[1])
+
+
+def _frechet(mean, factor, other_mean, other_factor):
+    """Fréchet distance where the covariances are `factor^T factor`, factors [any, K].
+
+    tr((C C')^(1/2)) is the sum of the singular values of `factor other_factor^T`: their squares are the eigenvalues of
+    C C'.
+    """
+    shared = np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum()
+    distance = np.square(mean - other_mean).sum() + np.square(factor).sum() + np.square(other_factor).sum() - 2 * shared
+    return max(float(distance), 0.0)        # below 0 by rounding only
+
+
+def extrapolated_frechet_distance(first, second):
+    """Fréchet distance that infinitely many vectors would have: a line through distances of parts over 1 / N, at 0.
+
+    Source: Chong and Forsyth 2020 (Effectively unbiased FID), section 3: the bias is nearly proportional to 1 / N. Here
+    both sets are cut into parts, and the distances of all equally large groups are averaged.
+
+    Args:
+        first, second: moments.Parts, equally many.
+    Returns:
+        float; near 0, possibly below it, for two sets from one distribution. NaN where a part has no more than K
+        vectors: such covariances are singular, and the bias is another.
+    """
+    count = len(first.parts)
+    if len(second.parts) != count:
+        raise MetricError(f"expected equally many parts, got {count} and {len(second.parts)}")
+    smallest = min(part.count for part in (*first.parts, *second.parts))
+    if smallest < 2 or smallest <= len(first.parts[0].mean):
+        return float("nan")
+    inverse_sizes, distances = [], []
+    for size in (size for size in range(1, count + 1) if count % size == 0):
+        groups = [[parts.merged(at, at + size) for parts in (first, second)] for at in range(0, count, size)]
+        inverse_sizes.append(np.mean([2 / (a.count + b.count) for a, b in groups]))
+        distances.append(np.mean([frechet_distance(a, b) for a, b in groups]))
+    return float(np.polynomial.polynomial.polyfit(inverse_sizes, distances, 1)[0])
+
+
+# ------------------------------------------------------------------------------------------------- attributes
+
+@dataclasses.dataclass(frozen=True)
+class PrecisionRecall:
+    """Points [T + 1] of the curve, by rising threshold [T], and the area under it as average precision, 0 to 1."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    thresholds: np.ndarray
+    average_precision: float
+
+
+def precision_recall(scores, labels):
+    """How well scores tell who has an attribute (Zhu et al. 2020, Fig. 3), by scikit-learn.
+
+    Args:
+        scores: [N], high where the attribute is thought to be present.
+        labels: [N], True or 1 where it is.
+    Returns:
+        PrecisionRecall. Chance gives an average precision of about the share of True labels.
+    """
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+    scores, labels = np.asarray(scores, np.float64), np.asarray(labels).astype(bool)
+    if scores.ndim != 1 or scores.shape != labels.shape or not np.isfinite(scores).all():
+        raise MetricError(f"expected finite scores [N] and as many labels, got {list(scores.shape)} and "
+                          f"{list(labels.shape)}")
+    if labels.all() or not labels.any():
+        raise MetricError(f"precision and recall need labels of both kinds; all {len(labels)} are alike")
+    curve = precision_recall_curve(labels, scores)
+    return PrecisionRecall(*curve, float(average_precision_score(labels, scores)))
+
+
+# ------------------------------------------------------------------------------------------------- codes
+
+def nearest_neighbour_test(first, second):
+    """Two-sample test: whether the nearest neighbour of each code is of its own set.
+
+    The mean is the accuracy of a nearest-neighbour classifier, leave-one-out: 0.5 for two sets from one distribution,
+    1 for sets that lie apart, near 0 where one holds copies of the other (two identical sets: 0). Sets of equal size,
+    or the chance level is another. Source: Lopez-Paz and Oquab 2017 (Revisiting classifier two-sample tests); Xu et
+    al. 2018.
+
+    Args:
+        first, second: [N, ...] and [M, ...], flattened; Euclidean distance.
+    Returns:
+        bool [N + M]. A code as near to the other set as to its own counts as wrong.
+    """
+    sets = _flat(first, second)
+    vectors = np.concatenate(sets) - np.concatenate(sets).mean(axis=0)      # centred: less cancellation in distances
+    is_second = np.arange(len(vectors)) >= len(sets[0])
+    lengths = np.square(vectors).sum(axis=1)
+    right = np.empty(len(vectors), bool)
+    for start in range(0, len(vectors), NEIGHBOUR_BLOCK):
+        rows = np.arange(start, min(start + NEIGHBOUR_BLOCK, len(vectors)))
+        distances = lengths[rows, None] + lengths - 2 * (vectors[rows] @ vectors.T)
+        distances[distances < 1e-12 * (lengths[rows, None] + lengths)] = 0      # equal but for rounding
+        distances[np.arange(len(rows)), rows] = np.inf
+        own = np.where(is_second == is_second[rows, None], distances, np.inf).min(axis=1)
+        other = np.where(is_second != is_second[rows, None], distances, np.inf).min(axis=1)
+        right[rows] = own < other
+    return right
+
+
+def outliers(codes, reference, deviations=10.0):
+    """Which codes have a component further from the reference set's mean than this many of its standard deviations.
+
+    Args:
+        codes: [N, ...].
+        reference: [M, ...], M >= 2, of the same width.
+        deviations: 10 is beyond what any normal distribution holds.
+    Returns:
+        bool [N]; its mean is the share of outliers.
+    """
+    codes, reference = _flat(codes, reference)
+    apart = np.abs(codes - reference.mean(axis=0))
+    return (apart > deviations * reference.std(axis=0, ddof=1)).any(axis=1)
+
+
+def bootstrap_interval(statistic, *sets, seed=0, resamples=1000, confidence=0.95, basic=False):
+    """Confidence interval of a statistic, by drawing from each set with replacement (Davison and Hinkley 1997, ch. 5).
+
+    Args:
+        statistic: function (*sets) -> number.
+        sets: arrays [N, ...], [M, ...], each resampled on its own along its first axis.
+        seed, resamples: of the drawing.
+        confidence: share of such intervals that hold the true value, 0 < confidence < 1.
+        basic: False: percentiles of the resampled values, for means and shares. True: these mirrored in the value of
+            the whole sets, for statistics that repeated samples bias, as they do Fréchet distances.
+    Returns:
+        (low, high), floats.
+    """
+    if not sets or min(len(each) for each in sets) < 2 or not 0 < confidence < 1:
+        raise MetricError("a confidence interval needs sets of two or more, and a confidence between 0 and 1")
+    sets = [np.asarray(each) for each in sets]
+    rng = np.random.default_rng(seed)
+    drawn = [statistic(*(each[rng.integers(0, len(each), len(each))] for each in sets)) for _ in range(resamples)]
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    if basic:
+        whole = statistic(*sets)
+        low, high = 2 * whole - high, 2 * whole - low
+    return float(low), float(high)
+
+
+def _flat(first, second):
+    """Two sets as float64 [N, K] and [M, K]; MetricError where they do not fit each other."""
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if min(first.ndim, second.ndim) < 2 or first.shape[1:] != second.shape[1:] or min(len(first), len(second)) < 2:
+        raise MetricError(f"expected two sets of at least two codes of one shape, got {list(first.shape)} and "
+                          f"{list(second.shape)}")
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise MetricError("codes that are NaN or infinite")
+    return first.reshape(len(first), -1), second.reshape(len(second), -1)

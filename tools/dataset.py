@@ -1,0 +1,68 @@
+"""Sets of pictures for training: TFRecords in the original's format, from rendered portraits or pictures, and back.
+
+    python tools/dataset.py portraits sets/portraits64 --count 40000 --seed 1      # rendered, with their attributes
+    python tools/dataset.py pack photographs/ sets/photographs --resolution 256    # a folder (or list) of pictures
+    python tools/dataset.py pack pictures.npy sets/pictures                        # uint8 [N, R, R, C]; or TFRecords
+    python tools/dataset.py extract sets/photographs photographs256/               # back to PNG files
+
+A set is a folder with NAME-rXX.tfrecords (one file for each resolution 2^XX down to 4; features `shape` and `data`),
+NAME-labels.npy (float32 [N, A]) with the names of the labels in NAME-labels.json, and set.json; train.py takes it as
+--data. Labels that lie beside the source (NAME-labels.npy, or labels.npy in a folder of pictures) are kept, in both
+directions. Pictures are cropped to their centre and resized, antialiased; pictures that cannot be read are reported and
+left out. A run that was stopped goes on with the same command, and ends in the same files.
+"""
+import os
+import sys
+
+from tf_idinvert import cli
+
+RESOLUTIONS = (16, 32, 64, 128, 256)
+
+
+def parse_arguments():
+    parser = cli.parser(__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    portraits = verbs.add_parser("portraits", help="render portraits -> TFRecords")
+    portraits.add_argument("output", help="folder of the set")
+    portraits.add_argument("--count", type=cli.number(int, 1), default=40000, help="portraits (40000)")
+    portraits.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 1), default=1, help="(1)")
+    portraits.add_argument("--resolution", type=int, choices=RESOLUTIONS, default=64, help="side in pixels (64)")
+    pack = verbs.add_parser("pack", help="pictures, or an existing set -> TFRecords")
+    pack.add_argument("input", help="folder of pictures, text list with a path a line, .npy file of uint8 "
+                      "[N, R, R, C], or TFRecords: their folder, or FOLDER/NAME")
+    pack.add_argument("output", help="folder of the set")
+    extract = verbs.add_parser("extract", help="TFRecords, or a .npy file -> PNG files")
+    extract.add_argument("input", help="folder of TFRecords, FOLDER/NAME of them, or .npy file")
+    extract.add_argument("output", help="folder of the PNG files")
+    for verb in pack, extract:
+        verb.add_argument("--resolution", type=cli.number(int, 4), default=None, help="side in pixels; needed for a "
+                          "folder of pictures (default: the largest there is)")
+    for verb in portraits, pack, extract:
+        verb.add_argument("--processes", type=cli.number(int, 1), default=os.cpu_count() or 1,
+                          help="how many work at a time (as many as processors)")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    cli.import_tensorflow()
+    from tqdm import tqdm
+
+    from tf_idinvert import data, packing
+    if args.verb == "portraits":
+        source = packing.Portraits(args.count, args.seed, args.resolution)
+    else:
+        resolution = args.resolution or data.largest_resolution(args.input)
+        if resolution is None:
+            raise ValueError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
+        source = packing.Pictures(args.input, resolution)
+    convert = packing.unpack if args.verb == "extract" else packing.pack
+    with cli.progress(len(source), args.verb, unit="img") as bar:
+        count, left_out = convert(source, args.output, args.processes, progress=bar.update,
+                                  report=lambda line: tqdm.write(line, file=sys.stderr))
+    print(f"{count} of {len(source)} pictures, {source.resolution} x {source.resolution} -> {args.output}")
+    return 1 if left_out else 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
