@@ -50,14 +50,14 @@ def test_impossible_arguments_are_one_line(arguments):
 
 
 def test_losses_by_hand(network):
-    training = AttributeTraining(network, scales=[0.5, 2.0, 1.0])
+    training = AttributeTraining(network, keras.optimizers.Adam(), scales=[0.5, 2.0, 1.0])
     scores, targets = np.array([[0.3, 1.0, 2.0]], "float32"), np.array([[0.1, -1.0, 1.0]], "float32")
     expected = (0.2 ** 2 / 0.25 + 4 / 4 + np.log1p(np.exp(-2.0))) / 3
     np.testing.assert_allclose(training.loss_of_each(tf.constant(scores), tf.constant(targets)), [expected], rtol=1e-5)
 
 
 def test_mirrored_pictures_have_mirrored_attributes(network):
-    training = AttributeTraining(network, [1.0] * 3, mirrored=["turned"], noise=0.0, contrast=0.0)
+    training = AttributeTraining(network, keras.optimizers.Adam(), [1.0] * 3, mirrored=["turned"], noise=0.0, contrast=0.0)
     x, targets = pictures(32, 1)
     x = x / np.float32(127.5) - 1
     changed, new = training._augmented(tf.constant(x), tf.constant(targets))
@@ -68,8 +68,8 @@ def test_mirrored_pictures_have_mirrored_attributes(network):
 
 
 def test_it_learns(network):
-    training = AttributeTraining(network, scales=[0.3, 0.6, 0.5], mirrored=["turned"], noise=0.05, contrast=0.0)
-    training.compile(optimizer=keras.optimizers.Adam(1e-2))
+    training = AttributeTraining(network, keras.optimizers.Adam(1e-2), scales=[0.3, 0.6, 0.5], mirrored=["turned"],
+                                 noise=0.05, contrast=0.0)
     training.fit(*pictures(512, 0), batch_size=32, epochs=20, verbose=0)
     x, targets = pictures(200, 9)
     predicted = network.predict_attributes(x / np.float32(127.5) - 1)

@@ -113,3 +113,27 @@ def test_nothing_is_saved_twice(tmp_path, snapshots):
     (tmp_path / "state.npz").unlink()
     snapshots.save()
     assert not (tmp_path / "state.npz").exists()
+
+
+def test_snapshots_come_by_images_where_workers_must_agree(tmp_path):
+    model = Model()
+    model.images_seen.assign(1500)      # taken up
+    saved = []
+    snapshots = callbacks.Snapshots(tmp_path, lambda path: saved.append(int(model.images_seen.numpy())),
+                                    lambda: np.zeros((1, 8, 8, 3), np.uint8), seconds=0, every_kimg=2, keep_kimg=None)
+    run(model, snapshots, 7, batch=500)
+    assert saved == [2000, 4000, 5000]
+
+
+def test_tensorboard_gets_the_sheet(tmp_path):
+    writer = tf.summary.create_file_writer(str(tmp_path / "tensorboard"))
+    snapshots = callbacks.Snapshots(tmp_path, lambda path: None, lambda: np.full((4, 8, 8, 3), 7, np.uint8), columns=4,
+                                    writer=writer)
+    run(Model(), snapshots, 1)
+    file, = (tmp_path / "tensorboard").iterdir()
+    events = [tf.compat.v1.Event.FromString(record)
+              for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()]
+    (value,), = [event.summary.value for event in events if event.summary.value]
+    width, height, png = tf.make_ndarray(value.tensor)
+    assert value.metadata.plugin_data.plugin_name == "images" and (width, height) == (b"32", b"8")
+    np.testing.assert_array_equal(tf.io.decode_png(png), np.full((8, 32, 3), 7))

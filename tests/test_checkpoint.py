@@ -156,6 +156,16 @@ def test_other_encoders(tmp_path):
         assert_same(load(tmp_path / f"{i}.h5"), Models(encoder=encoder))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_attribute_network(tmp_path, dtype):
+    network = tiny.attributes()
+    save(Models(attributes=network), tmp_path / "x.h5", dtype=dtype)
+    loaded = load(tmp_path / "x.h5")
+    assert loaded.generator is None and loaded.attributes.get_config() == network.get_config()
+    for name, array in weights.export_arrays(network).items():
+        assert np.array_equal(weights.export_arrays(loaded.attributes)[name], array.astype(dtype).astype("float32"))
+
+
 # --------------------------------------------------------------------------------------------- what cannot be written
 
 def test_what_cannot_be_written(models, tmp_path):
@@ -168,6 +178,8 @@ def test_what_cannot_be_written(models, tmp_path):
             (models, "absent/x.h5", "float32", "cannot be written: No such file or directory"),
             (models, "absent/x.pkl", "float32", "cannot be written: No such file or directory"),
             (Models(generator=models.generator), "x.pkl", "float32", "needs a generator and a discriminator"),
+            (Models(generator=models.generator, discriminator=models.discriminator, attributes=tiny.attributes()),
+             "x.pkl", "float32", "an official pickle has no place for an attribute network"),
             (Models(encoder=too_large), "x.h5", "float16", "encoder/FromImg/bias has values too large for float16")]:
         with pytest.raises(CheckpointError) as caught:
             save(content, tmp_path / name, dtype=dtype)
@@ -265,6 +277,11 @@ def test_networks_in_the_wrong_place(copied, models, tmp_path):
 def test_encoder_that_does_not_fit_the_generator(models, tmp_path, suffix):
     save(Models(tiny.encoder(resolution=8), models.generator, models.discriminator), tmp_path / f"x{suffix}")
     assert "encoder and generator do not fit: R, L, D are (8, 6, 8) and (16, 6, 8)" in refusal(tmp_path / f"x{suffix}")
+
+
+def test_attribute_network_of_another_resolution(models, tmp_path):
+    save(Models(generator=models.generator, attributes=tiny.attributes(resolution=8)), tmp_path / "x.h5")
+    assert "attribute network and generator do not fit: R are (8,) and (16,)" in refusal(tmp_path / "x.h5")
 
 
 def soft_link(group, file):

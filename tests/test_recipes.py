@@ -52,3 +52,12 @@ def test_run_that_ends_within_a_fade():
 def test_fixed_structure_trains_as_long_at_full_size():
     recipe = recipes.fixed(recipes.official(256, 14000))
     assert [(s.resolution, s.kimg, s.fade_kimg, s.batch_size) for s in recipe.stages] == [(256, 14000, 0, 32)]
+
+
+def test_portraits_without_codes_are_trained_against_d_from_the_start():
+    before, after = recipes.portraits(), recipes.unpaired(recipes.portraits())
+    assert [stage.adversarial for stage in before.stages] == [False, False, False, True, True]
+    assert all(stage.pair_weight > 0 for stage in before.stages)
+    assert all(stage.adversarial and not stage.pair_weight for stage in after.stages)
+    assert [stage.kimg for stage in after.stages] == [stage.kimg for stage in before.stages]
+    assert recipes.unpaired(recipes.official()) == recipes.official()

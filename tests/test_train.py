@@ -1,35 +1,25 @@
-"""tools/train.py: options, what a folder with a run in it means, errors in one line. Training itself: test_stylegan."""
+"""tools/train.py as it is run: help, errors in one line, whole small runs of encoders and the attribute network."""
 from __future__ import annotations
 
-import importlib.util
+import contextlib
 import json
+import os
+import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import running
+import tiny
 
-from tf_idinvert import checkpoint
-from tf_idinvert.training import recipes
+from tf_idinvert import checkpoint, cli_attributes
+from tf_idinvert.checkpoint import Models
+from tf_idinvert.training import callbacks, force_in_domain
 
-SCRIPT = Path(__file__).parents[1] / "tools" / "train.py"
-
-
-@pytest.fixture
-def train():
-    spec = importlib.util.spec_from_file_location("train", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def parse(train, monkeypatch, tmp_path):
-    def parsed(*arguments):
-        monkeypatch.setattr(sys, "argv", ["train.py", "--output", str(tmp_path), *arguments])
-        return train.parse_arguments()
-    return parsed
+SCRIPT = running.TOOLS / "train.py"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3",
+               "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def test_help_needs_no_tensorflow():
@@ -40,64 +30,169 @@ def test_help_needs_no_tensorflow():
     assert "--preset" in done.stdout and done.stdout.endswith("False\n"), done.stderr
 
 
-def test_data_is_needed_but_for_the_portraits(parse, capsys):
-    assert parse("--preset", "portraits").data == "portraits"
-    with pytest.raises(SystemExit):
-        parse()
-    assert "--data is needed" in capsys.readouterr().err
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with a generator file, pictures, and an attribute network, all of 8 px."""
+    folder = tmp_path_factory.mktemp("files")
+    models = Models(generator=tiny.generator(layerwise=True, resolution=8),
+                    discriminator=tiny.discriminator(resolution=8))
+    checkpoint.save(models, folder / "generator.h5")
+    checkpoint.save(Models(attributes=tiny.attributes(resolution=8)), folder / "attributes.h5")
+    np.save(folder / "pictures.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8))
+    return folder
 
 
-def test_options_reach_the_recipe(train, parse):
-    recipe = train.make_recipe(parse("--data", "x", "--resolution", "256", "--kimg", "100", "--batch-size", "7"))
-    assert recipe.generator["resolution"] == 256
-    assert [(stage.kimg, stage.batch_size) for stage in recipe.stages] == [(100, 7)]
-    assert train.make_recipe(parse("--preset", "portraits")) == recipes.portraits()
-    fixed = train.make_recipe(parse("--preset", "portraits", "--structure", "fixed"))
-    assert [stage.resolution for stage in fixed.stages] == [64]
+@pytest.fixture
+def train(files, monkeypatch, tmp_path):
+    """Callable, (method, *options) -> exit code of a small run in `tmp_path / output`."""
+    def run(method, *options, output="run"):
+        own = ["--features", files / "attributes.h5"] if method != "traditional" else []
+        return running.run(monkeypatch, "train.py", *arguments(files, method), *own, "--output", tmp_path / output,
+                           *options)
+    return run
 
 
-def test_run_is_taken_up_by_the_same_options_only(train, parse, tmp_path):
-    assert not train.check_options(parse("--preset", "portraits"))
-    assert json.loads((tmp_path / "options.json").read_text())["preset"] == "portraits"
-    (tmp_path / "state.npz").touch()
-    assert train.check_options(parse("--preset", "portraits", "--kimg", "2000"))        # a longer run is the same run
-    with pytest.raises(ValueError, match="holds a run with seed 0, now 1; give the same options"):
-        train.check_options(parse("--preset", "portraits", "--seed", "1"))
-    assert json.loads((tmp_path / "options.json").read_text())["seed"] == 0
-    assert not train.check_options(parse("--preset", "portraits", "--seed", "1", "--no-resume"))
+def arguments(files, method):
+    return ["--method", method, "--generator", files / "generator.h5", "--data", files / "pictures.npy",
+            "--kimg", "0.048", "--batch-per-replica", "8", "--learning-rate", "0.001", "--encoder-filters", "4",
+            "--encoder-filters-max", "8", "--snapshot-minutes", "1000"]
 
 
-def test_damaged_options_are_one_line(train, parse, tmp_path):
-    (tmp_path / "state.npz").touch()
-    (tmp_path / "options.json").write_text("[")
-    with pytest.raises(ValueError, match="options.json: damaged"):
-        train.check_options(parse("--preset", "portraits"))
+@pytest.mark.parametrize("method, extra", [("traditional", set()), ("in-domain", set()),
+                                           ("force-in-domain", {"latent_discriminator"})])
+def test_run_writes_all_that_was_promised(train, files, tmp_path, method, extra):
+    assert train(method, "--encoder-norm", "none") == 0
+    folder = tmp_path / "run"
+    assert {path.name for path in folder.iterdir()} == {"network.h5", "options.json", "preview.png",
+                                                        "preview-000000.png", "state.npz", "tensorboard"}
+    models, initial = checkpoint.load(folder / "network.h5"), checkpoint.load(files / "generator.h5")
+    present = {name for name, network in vars(models).items() if network is not None}
+    assert present == {"encoder", "generator", "discriminator"} | extra
+    for one, other in zip(models.generator.get_weights(), initial.generator.get_weights()):
+        np.testing.assert_array_equal(one, other)
+    same = [np.array_equal(a, b) for a, b in zip(models.discriminator.get_weights(),
+                                                 initial.discriminator.get_weights())]
+    assert all(same) if method == "traditional" else not any(same[-4:])
+    config = models.encoder.get_config()
+    assert (config["batch_norm"], config["filters"], config["num_layers"]) == (False, 4, 4)
+    options = json.loads((folder / "options.json").read_text())
+    assert options["method"] == method and len(options["generator_sha256"]) == 64 and "structure" not in options
+
+
+def test_run_that_was_killed_ends_in_the_same_weights(train, tmp_path, monkeypatch):
+    options = ["--snapshot-kimg", "0.016"]
+    assert train("force-in-domain", *options, output="whole") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Progress, "on_train_batch_end", interrupted_at(24))
+        assert train("force-in-domain", *options) == 130
+    assert [int(np.load(tmp_path / name / "state.npz")[last(tmp_path / name)]) for name in ("run", "whole")] == [16, 48]
+    assert train("force-in-domain", *options) == 0
+    with np.load(tmp_path / "run/state.npz") as one, np.load(tmp_path / "whole/state.npz") as other:
+        assert all(one[name].tobytes() == other[name].tobytes() for name in other.files)
+    found, expected = (checkpoint.load(tmp_path / name / "network.h5").encoder for name in ("run", "whole"))
+    assert all(np.array_equal(a, b) for a, b in zip(found.get_weights(), expected.get_weights()))
+
+
+def interrupted_at(images):
+    def on_train_batch_end(self, batch, logs=None):
+        if callbacks.seen(self.model) == images:
+            raise KeyboardInterrupt
+    return on_train_batch_end
+
+
+def last(folder):
+    with np.load(folder / "state.npz") as file:
+        return sorted(file.files)[-1]
+
+
+def test_other_options_or_files_do_not_take_up_a_run(train, tmp_path, capfd):
+    assert train("in-domain", "--features", "none") == 0
+    assert train("in-domain", "--features", "none", "--kimg", "0.1") == 2
+    assert "holds a run with kimg 0.048, now 0.1" in running.error_line(capfd)
+    assert train("in-domain") == 2
+    assert "holds a run with features none" in running.error_line(capfd)
+    path = tmp_path / "run/options.json"
+    path.write_text(path.read_text().replace('"generator_sha256": "', '"generator_sha256": "x'))
+    assert train("in-domain", "--features", "none") == 2
+    assert "generator_sha256" in running.error_line(capfd)
+
+
+def test_divergence_is_one_line_that_says_what_to_try(train, tmp_path, capfd):
+    assert train("in-domain", "--learning-rate", "1e30", "--encoder-norm", "none") == 2
+    assert "Try a lower learning rate" in running.error_line(capfd)
+    assert not (tmp_path / "run/state.npz").exists()
+
+
+def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weights(train, tmp_path, monkeypatch):
+    seen = []
+    penalty = force_in_domain.losses.r1_penalty
+    monkeypatch.setattr(force_in_domain.losses, "r1_penalty",
+                        lambda network, x, gamma: seen.append(x.dtype.name) or penalty(network, x, gamma))
+    assert train("force-in-domain", "--precision", "mixed") == 0
+    assert train("force-in-domain", output="full") == 0
+    assert set(seen) == {"float32"}
+    mixed, full = (checkpoint.load(tmp_path / name / "network.h5").encoder.get_weights() for name in ("run", "full"))
+    assert all(weight.dtype == "float32" for weight in mixed)
+    differences = [np.abs(a - b).max() for a, b in zip(mixed, full)]
+    assert 0 < max(differences) < 0.1
+
+
+@pytest.mark.parametrize("method, options, message", [
+    ("in-domain", ["--generator", "none.h5"], "none.h5"),
+    ("in-domain", ["--features", "{files}/pictures.npy"], "neither a network file of ours"),
+    ("in-domain", ["--features", "{files}/generator.h5"], "holds no attribute network"),
+    ("in-domain", ["--generator", "{files}/attributes.h5"], "holds no generator"),
+    ("in-domain", ["--data", "{files}/none"], "none"),
+    ("in-domain", ["--batch-per-replica", "6"], "takes groups of 4; give a multiple of it"),
+])
+def test_errors_are_one_line(train, files, capfd, method, options, message):
+    assert train(method, *(option.format(files=files) for option in options)) == 2
+    assert message in running.error_line(capfd)
 
 
 def test_missing_data_is_one_line(tmp_path):
     done = subprocess.run([sys.executable, str(SCRIPT), "--data", str(tmp_path / "none"), "--resolution", "8",
                            "--output", str(tmp_path / "run")], capture_output=True, text=True, timeout=300,
-                          env={"PYTHONPATH": str(SCRIPT.parents[1]), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"})
+                          env={**ENVIRONMENT, "PATH": ""})
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: ") and "none" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
-def tiny_recipe(width):
-    shared = dict(resolution=8, fmap_base=16, fmap_max=width)
-    generator = dict(shared, latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
-    return recipes.Recipe(generator=generator, discriminator=shared, stages=(), r1_interval=1, mirror=False)
+def test_attribute_network(tmp_path, monkeypatch):
+    train = cli_attributes.train
+    monkeypatch.setattr(cli_attributes, "train", lambda args, resumes: train(
+        args, resumes, resolution=16, held_out=20, widths=(4, 8), hidden=8))
+    for _ in range(2):      # the second time, nothing is left to do
+        assert running.run(monkeypatch, "train.py", "--method", "attributes", "--kimg", "0.1", "--pictures", "64",
+                           "--output", tmp_path / "run") == 0
+    network = checkpoint.load(tmp_path / "run/network.h5").attributes
+    assert network.names[:3] == ("age", "gender", "eyeglasses") and network.binary == ("eyeglasses",)
+    found = json.loads((tmp_path / "run/agreement.json").read_text())
+    assert list(found) == list(network.names) and all(value <= 1 for value in found.values())
 
 
-def test_a_run_can_start_from_a_network_file(train, parse, tmp_path):
-    before, after = (train.make_model(tiny_recipe(4), seed=0) for _ in range(2))
-    path, before.level = tmp_path / "network.h5", 1
-    checkpoint.save(train.networks_of(before), path)
-    assert checkpoint.load(path).generator.synthesis.lod == checkpoint.load(path).discriminator.lod == 1
-    args = parse("--preset", "portraits", "--initial", str(path), "--initial-kimg", "1.5")
-    train.start_from(after, checkpoint.load(path), args)
-    for one, other in zip(before.weights[:-2], after.weights[:-2]):
-        np.testing.assert_array_equal(one, other)
-    assert int(after.images_seen.numpy()) == 1500
-    with pytest.raises(ValueError, match="no generator of the sizes"):
-        train.start_from(train.make_model(tiny_recipe(8), seed=0), checkpoint.load(path), args)
+def test_two_workers_train_like_one(train, files, tmp_path):
+    """Each takes half of the batch; the first one writes. Without batch norm: the bias before it has no gradient but
+    rounding errors, of which Adam makes steps."""
+    assert train("traditional", "--batch-per-replica", "16", "--encoder-norm", "none") == 0
+    with contextlib.ExitStack() as stack:       # both sockets open at once, so that the ports differ
+        sockets = [stack.enter_context(contextlib.closing(socket.socket())) for _ in range(2)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    command = [sys.executable, SCRIPT, *arguments(files, "traditional"), "--strategy", "multi-worker", "--output",
+               tmp_path / "workers", "--encoder-norm", "none"]
+    processes = [subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env={
+        **ENVIRONMENT, "TF_CONFIG": json.dumps({"cluster": {"worker": addresses},
+                                                "task": {"type": "worker", "index": i}})}) for i in range(2)]
+    try:
+        for process in processes:
+            assert process.communicate(timeout=300)[1] is not None and process.returncode == 0
+    finally:
+        for process in processes:
+            process.kill()
+    assert len(list((tmp_path / "workers/tensorboard").iterdir())) == 1
+    one, both = (checkpoint.load(tmp_path / name / "network.h5").encoder.get_weights() for name in ("run", "workers"))
+    for a, b in zip(one, both):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

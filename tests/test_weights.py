@@ -9,6 +9,7 @@ import pytest
 import tiny
 
 from tf_idinvert import weights
+from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -22,6 +23,7 @@ NETWORKS = {
     "encoder": tiny.encoder, "older": lambda: tiny.encoder(generation="2020-05"),
     "latent": tiny.latent_discriminator, "latent whole": lambda: tiny.latent_discriminator(design="whole"),
     "no norm": lambda: tiny.encoder(batch_norm=False), "narrow": lambda: tiny.encoder(filters=16, filters_max=8),
+    "attributes": tiny.attributes, "unnamed": lambda: tiny.attributes(binary=(), widths=(4,)),
 }
 HUGE = [
     (Generator, dict(resolution=2 ** 20)), (Generator, dict(fmap_max=10 ** 9, fmap_base=2 ** 30)),
@@ -36,6 +38,9 @@ HUGE = [
     (Encoder, dict(resolution=2 ** 20)), (Encoder, dict(filters=10 ** 9, filters_max=10 ** 9)),
     *((LatentDiscriminator, {size: 10 ** 9}) for size in ("num_layers", "dlatent_size", "mlp_layers", "mlp_fmaps")),
     (Encoder, dict(num_layers=10 ** 9)), (Encoder, dict(dlatent_size=10 ** 9)), (Encoder, dict(num_channels=10 ** 9)),
+    *((Attributes, {size: 2 ** 30}) for size in ("num_channels", "resolution", "hidden")),
+    (Attributes, dict(widths=(4, 2 ** 30))), (Attributes, dict(widths=(4,) * 20)),
+    (Attributes, dict(names=tuple(map(str, range(1000))), binary=())),
 ]
 WRONG = [
     (dict(resolution="x"), "resolution must be a whole number, 1 or more; got 'x'"),
@@ -61,7 +66,7 @@ def arrays_of(network):
 def small(network_class):
     """Configuration and arrays of a small network of a class."""
     network = {Generator: tiny.generator, Discriminator: tiny.discriminator, Encoder: tiny.encoder,
-               LatentDiscriminator: tiny.latent_discriminator}[network_class]()
+               LatentDiscriminator: tiny.latent_discriminator, Attributes: tiny.attributes}[network_class]()
     return network.get_config(), arrays_of(network)
 
 
@@ -114,7 +119,7 @@ def test_official_layer_names():
         "4x4/Const", "4x4/Conv", "8x8/Conv0_up", "8x8/Conv1", "16x16/Conv0_up", "16x16/Conv1"]
 
 
-@pytest.mark.parametrize("network_class", [Generator, Discriminator, Encoder, LatentDiscriminator])
+@pytest.mark.parametrize("network_class", [Generator, Discriminator, Encoder, LatentDiscriminator, Attributes])
 def test_missing_surplus_and_misshapen_arrays(network_class):
     config, arrays = small(network_class)
     name = [key for key in arrays if key.endswith("bias")][2]
@@ -161,7 +166,24 @@ def test_arguments_of_the_wrong_kind(argument, message):
     assert message in refusal(Generator, {**config, **argument}, arrays)
 
 
-@pytest.mark.parametrize("network_class", [Generator, Discriminator, Encoder, LatentDiscriminator])
+@pytest.mark.parametrize("change, message", [
+    (dict(names="age"), "names must be a list of at most 1000 different names, of 100 characters each; got 'age'"),
+    (dict(names=("age", 3)), "names must be a list"), (dict(names=("age", "age")), "names must be a list"),
+    (dict(names=("age", "x" * 101)), "names must be a list"), (dict(names=("age", "x\ny")), "names must be a list"),
+    (dict(names=tuple(map(str, range(1001)))), "names must be a list"), (dict(names=(("a",),)), "names must be a list"),
+    (dict(names=()), "'Scores/weight' is [8, 0], the file holds [8, 2]"), (dict(binary=None), "binary must be a list"),
+    (dict(binary=("hat",)), "binary attributes must be among the names; 'hat' is not"),
+    (dict(widths=()), "widths must be a list of 1 to 20 whole numbers, 1 or more; got ()"),
+    (dict(widths=(4, 0)), "widths must be a list"), (dict(widths=(4, True)), "widths must be a list"),
+    (dict(widths=(4, 6.0)), "widths must be a list"), (dict(widths=(4,) * 21), "widths must be a list"),
+    (dict(hidden=0), "hidden must be a whole number, 1 or more; got 0"),
+    (dict(resolution=18), "resolution must be a multiple of 2 for each width, 4; got 18")], ids=str)
+def test_arguments_that_no_attribute_network_has(change, message):
+    config, arrays = small(Attributes)
+    assert message in refusal(Attributes, {**config, **change}, arrays)
+
+
+@pytest.mark.parametrize("network_class", [Generator, Discriminator, Encoder, LatentDiscriminator, Attributes])
 def test_every_argument_is_needed(network_class):
     config, arrays = small(network_class)
     for name in config:

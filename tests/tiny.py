@@ -5,6 +5,7 @@ import numpy as np
 
 from tf_idinvert import weights
 from tf_idinvert.checkpoint import Models
+from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -15,6 +16,7 @@ GENERATOR = dict(resolution=16, latent_size=8, dlatent_size=8, mapping_layers=2,
 DISCRIMINATOR = dict(resolution=16, fmap_base=64, fmap_max=8)
 ENCODER = dict(resolution=16, num_layers=6, dlatent_size=8, filters=4, filters_max=8)
 LATENT_DISCRIMINATOR = dict(num_layers=6, dlatent_size=8, mlp_layers=3, mlp_fmaps=8)
+ATTRIBUTES = dict(names=("age", "glasses"), binary=("glasses",), resolution=16, widths=(4, 6), hidden=8)
 
 
 def generator(seed=0, **config):
@@ -31,6 +33,10 @@ def encoder(seed=2, **config):
 
 def latent_discriminator(seed=4, **config):
     return randomize(LatentDiscriminator(**{**LATENT_DISCRIMINATOR, **config}), seed)
+
+
+def attributes(seed=5, **config):
+    return randomize(Attributes(**{**ATTRIBUTES, **config}), seed)
 
 
 def models(**config):

@@ -13,6 +13,8 @@ OPTIONAL_NUMBERS = ("truncation_psi", "truncation_cutoff")
 NUMBERS = ("fmap_decay", "dlatent_avg_beta", "style_mixing_prob", "lod")
 POSITIVE_NUMBERS = ("fmap_base", "mapping_lrmul")
 POSSIBLY_ZERO = ("label_size", "mbstd_group_size")
+NAMES = ("names", "binary")
+MOST_NAMES, LONGEST_NAME, MOST_WIDTHS = 1000, 100, 20
 
 
 class ArgumentsError(ValueError):
@@ -48,6 +50,11 @@ def _judged(name, value):
     if name == "blur_filter":
         fits = isinstance(value, (list, tuple)) and len(value) <= 64 and all(map(_is_number, value)) and sum(value) != 0
         return value is None or fits, "None or a list of numbers with a sum"
+    if name in NAMES:
+        return _are_names(value), f"a list of at most {MOST_NAMES} different names, of {LONGEST_NAME} characters each"
+    if name == "widths":
+        fits = isinstance(value, (list, tuple)) and 1 <= len(value) <= MOST_WIDTHS and all(map(_is_size, value))
+        return fits, f"a list of 1 to {MOST_WIDTHS} whole numbers, 1 or more"
     if name in OPTIONAL_NUMBERS:
         return value is None or _is_number(value), "None or a number"
     if name in NUMBERS:
@@ -55,7 +62,17 @@ def _judged(name, value):
     if name in POSITIVE_NUMBERS:
         return _is_number(value) and value > 0, "a positive number"
     lowest = 0 if name in POSSIBLY_ZERO else 1
-    return type(value) is int and lowest <= value < 2 ** 31, f"a whole number, {lowest} or more"
+    return _is_size(value, lowest), f"a whole number, {lowest} or more"
+
+
+def _are_names(value):
+    return (isinstance(value, (list, tuple)) and len(value) <= MOST_NAMES
+            and all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable() for name in value)
+            and len(set(value)) == len(value))
+
+
+def _is_size(value, lowest=1):
+    return type(value) is int and lowest <= value < 2 ** 31
 
 
 def _is_number(value):

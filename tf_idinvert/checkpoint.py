@@ -15,6 +15,7 @@ import numpy as np
 
 from tf_idinvert import atomic, conversion, pickles, weights
 from tf_idinvert.arguments import shown
+from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -23,7 +24,7 @@ from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
 FORMAT, FORMAT_VERSION = "tf_idinvert", 1
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NETWORK_CLASSES = {"encoder": Encoder, "training_generator": Generator, "discriminator": Discriminator,
-                   "generator": Generator, "latent_discriminator": LatentDiscriminator}
+                   "generator": Generator, "latent_discriminator": LatentDiscriminator, "attributes": Attributes}
 
 
 class CheckpointError(ValueError):
@@ -39,6 +40,7 @@ class Models:
     discriminator: Discriminator | None = None
     latent_discriminator: LatentDiscriminator | None = None
     training_generator: Generator | None = None     # G as trained, from which Gs is averaged
+    attributes: Attributes | None = None            # scores pictures; no part of the papers' sets
 
 
 def load(path, only=None):
@@ -102,10 +104,11 @@ def save(models, path, dtype="float32"):
 
 
 def _checked(models):
-    """The same models; ConversionError where the codes of encoder or latent discriminator are not the generator's."""
+    """The same models; ConversionError where the pictures or codes of another network are not the generator's."""
     generator = models.generator
     for network, name, sizes in ((models.encoder, "encoder", ("resolution", "num_layers", "dlatent_size")),
-                                 (models.latent_discriminator, "latent discriminator", ("num_layers", "dlatent_size"))):
+                                 (models.latent_discriminator, "latent discriminator", ("num_layers", "dlatent_size")),
+                                 (models.attributes, "attribute network", ("resolution",))):
         if network is None or generator is None:
             continue
         found, expected = [tuple(getattr(n, size) for size in sizes) for n in (network, generator)]
@@ -133,8 +136,10 @@ def _from_records(records, only):
 def _to_records(models):
     if models.generator is None or models.discriminator is None:
         raise conversion.ConversionError("an official pickle needs a generator and a discriminator")
-    if models.latent_discriminator is not None:
-        raise conversion.ConversionError("an official pickle has no place for a latent discriminator")
+    for network, name in ((models.latent_discriminator, "a latent discriminator"),
+                          (models.attributes, "an attribute network")):
+        if network is not None:
+            raise conversion.ConversionError(f"an official pickle has no place for {name}")
     networks = [("E", models.encoder), ("G", models.training_generator or models.generator),
                 ("D", models.discriminator), ("Gs", models.generator)]
     return tuple(conversion.to_record(network, name) for name, network in networks if network is not None)

@@ -5,34 +5,85 @@ TensorFlow is imported only in the functions that need it, so that `--help` does
 """
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from tf_idinvert import cli, images, results
+from tf_idinvert import cli, embedded, images, results
 from tf_idinvert.cli import number
+
+OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would import TensorFlow
+STARTS = ("encoder", "mean", "random")          # of `inverting`, likewise
+VGG_WEIGHT = 5e-5                               # lambda_vgg of the published code
+MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5); default: the embedded model"
+EDITING_MODEL_HELP = "network file: official pickle or ours (.h5); default: the embedded model"
+PICTURES_HELP = "default: rendered portraits, none of which a network has learned from"
+FOLDER_HELP = f"folder that invert.py wrote, or pictures; {PICTURES_HELP}"
+SAMPLES = "results/pictures"                    # where those are kept
+
+
+def parse(parser, **samples):
+    """Parse the command line, with the embedded model and sample pictures where none are given.
+
+    Args:
+        parser: argparse.ArgumentParser with the positional `model_path`, nargs '?'.
+        samples: {positional: (name of the folder, number of pictures)}; nargs '?' or '*'. The user gives all of
+            them, or none.
+    """
+    args = parser.parse_intermixed_args()       # so that options may stand between positionals that may be absent
+    missing = [name for name in samples if not getattr(args, name)]
+    if 0 < len(missing) < len(samples):
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    args.model_path = args.model_path or embedded.model_path()
+    for i, name in enumerate(missing):
+        folder, count = samples[name]
+        path = embedded.sample_pictures(Path(SAMPLES) / folder, count, embedded.SEED + i)
+        setattr(args, name, [path] if getattr(args, name) == [] else path)
+    return args
 
 
 def add_optimisation_options(group):
     """Add the options of every optimisation of codes."""
-    cli.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True), default=0.01, help="(0.01)")
-    cli.add_option(group, "--num_iterations", type=number(int, 0), default=100, help="Adam steps (100)")
+    cli.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True),
+                   help="(0.01; with cosine 0.1; with lbfgs, of its first step, 0.03)")
+    cli.add_option(group, "--num_iterations", type=number(int, 0), help="steps (100; with cosine 50, with lbfgs 33); "
+                   "0: the codes that would be started from")
+    group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam as published; cosine: Adam with "
+                       "larger steps that shrink; lbfgs: L-BFGS, the fewest steps to the same loss (adam)")
+    cli.add_option(group, "--keep_best", action="store_true", help="take the code of the lowest loss, not the last one")
+    cli.add_option(group, "--cut_rising", action="store_true",
+                   help="where the loss of a picture rises, go back to its best code with half the step")
+    group.add_argument("--tolerance", type=number(float, 0), default=0.0, help="stop a picture once ten steps have "
+                       "lowered its loss by less than this share of it; 0: never (0)")
     cli.add_option(group, "--num_results", type=number(int, 0), default=5, help="steps shown in the page (5)")
-    cli.add_option(group, "--loss_weight_feat", type=number(float, 0), default=5e-5,
-                   help="lambda_vgg, weight of the feature term (5e-5)")
+    cli.add_option(group, "--loss_weight_feat", type=number(float, 0), help="lambda_vgg, weight of the feature term "
+                   "(5e-5; of an attribute network 20)")
     group.add_argument("--features", help="feature network: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
-                       "notop .h5, or 'none'; default: imagenet if it can be had, else none, with a warning")
+                       "notop .h5 or of an attribute network, or 'none'; default: the embedded attribute network for "
+                       "the embedded model, else imagenet if it can be had, else none, with a warning")
+    cli.add_option(group, "--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
+                   help="layers of VGG16 up to block4_conv3, with their weights within the feature term, such as "
+                   "block1_conv2:0.5,block3_conv3,block4_conv3 (block4_conv3)")
+
+
+def weights_of_layers(text):
+    """argparse type: 'a,b:0.5' -> {'a': 1.0, 'b': 0.5}."""
+    pairs = [part.strip().partition(":") for part in text.split(",")]
+    return {name: number(float, 0, exclusive=True)(weight) if colon else 1.0 for name, colon, weight in pairs}
 
 
 def add_inversion_options(group):
     """Add the options of inversion, those of the optimisation included; the batch size is the tool's."""
     add_optimisation_options(group)
-    cli.add_option(group, "--random_init", "-R", action="store_true",
-                   help="start from the mapped code of a random z, not from the encoder's")
+    group.add_argument("--start", choices=STARTS, default="encoder", help="codes to start from: the encoder's, the "
+                       "mean code, or the mapped code of a random z (encoder)")
+    cli.add_option(group, "--random_init", "-R", action="store_const", dest="start", const="random",
+                   help="the same as --start random")
     group.add_argument("-E", "--domain_regularizer", "--no-domain-regularizer", dest="domain_regularizer",
                        action="store_false", help="leave the domain term out (the original's flag -E switches it off; "
                        "--no-domain-regularizer says so)")
     cli.add_option(group, "--loss_weight_enc", type=number(float, 0), default=2.0,
                    help="lambda_dom, weight of the domain term (2.0)")
-    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of --random_init (0)")
+    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of the random start (0)")
 
 
 def add_editing_options(parser, default):
@@ -45,39 +96,86 @@ def add_editing_options(parser, default):
 
 
 def load_features(args, log):
-    """The feature network and a note about it; without --features it is done without where VGG16 cannot be had."""
-    if args.features == "none" or not args.loss_weight_feat:
+    """The feature network and a note about it; without --features it is done without where VGG16 cannot be had.
+
+    Sets args.loss_weight_feat, where it was not given, to the weight that suits the network.
+    """
+    given = args.features or _embedded_features(args.model_path)
+    if given == "none" or args.loss_weight_feat == 0:
+        args.loss_weight_feat = args.loss_weight_feat or 0.0
         return None, "The feature term was left out, as asked."
-    from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features
+    from tf_idinvert.networks.perceptual import FeaturesError
     try:
-        return VGG16Features(args.features or "imagenet"), ""
+        features, weight = _open_features(given or "imagenet", getattr(args, "feature_layers", None))
     except FeaturesError as error:
-        if args.features:
+        if given:
             raise
         log.warning("warning: inverting without the feature term (--features none does so silently): %s", error)
-        return None, f"The feature term was left out: {error}"
+        features, weight, note = None, 0.0, f"The feature term was left out: {error}"
+    else:
+        note = ""
+    if args.loss_weight_feat is None:
+        args.loss_weight_feat = weight
+    return features, note
+
+
+def _embedded_features(model_path):
+    """Path of the embedded attribute network, if the model is an embedded one and the network is there; else None."""
+    try:
+        path = embedded.attributes_path()
+    except embedded.EmbeddedError:
+        return None
+    return str(path) if Path(model_path).resolve().parent == path.parent else None
+
+
+def _open_features(given, layers):
+    """(F, the weight that suits it) of 'imagenet' or a file: an attribute network, or Keras' weights of VGG16."""
+    from tf_idinvert import checkpoint
+    from tf_idinvert.networks.multi_layer import VGG16Layers
+    from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features
+    from tf_idinvert.training import encoder_recipes
+    if given != "imagenet":
+        with contextlib.suppress(checkpoint.CheckpointError):       # then it has weights of VGG16, or VGG16 tells more
+            attributes = checkpoint.load(given, only=("attributes",)).attributes
+            if attributes is None:
+                raise FeaturesError(f"{given}: holds no attribute network")
+            if layers:
+                raise FeaturesError(f"{given}: an attribute network; --feature_layers are of VGG16")
+            return attributes.features, encoder_recipes.portraits().options.feature_weight
+    return VGG16Layers(layers, given) if layers else VGG16Features(given), VGG_WEIGHT
+
+
+def inversion_options(args, features, batch_size, **more):
+    """InversionOptions as the arguments ask; what they leave open is what suits the optimiser."""
+    from tf_idinvert import optimizers
+    from tf_idinvert.inversion import InversionOptions
+    suits = optimizers.recommended(args.optimizer)
+    return InversionOptions(
+        steps=suits.steps if args.num_iterations is None else args.num_iterations,
+        learning_rate=suits.learning_rate if args.learning_rate is None else args.learning_rate,
+        optimizer=args.optimizer, keep_best=args.keep_best, cut_rising=args.cut_rising, tolerance=args.tolerance,
+        batch_size=batch_size, results=args.num_results,
+        feature_weight=args.loss_weight_feat if features else 0.0, **more)
 
 
 def make_inverter(args, batch_size, models, log):
     """`inverting.Inverter` as the arguments ask; ValueError where the model cannot do that."""
     from tf_idinvert.inverting import Inverter
-    from tf_idinvert.inversion import InversionOptions
     _check(models, args)
     features, note = load_features(args, log)
-    options = InversionOptions(
-        steps=args.num_iterations, learning_rate=args.learning_rate, batch_size=batch_size,
-        results=args.num_results, feature_weight=args.loss_weight_feat if features else 0.0,
-        domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
-    return Inverter(models, options, features, random_seed=args.seed if args.random_init else None,
-                    viz_size=args.viz_size, log=log, record={"model": str(args.model_path), "arguments": vars(args)},
-                    notes=[note])
+    options = inversion_options(args, features, batch_size,
+                                domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
+    return Inverter(models, options, features, start=args.start, seed=args.seed, viz_size=args.viz_size,
+                    log=log, record={"model": str(args.model_path), "arguments": vars(args)}, notes=[note])
 
 
 def _check(models, args):
     """ValueError where the model cannot do what the arguments ask."""
     if models.generator is None:
         raise ValueError(f"{args.model_path}: holds no generator")
-    needs_encoder = [] if args.random_init else ["to start from (else give --random_init)"]
+    needs_encoder = []
+    if args.start == "encoder":
+        needs_encoder.append("to start from (else give --start mean or --random_init)")
     if args.domain_regularizer and args.loss_weight_enc:
         needs_encoder.append("for the domain term (else give --no-domain-regularizer)")
     if models.encoder is None and needs_encoder:

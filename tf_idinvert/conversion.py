@@ -179,7 +179,8 @@ def to_record(network, name):
     """Official record of a Generator, Discriminator or Encoder, complete with constructor arguments.
 
     Raises:
-        ConversionError: the network has no official form (an encoder without batch norm, a latent discriminator).
+        ConversionError: the network has no official form (an encoder without batch norm, a latent discriminator, an
+            attribute network).
     """
     config, arrays = network.get_config(), export_arrays(network)
     if isinstance(network, Generator):

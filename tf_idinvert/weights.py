@@ -1,14 +1,15 @@
 """Weights by their official names: the table of every network, the way in, the way out, and the sizes to expect.
 
 The names and layouts are those of the official files (StyleGAN: Karras et al. 2019; idinvert: Zhu et al. 2020); our own
-HDF5 files use the same, and for the latent discriminator, which has no official file, names in their manner. Complete
-both ways: every Keras weight is filled exactly once, every stored array is used.
+HDF5 files use the same, and for the latent discriminator and the attribute network, which have no official file, names
+in their manner. Complete both ways: every Keras weight is filled exactly once, every stored array is used.
 """
 from __future__ import annotations
 
 import numpy as np
 
 from tf_idinvert.arguments import check_names, check_values, shown
+from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -33,7 +34,8 @@ def table(network):
         return [("dlatent_avg", network.dlatent_avg, "")] + [
             (f"{part}/{name}", variable, layout) for part, sub in parts for name, variable, layout in table(sub)]
     tables = {Mapping: _mapping_weights, Synthesis: _synthesis_weights, Discriminator: _discriminator_weights,
-              Encoder: _encoder_weights, LatentDiscriminator: _latent_discriminator_weights}
+              Encoder: _encoder_weights, LatentDiscriminator: _latent_discriminator_weights,
+              Attributes: _attributes_weights}
     return list(tables[type(network)](network))
 
 
@@ -121,6 +123,13 @@ def _latent_discriminator_weights(discriminator):
     yield from _equalized("Logit", discriminator.logit)
 
 
+def _attributes_weights(attributes):
+    layers = [(f"Conv{i}", convolution) for i, convolution in enumerate(attributes.convolutions)]
+    for name, layer in [*layers, ("Hidden", attributes.hidden), ("Scores", attributes.scores)]:
+        yield f"{name}/weight", layer.kernel, ""
+        yield f"{name}/bias", layer.bias, ""
+
+
 def export_arrays(network):
     """{official name: float32 array in official layout} of all weights of a network."""
     return {name: np.transpose(np.asarray(variable), (0, 3, 1, 2)) if layout == "NCHW" else np.asarray(variable)
@@ -180,7 +189,7 @@ def build(network_class, config, arrays):
 
 def _check_sizes(network_class, config, arrays):
     sizing = {Generator: _generator_sizes, Discriminator: _discriminator_sizes, Encoder: _encoder_sizes,
-              LatentDiscriminator: _latent_discriminator_sizes}
+              LatentDiscriminator: _latent_discriminator_sizes, Attributes: _attributes_sizes}
     for name, shape in sizing[network_class](config):
         found = list(arrays[name].shape) if name in arrays else "none"
         if found != shape:
@@ -249,3 +258,12 @@ def _latent_discriminator_sizes(config):
         yield f"Dense{i}/weight", [inputs, outputs]
         inputs = outputs
     yield "Logit/weight", [outputs, 1]
+
+
+def _attributes_sizes(config):
+    inputs = config["num_channels"]
+    for i, outputs in enumerate(config["widths"]):
+        yield f"Conv{i}/weight", [3, 3, inputs, outputs]
+        inputs = outputs
+    yield "Hidden/weight", [inputs * (config["resolution"] // 2 ** len(config["widths"])) ** 2, config["hidden"]]
+    yield "Scores/weight", [config["hidden"], len(config["names"])]

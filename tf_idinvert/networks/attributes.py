@@ -23,7 +23,7 @@ class Attributes(keras.Model):
         binary=(),                  # those of them that are 0 or 1
         resolution=64,              # R
         num_channels=3,             # C
-        widths=(24, 48, 96, 128),   # of the convolutions; each but the first follows 2x2 averaging
+        widths=(24, 48, 96, 128),   # of the convolutions; 2x2 averaging follows each
         hidden=128,                 # width of the embedding
         **kwargs,
     ):
@@ -33,8 +33,8 @@ class Attributes(keras.Model):
         unknown = sorted(set(binary) - set(names))
         if unknown:
             raise ValueError(f"binary attributes must be among the names; {unknown[0]!r} is not")
-        if resolution % 2 ** (len(widths) - 1):
-            raise ValueError(f"resolution must be a multiple of {2 ** (len(widths) - 1)}; got {resolution}")
+        if not widths or resolution % 2 ** len(widths):
+            raise ValueError(f"resolution must be a multiple of 2 for each width, {2 ** len(widths)}; got {resolution}")
         self.names, self.binary, self.resolution = tuple(names), tuple(binary), resolution
         self.convolutions = []
         inputs = num_channels
@@ -42,9 +42,9 @@ class Attributes(keras.Model):
             self.convolutions.append(keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{i}"))
             self.convolutions[-1].build((None, None, None, inputs))
             inputs = width
-        side = resolution // 2 ** (len(widths) - 1)
+        side = resolution // 2 ** len(widths)
         self.hidden = keras.layers.Dense(hidden, activation="relu", name="hidden")
-        self.hidden.build((None, inputs * (side // 2) ** 2))
+        self.hidden.build((None, inputs * side ** 2))
         self.scores = keras.layers.Dense(len(self.names), name="scores")
         self.scores.build((None, hidden))
         self.built = True

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.training import steps
+
 
 class AttributeTraining(keras.Model):
     """Fits an `Attributes` network: squared error for continuous attributes, logistic loss for binary ones."""
@@ -16,31 +18,43 @@ class AttributeTraining(keras.Model):
     def __init__(
         self,
         network,            # networks.attributes.Attributes
+        optimizer,          # Keras optimiser
         scales,             # [A] spread of each attribute in the training data; the squared error is relative to it
         mirrored=(),        # names of attributes that change their sign when a picture is mirrored
         noise=0.15,         # largest standard deviation of the added noise
         contrast=0.15,      # largest change of contrast and brightness
-        seed=0,
+        seed=0,             # of mirroring, noise and contrast
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.network, self.noise, self.contrast, self.seed = network, noise, contrast, seed
+        self.own_optimizer = optimizer
+        optimizer.build(network.trainable_variables)
         self.weights_of_terms = tf.constant([1.0 if name in network.binary else 1.0 / scale ** 2
                                              for name, scale in zip(network.names, scales)], tf.float32)
         self.is_binary = tf.constant([name in network.binary for name in network.names])
         self.signs = tf.constant([-1.0 if name in mirrored else 1.0 for name in network.names])
-        self.counter = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.images_seen = steps.image_counter()
+        self.built = True
+        self.compile(jit_compile=False)     # XLA is slower on a CPU
+
+    @property
+    def state(self):
+        """All variables of the run, in a fixed order."""
+        return self.network.weights + list(self.own_optimizer.variables) + [self.images_seen]
 
     def train_step(self, data):
-        """One step on (uint8 [n, R, R, 3], float32 [n, A])."""
+        """One step on (uint8 [n, R, R, 3], float32 [n, A]), this replica's share -> {'loss': mean over all}."""
         pictures, targets = data
+        batch = steps.global_batch(pictures)
         x, targets = self._augmented(tf.cast(pictures, tf.float32) / 127.5 - 1.0, targets)
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(self.loss_of_each(self.network(x), targets))
         variables = self.network.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        self.counter.assign_add(1)
-        return {"loss": loss}
+        with tf.GradientTape() as tape:
+            loss = self.loss_of_each(self.network(x), targets)
+            total = steps.mean(loss, batch)
+        steps.apply(self.own_optimizer, tape.gradient(total, variables), variables)
+        self.images_seen.assign_add(tf.cast(batch, tf.int64))
+        return steps.global_means({"loss": loss}, batch)
 
     def loss_of_each(self, scores, targets):
         """Loss of each picture, [n]: the mean over attributes."""
@@ -49,9 +63,9 @@ class AttributeTraining(keras.Model):
         return tf.reduce_mean(terms * self.weights_of_terms, axis=1)
 
     def _augmented(self, x, targets):
-        n = tf.shape(x)[0]
-        seeds = tf.random.experimental.stateless_split(
-            tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), self.counter), 4)
+        n, replica = tf.shape(x)[0], tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), self.images_seen)
+        seeds = tf.random.experimental.stateless_split(tf.random.experimental.stateless_fold_in(seed, replica), 4)
         flip = tf.random.stateless_uniform([n], seeds[0]) < 0.5
         x = tf.where(flip[:, None, None, None], x[:, :, ::-1], x)
         targets = tf.where(flip[:, None], targets * self.signs, targets)

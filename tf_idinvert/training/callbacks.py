@@ -89,30 +89,43 @@ class Log(keras.callbacks.Callback):
 
     def _to_tensorboard(self, entry, step):
         """`tf.summary.scalar` without the package TensorBoard, which need not be installed here."""
-        metadata = tf.compat.v1.SummaryMetadata(
-            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR")
         with self.writer.as_default():
             for name, value in entry.items():
-                tf.summary.write(name, np.float32(value), step=step, metadata=metadata)
+                tf.summary.write(name, np.float32(value), step=step,
+                                 metadata=_metadata("scalars", "DATA_CLASS_SCALAR"))
         self.writer.flush()
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Saves what a run goes on from, what others use, and sheets to look at: every so many seconds, and at the end.
+    """Saves what a run goes on from, what others use, and sheets to look at: every so often, and at the end.
 
     Written to `folder`, each atomically: `network.h5` and `preview.png` (the latest), `preview-KIMG.png`,
     `network-KIMG.h5` every `keep_kimg`, and last `state.npz`.
     """
 
-    def __init__(self, folder, save_models, draw, seconds=300, keep_kimg=100):
-        """`save_models(path)` writes the networks; `draw()` gives pictures, uint8 or float [N, R, R, 3]."""
+    def __init__(self, folder, save_models, draw, seconds=300, every_kimg=None, keep_kimg=100, columns=None,
+                 writer=None):
+        """`save_models(path)` writes the networks; `draw()` gives pictures, uint8 or float [N, R, R, 3].
+
+        By the clock, every `seconds`; where several workers must save at the same step, `every_kimg` instead. The sheet
+        has so many `columns` (None: square); `writer`, of `tf.summary`, gets it, too.
+        """
         super().__init__()
         self.folder, self.save_models, self.draw = Path(folder), save_models, draw
-        self.seconds, self.keep_kimg = seconds, keep_kimg
-        self.saved_at, self.saved = time.time(), None
+        self.seconds, self.every_kimg, self.keep_kimg = seconds, every_kimg, keep_kimg
+        self.columns, self.writer = columns, writer
+        self.saved_at, self.saved, self.before = time.time(), None, 0
+
+    def on_train_begin(self, logs=None):
+        self.before = seen(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
-        if time.time() - self.saved_at >= self.seconds:
+        if self.every_kimg:
+            length, count = self.every_kimg * 1000, seen(self.model)
+            due, self.before = count // length > self.before // length, count
+        else:
+            due = time.time() - self.saved_at >= self.seconds
+        if due:
             self.save()
 
     def on_train_end(self, logs=None):
@@ -127,16 +140,32 @@ class Snapshots(keras.callbacks.Callback):
             if not np.all(np.isfinite(variable.numpy())):
                 raise Diverged(f"a weight is not finite after {count} images; the last snapshot is kept. Try a lower "
                                "learning rate, a larger R1 weight, or larger batches")
-        sheet, kimg = images.grid(self.draw(), gap=0), f"{count // 1000:06d}"
+        sheet, kimg = images.grid(self.draw(), columns=self.columns, gap=0), f"{count // 1000:06d}"
         images.save(self.folder / "preview.png", sheet)
         images.save(self.folder / f"preview-{kimg}.png", sheet)
+        if self.writer:
+            self._to_tensorboard(sheet, count)
         self.save_models(self.folder / "network.h5")
         if self.keep_kimg and count // 1000 // self.keep_kimg > (self.saved or count) // 1000 // self.keep_kimg:
             self.save_models(self.folder / f"network-{kimg}.h5")
         state.save(self.folder / "state.npz", self.model.state)
         self.saved_at, self.saved = time.time(), count
 
+    def _to_tensorboard(self, sheet, step):
+        """`tf.summary.image` without the package TensorBoard."""
+        height, width, _ = sheet.shape
+        with self.writer.as_default():
+            tf.summary.write("preview", tf.stack([str(width), str(height), tf.io.encode_png(sheet)]), step=step,
+                             metadata=_metadata("images", "DATA_CLASS_BLOB_SEQUENCE"))
+        self.writer.flush()
+
 
 def seen(model):
     """Images the model has been trained on."""
     return int(model.images_seen.numpy())
+
+
+def _metadata(plugin, data_class):
+    """What tells TensorBoard how to show a value."""
+    plugin_data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
+    return tf.compat.v1.SummaryMetadata(plugin_data=plugin_data, data_class=data_class)

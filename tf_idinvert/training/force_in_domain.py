@@ -87,7 +87,7 @@ class ForceInDomain(keras.Model):
 
         variables = self.encoder.trainable_variables
         with tf.GradientTape() as tape:                                             # Eq. (5)
-            codes = self.encoder(x, training=True)                                  # [n, L, D]
+            codes = tf.cast(self.encoder(x, training=True), tf.float32)             # [n, L, D]
             reconstruction = self.generator.synthesis(codes)
             pixel = losses.mean_squared_difference(x, reconstruction)               # [n], Eq. (3)
             feature = losses.mean_squared_difference(self.features(x), self.features(reconstruction))      # Eq. (4)

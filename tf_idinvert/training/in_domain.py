@@ -77,7 +77,8 @@ class InDomain(keras.Model):
 
         variables = self.encoder.trainable_variables
         with tf.GradientTape() as tape:                                             # Eq. (2)
-            reconstruction = self.generator.synthesis(self.encoder(x, training=True))
+            codes = tf.cast(self.encoder(x, training=True), tf.float32)             # [n, L, D]
+            reconstruction = self.generator.synthesis(codes)
             pixel = losses.mean_squared_difference(x, reconstruction)               # [n]
             feature = losses.mean_squared_difference(self.features(x), self.features(reconstruction))
             adversarial = losses.adversarial_loss(self.discriminator(reconstruction))

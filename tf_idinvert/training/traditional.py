@@ -53,7 +53,8 @@ class Traditional(keras.Model):
         x = self.generator.synthesis(w)                                             # [n, R, R, C]
         variables = self.encoder.trainable_variables
         with tf.GradientTape() as tape:                                             # Eq. (1)
-            e_loss = losses.mean_squared_difference(w, self.encoder(x, training=True))      # [n]
+            codes = tf.cast(self.encoder(x, training=True), tf.float32)             # [n, L, D]
+            e_loss = losses.mean_squared_difference(w, codes)                       # [n]
             total = steps.mean(e_loss, batch)
         steps.apply(self.e_optimizer, tape.gradient(total, variables), variables)
         self.images_seen.assign_add(tf.cast(batch, tf.int64))

@@ -1,0 +1,73 @@
+"""StyleGAN training from options: recipe, start from a file, whole small run. The training itself: test_stylegan."""
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+import running
+
+from tf_idinvert import checkpoint, cli_stylegan, cli_training
+from tf_idinvert.training import recipes, stylegan
+
+
+@pytest.fixture
+def parse(monkeypatch, tmp_path):
+    def parsed(*arguments):
+        monkeypatch.setattr(sys, "argv", ["train.py", "--output", str(tmp_path), *arguments])
+        return cli_training.parse_arguments("")
+    return parsed
+
+
+def test_options_reach_the_recipe(parse):
+    recipe = cli_stylegan.make_recipe(
+        parse("--data", "x", "--resolution", "256", "--kimg", "100", "--batch-size", "7"))
+    assert recipe.generator["resolution"] == 256
+    assert [(stage.kimg, stage.batch_size) for stage in recipe.stages] == [(100, 7)]
+    assert cli_stylegan.make_recipe(parse("--preset", "portraits")) == recipes.portraits()
+    fixed = cli_stylegan.make_recipe(parse("--preset", "portraits", "--structure", "fixed"))
+    assert [stage.resolution for stage in fixed.stages] == [64]
+    other = cli_stylegan.make_recipe(parse("--preset", "portraits", "--data", "photographs"))
+    assert other == recipes.unpaired(recipes.portraits())
+
+
+def test_several_workers_are_refused(parse):
+    with pytest.raises(ValueError, match="multi-worker is for encoders"):
+        cli_stylegan.train(parse("--preset", "portraits", "--strategy", "multi-worker"), False)
+
+
+def tiny_recipe(width):
+    shared = dict(resolution=8, fmap_base=16, fmap_max=width)
+    generator = dict(shared, latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
+    return recipes.Recipe(generator=generator, discriminator=shared, stages=(), r1_interval=1, mirror=False)
+
+
+def test_a_run_can_start_from_a_network_file(parse, tmp_path):
+    before, after = (cli_stylegan.make_model(tiny_recipe(4), seed=0) for _ in range(2))
+    path, before.level = tmp_path / "network.h5", 1
+    checkpoint.save(cli_stylegan.networks_of(before), path)
+    assert checkpoint.load(path).generator.synthesis.lod == checkpoint.load(path).discriminator.lod == 1
+    args = parse("--preset", "portraits", "--initial", str(path), "--initial-kimg", "1.5")
+    cli_stylegan.start_from(after, checkpoint.load(path), args)
+    for one, other in zip(before.weights[:-2], after.weights[:-2]):
+        np.testing.assert_array_equal(one, other)
+    assert int(after.images_seen.numpy()) == 1500
+    with pytest.raises(ValueError, match="no generator of the sizes"):
+        cli_stylegan.start_from(cli_stylegan.make_model(tiny_recipe(8), seed=0), checkpoint.load(path), args)
+
+
+def test_whole_small_run(monkeypatch, tmp_path):
+    stages = (stylegan.Stage(8, kimg=0.032, batch_size=8, adversarial=False, pair_weight=1.0),
+              stylegan.Stage(16, kimg=0.032, batch_size=8))
+    shared = dict(resolution=16, fmap_base=16, fmap_max=4)
+    latent = dict(latent_size=16, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
+    recipe = dataclasses.replace(tiny_recipe(4), stages=stages, discriminator=shared, generator=dict(
+        shared, **latent))
+    monkeypatch.setattr(cli_stylegan, "make_recipe", lambda args: recipe)
+    for _ in range(2):      # the second time, nothing is left to do
+        assert running.run(monkeypatch, "train.py", "--preset", "portraits", "--pictures", "10", "--output",
+                           tmp_path / "run") == 0
+    assert np.load(tmp_path / "portraits16-10-seed1.npy").shape == (10, 16, 16, 3)
+    models = checkpoint.load(tmp_path / "run/network.h5")
+    assert models.generator.synthesis.lod == 0 and models.discriminator.resolution == 16

@@ -1,0 +1,133 @@
+"""Options of training: which method has which, defaults, what a folder with a run in it means."""
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from tf_idinvert import cli_training, embedded
+
+
+@pytest.fixture
+def parse(monkeypatch, tmp_path):
+    def parsed(*arguments):
+        monkeypatch.setattr(sys, "argv", ["train.py", "--output", str(tmp_path / "run"), *arguments])
+        args = cli_training.parse_arguments("")
+        args.output.mkdir(exist_ok=True)
+        return args
+    return parsed
+
+
+@pytest.fixture
+def files(monkeypatch, tmp_path):
+    """The embedded files, empty, in a folder of their own."""
+    monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
+    for name in (cli_training.GENERATOR, embedded.ATTRIBUTES):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def refusal(parse, capsys, *arguments):
+    with pytest.raises(SystemExit):
+        parse(*arguments)
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_data_is_needed_but_for_the_portraits(parse, files, capsys):
+    assert parse("--preset", "portraits").data == "portraits"
+    assert "--data is needed" in refusal(parse, capsys)
+    assert parse("--method", "traditional", "--generator", str(files / embedded.ATTRIBUTES)).data is None
+    assert "--generator is needed" in refusal(parse, capsys, "--method", "in-domain", "--data", "x")
+
+
+def test_embedded_files_are_the_default_of_the_portraits(parse, files):
+    args = parse("--method", "in-domain", "--preset", "portraits")
+    assert args.generator == files / "portraits64-stylegan.h5"
+    assert args.features == str(files / "portraits64-attributes.h5")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert args.generator_sha256 == args.features_sha256 == empty
+    (files / embedded.ATTRIBUTES).unlink()
+    with pytest.raises(embedded.EmbeddedError):
+        parse("--method", "in-domain", "--preset", "portraits")
+    args = parse("--method", "in-domain", "--data", "x", "--generator", str(files / cli_training.GENERATOR))
+    assert (args.features, args.features_sha256) == ("imagenet", None)
+    assert not hasattr(parse("--method", "traditional", "--preset", "portraits"), "features")
+
+
+@pytest.mark.parametrize("method, option", [
+    ("stylegan", ["--features", "none"]), ("stylegan", ["--latent-weight", "1"]), ("traditional", ["--r1-gamma", "1"]),
+    ("in-domain", ["--latent-discriminator", "whole"]), ("in-domain", ["--structure", "fixed"]),
+    ("attributes", ["--strategy", "mirrored"]), ("attributes", ["--generator", "x"])])
+def test_options_of_other_methods_are_refused(parse, files, capsys, method, option):
+    preset = [] if method == "attributes" else ["--preset", "portraits"]
+    assert f"{option[0]} is no option of --method {method}" in refusal(
+        parse, capsys, "--method", method, *preset, *option)
+
+
+def test_defaults_that_depend_on_the_method(parse, monkeypatch):
+    assert parse("--preset", "portraits").pictures == 40000
+    assert parse("--method", "attributes").pictures == 24000
+    monkeypatch.setattr(sys, "argv", ["train.py", "--preset", "portraits"])
+    assert str(cli_training.parse_arguments("").output) == "runs/stylegan-portraits"
+
+
+def test_run_is_taken_up_by_the_same_options_only(parse, tmp_path):
+    check, folder = cli_training.check_options, tmp_path / "run"
+    assert not check(parse("--preset", "portraits"))
+    assert json.loads((folder / "options.json").read_text())["preset"] == "portraits"
+    (folder / "state.npz").touch()
+    assert check(parse("--preset", "portraits", "--kimg", "2000"))        # a longer run is the same run
+    with pytest.raises(ValueError, match="holds a run with seed 0, now 1; give the same options"):
+        check(parse("--preset", "portraits", "--seed", "1"))
+    assert json.loads((folder / "options.json").read_text())["seed"] == 0
+    assert not check(parse("--preset", "portraits", "--seed", "1", "--no-resume"))
+
+
+def test_encoders_are_not_taken_up_with_another_length(parse, files, tmp_path):
+    arguments = ["--method", "in-domain", "--preset", "portraits"]
+    cli_training.check_options(parse(*arguments))
+    (tmp_path / "run/state.npz").touch()
+    assert cli_training.check_options(parse(*arguments, "--snapshot-minutes", "1"))
+    with pytest.raises(ValueError, match="holds a run with kimg None, now 100.0"):
+        cli_training.check_options(parse(*arguments, "--kimg", "100"))
+
+
+def test_options_that_came_later_count_as_their_defaults(parse, tmp_path):
+    """Such as these of a run of the first version, which had no --initial."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/options.json").write_text(json.dumps(dict(
+        method="stylegan", preset="portraits", data="portraits", kimg=None, batch_size=None, pictures=40000,
+        data_seed=1, output="elsewhere")))
+    (tmp_path / "run/state.npz").touch()
+    assert cli_training.check_options(parse("--preset", "portraits"))
+    with pytest.raises(ValueError, match="holds a run with structure growing, now fixed"):
+        cli_training.check_options(parse("--preset", "portraits", "--structure", "fixed"))
+
+
+@pytest.mark.parametrize("content", ["[", "[]", "3"])
+def test_damaged_options_are_one_line(parse, tmp_path, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/state.npz").touch()
+    (tmp_path / "run/options.json").write_text(content)
+    with pytest.raises(ValueError, match="options.json: damaged"):
+        cli_training.check_options(parse("--preset", "portraits"))
+
+
+@pytest.mark.parametrize("task, first", [
+    (None, True), ({"type": "worker", "index": 0}, True), ({"type": "worker", "index": 1}, False),
+    ({"type": "chief", "index": 0}, True)])
+def test_only_the_first_worker_writes_to_the_folder(tmp_path, monkeypatch, task, first):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if task:
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a", "b"]}, "task": task}))
+    with cli_training.folder_to_write(tmp_path) as (folder, is_first):
+        assert is_first == first and (folder == tmp_path) == first and folder.is_dir()
+    assert folder.is_dir() == first
+
+
+def test_a_worker_beside_a_chief_is_not_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"chief": ["a"], "worker": ["b"]},
+                                                "task": {"type": "worker", "index": 0}}))
+    with cli_training.folder_to_write(tmp_path) as (_, is_first):
+        assert not is_first

@@ -1,0 +1,26 @@
+"""Hyper-parameters of the encoders' trainings: the published numbers, and networks of the size that was meant."""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tf_idinvert.networks.encoder import Encoder
+from tf_idinvert.training import encoder_recipes, in_domain
+
+
+def test_official_numbers_are_the_published_ones():
+    recipe = encoder_recipes.official()
+    assert dataclasses.astuple(recipe.options) == (5e-5, 0.1, 0.1, 10.0, 10.0)
+    assert (recipe.kimg, recipe.batch_per_replica, recipe.learning_rate, recipe.mirror) == (14000, 16, 1e-4, True)
+    assert encoder_recipes.ADVERSARIAL_WEIGHTS == {"paper": 0.1, "code": 0.08}
+    assert recipe.encoder == dict(filters=64, filters_max=512)
+
+
+def test_shared_weights_of_both_papers():
+    assert encoder_recipes.in_domain_options(encoder_recipes.official().options) == in_domain.PAPER
+
+
+def test_encoder_of_the_portraits():
+    encoder = Encoder(resolution=64, num_layers=10, dlatent_size=128, **encoder_recipes.portraits().encoder)
+    assert sum(int(np.prod(variable.shape)) for variable in encoder.trainable_variables) == 1569504

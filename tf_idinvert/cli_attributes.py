@@ -1,0 +1,80 @@
+"""`tools/train.py --method attributes`: the attribute network of rendered portraits."""
+from __future__ import annotations
+
+import json
+import math
+
+import keras
+import numpy as np
+
+from tf_idinvert import atomic, checkpoint, cli, cli_training, data, embedded, portraits, rendering
+from tf_idinvert.networks.attributes import Attributes
+from tf_idinvert.training import loop, state
+from tf_idinvert.training.attributes import AttributeTraining, agreement
+
+NAMES = portraits.ATTRIBUTES + portraits.NUISANCES
+BINARY, MIRRORED = ("eyeglasses",), ("pose", "side")     # of the latter, the mirror image has the negative
+RESOLUTION, KIMG, BATCH_SIZE, LEARNING_RATE = 64, 120, 32, 1e-3
+HELD_OUT, PREVIEW_COLUMNS = 1000, 12
+
+
+def train(args, resumes, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):
+    """Train as the arguments say, then tell how well attributes of held-out portraits are known: agreement.json.
+
+    Args:
+        resumes: whether from the state in the output folder.
+        resolution, held_out: of the portraits, and how many are held out.
+        sizes: constructor arguments of `Attributes`.
+    """
+    total = math.ceil((args.kimg or KIMG) * 1000 / BATCH_SIZE) * BATCH_SIZE
+    pictures, targets = render(min(args.pictures, total), args.data_seed, resolution)
+    keras.utils.set_random_seed(args.seed)
+    network = Attributes(NAMES, BINARY, resolution, **sizes)
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, total // BATCH_SIZE))
+    model = AttributeTraining(network, optimizer, targets.std(axis=0) + 1e-6, MIRRORED, seed=args.seed)
+    if resumes:
+        state.load(args.output / "state.npz", model.state)
+    seen = int(model.images_seen.numpy())
+    images, attributes = portraits.sample(held_out, embedded.SEED, resolution)
+    with cli_training.observers(args, total, draw=lambda: ordered(images, score(network, images)),
+                                save_models=lambda path: checkpoint.save(checkpoint.Models(attributes=network), path),
+                                columns=PREVIEW_COLUMNS) as callbacks:
+        batches = data.batches(data.ArraySource(pictures), BATCH_SIZE, args.seed, seen, labels=targets)
+        loop.run(model, batches, (total - seen) // BATCH_SIZE, callbacks)
+    report(args.output / "agreement.json", agreement(score(network, images), attributes, BINARY))
+
+
+def render(count, seed, resolution):
+    """Portraits: (uint8 [N, R, R, 3], float32 [N, A])."""
+    pictures = np.empty([count, resolution, resolution, 3], np.uint8)
+    targets = np.empty([count, len(NAMES)], np.float32)
+    at = 0
+    with cli.progress(count, "rendering portraits", "img") as bar:
+        for drawn, attributes in rendering.chunks(count, seed, resolution):
+            stop = at + len(drawn)
+            pictures[at:stop], targets[at:stop] = drawn, np.stack([attributes[name] for name in NAMES], axis=1)
+            at = stop
+            bar.update(len(drawn))
+    return pictures, targets
+
+
+def score(network, images):
+    """{name: [N]} of pictures uint8 [N, R, R, 3], in the units of `portraits`."""
+    parts = [network.predict_attributes(part.astype("float32") / 127.5 - 1.0)
+             for part in np.array_split(images, math.ceil(len(images) / 100))]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def ordered(images, scores):
+    """Pictures to look at: a row for each attribute, from those with the lowest score to those with the highest."""
+    chosen = [np.argsort(values)[np.linspace(0, len(images) - 1, PREVIEW_COLUMNS).astype(int)]
+              for values in scores.values()]
+    return images[np.concatenate(chosen)]
+
+
+def report(path, found):
+    """Print and write the agreement of each attribute."""
+    for name, value in found.items():
+        print(f"{name:12} {value:6.3f}  {'share of right answers' if name in BINARY else 'R^2'}")
+    with atomic.replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump({name: round(value, 4) for name, value in found.items()}, file, indent=1)

@@ -1,0 +1,253 @@
+"""What the trainings of `tools/train.py` share: options, the folder of a run, data, strategy, callbacks.
+
+Every option says which methods it is for; another method refuses it. TensorFlow is imported only in the functions that
+need it, so that `--help` does not wait for it.
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from tf_idinvert import cli, embedded
+from tf_idinvert.cli import number
+
+ENCODERS = ("traditional", "in-domain", "force-in-domain")
+METHODS = ("stylegan", *ENCODERS, "attributes")
+GENERATOR = "portraits64-stylegan.h5"       # in the folder of what comes with the repository
+SEED = number(int, 0, 2 ** 31 - 1)
+WEIGHT, POSITIVE, COUNT = number(float, 0), number(float, 0, exclusive=True), number(int, 1)
+
+# What may differ when a run is taken up. The learning rates of other methods than stylegan depend on their length.
+RESUMABLE = {"resume", "snapshot_minutes", "snapshot_kimg", "output"}
+RESUMABLE_STYLEGAN = RESUMABLE | {"kimg", "initial", "initial_kimg"}
+
+
+class _Options:
+    """A parser whose options belong to some of the methods; each `of(...)` is a group of its help."""
+
+    def __init__(self, description):
+        self.parser, self.owners = cli.parser(description), {}
+
+    def of(self, *methods):
+        every = methods == METHODS
+        group = self.parser.add_argument_group("every method" if every else ", ".join(methods))
+
+        def add(*names, **settings):
+            self.owners[group.add_argument(*names, **settings).dest] = methods
+        return add
+
+    def parse(self):
+        """Arguments of the method that was chosen; those of others are refused, and left out."""
+        args = self.parser.parse_args()
+        for name, methods in self.owners.items():
+            if args.method not in methods:
+                if getattr(args, name) != self.parser.get_default(name):
+                    self.parser.error(f"--{name.replace('_', '-')} is no option of --method {args.method}")
+                delattr(args, name)
+        return args
+
+
+def parse_arguments(description):
+    """The arguments, with the defaults that depend on other arguments filled in."""
+    options = _options(description)
+    args = options.parse()
+    args.pictures = args.pictures or (24000 if args.method == "attributes" else 40000)
+    preset = getattr(args, "preset", None)
+    args.output = args.output or Path("runs") / "-".join(filter(None, (args.method, preset)))
+    if preset:
+        args.data = args.data or ("portraits" if preset == "portraits" else None)
+        if args.data is None and args.method != "traditional":
+            options.parser.error("--data is needed, except with --preset portraits")
+    if args.method in ENCODERS:
+        _add_files(args, options.parser)
+    return args
+
+
+def _add_files(args, parser):
+    """The files that an encoder learns from: by default the embedded ones; with sums, so that none is exchanged."""
+    if args.generator is None and args.preset == "official":
+        parser.error("--generator is needed, except with --preset portraits")
+    args.generator = args.generator or embedded.CHECKPOINTS / GENERATOR
+    args.generator_sha256 = sha256(args.generator)
+    if args.method != "traditional":
+        args.features = args.features or (str(embedded.attributes_path()) if args.preset == "portraits" else "imagenet")
+        args.features_sha256 = None if args.features in ("imagenet", "none") else sha256(args.features)
+
+
+def sha256(path):
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _options(description):
+    options = _Options(description)
+    _add_common_options(options.of(*METHODS))
+    add = options.of("stylegan", *ENCODERS)
+    add("--preset", choices=["official", "portraits"], default="official", help="set of hyper-parameters (official)")
+    add("--data", default=None, help="'portraits' (rendered), a folder of NAME-rXX.tfrecords or FOLDER/NAME of them, a "
+        "folder of pictures, or a .npy file of uint8 [N, R, R, 3]; default: portraits for that preset")
+    add("--strategy", choices=["one", "mirrored", "multi-worker"], default="one", help="one device, all GPUs of the "
+        "machine, or (encoders only) the workers that TF_CONFIG names, which share the output folder (one)")
+    _add_stylegan_options(options.of("stylegan"))
+    _add_encoder_options(options.of(*ENCODERS))
+    _add_guided_options(options.of("in-domain", "force-in-domain"))
+    add = options.of("force-in-domain")
+    add("--latent-weight", type=WEIGHT, help="lambda_adv^Dw, of the latent adversarial term (the preset's: 0.1)")
+    add("--latent-r1-gamma", type=WEIGHT, help="gamma of the latent discriminator (the preset's: 10)")
+    add("--latent-discriminator", choices=["layerwise", "whole"], default="layerwise", help="judges the w of each "
+        "layer, or the whole code at once (layerwise)")
+    return options
+
+
+def _add_common_options(add):
+    add("--method", choices=METHODS, default="stylegan", help="what to train (stylegan)")
+    add("--kimg", type=POSITIVE, help="length in thousands of images (the preset's)")
+    add("--seed", type=SEED, default=0, help="of weights, data order and training (0)")
+    add("--pictures", type=COUNT, help="portraits to render, at most one for each image of the run (40000; attributes: "
+        "24000)")
+    add("--data-seed", type=SEED, default=1, help="of the rendered portraits (1)")
+    add("--output", type=Path, default=None, help="folder (runs/METHOD-PRESET)")
+    add("--resume", action=argparse.BooleanOptionalAction, default=True,
+        help="go on where a run in the output folder stopped; --no-resume starts again and overwrites it")
+    add("--snapshot-minutes", type=number(float, 0), default=5, help="time between snapshots (5)")
+
+
+def _add_stylegan_options(add):
+    add("--resolution", type=number(int, 8), default=1024, help="of the official preset (1024)")
+    add("--structure", choices=["growing", "fixed"], default="growing", help="fixed: no growing (growing)")
+    add("--batch-size", type=COUNT, help="over all replicas, at all resolutions (the preset's)")
+    add("--initial", type=Path, default=None, help="network file to start from, such as network.h5 of another run; the "
+        "optimisers start afresh")
+    add("--initial-kimg", type=number(float, 0), default=0, help="where in the schedule those networks stand (0)")
+
+
+def _add_encoder_options(add):
+    add("--generator", type=Path, help="network file with G and D, official pickle or ours; default with the portraits "
+        f"preset: checkpoints/{GENERATOR}")
+    add("--learning-rate", type=POSITIVE, help="at the start; falls to 0.8 of itself over each quarter of the run (the "
+        "preset's: 1e-4 official, 5e-4 portraits)")
+    add("--batch-per-replica", type=COUNT, help="(the preset's: 16)")
+    add("--encoder-norm", choices=["batch", "none"], default="batch", help="batch norm, over all replicas, or none")
+    add("--encoder-filters", type=COUNT, help="width of the first convolution (the preset's: 64 or 32)")
+    add("--encoder-filters-max", type=COUNT, help="largest width (the preset's: 512 or 64)")
+    add("--precision", choices=["float32", "mixed"], default="float32", help="mixed: the encoder computes in bfloat16; "
+        "weights, losses and all else, R1 included, stay float32 (float32)")
+    add("--snapshot-kimg", type=POSITIVE, help="snapshots by images instead of by time; with several workers, 10")
+
+
+def _add_guided_options(add):
+    add("--features", help="F: 'imagenet' (VGG16), the path of Keras' VGG16 notop .h5, an attribute network of ours, "
+        "or 'none'; default: imagenet, with the portraits preset checkpoints/portraits64-attributes.h5")
+    add("--options-of", choices=["paper", "code"], default="paper", help="published lambda_adv: 0.1 in the paper, 0.08 "
+        "in the code (paper)")
+    add("--feature-weight", type=WEIGHT, help="lambda_vgg (the preset's: 5e-5 official)")
+    add("--adversarial-weight", type=WEIGHT, help="lambda_adv, instead of the published one")
+    add("--r1-gamma", type=WEIGHT, help="gamma (the preset's: 10 official, 2 portraits)")
+
+
+def check_options(args):
+    """Whether there is a run to take up; saves the options. ValueError where its options were others.
+
+    An option that the earlier run does not name did not exist then: its run was as by default.
+    """
+    path = args.output / "options.json"
+    options = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    free = RESUMABLE_STYLEGAN if args.method == "stylegan" else RESUMABLE
+    resumes = args.resume and (args.output / "state.npz").exists()
+    if resumes:
+        defaults = _options("").parser
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            before = {name: before.get(name, defaults.get_default(name)) for name in options}
+        except (ValueError, AttributeError):
+            raise ValueError(f"{path}: damaged; --no-resume starts again") from None
+        differing = [name for name in options if name not in free and before[name] != options[name]]
+        if differing:
+            name = differing[0]
+            raise ValueError(f"{args.output}: holds a run with {name} {before[name]}, now {options[name]}; give "
+                             "the same options, another --output, or --no-resume to overwrite it")
+    path.write_text(json.dumps(options, indent=1) + "\n", encoding="utf-8")
+    return resumes
+
+
+def open_data(args, resolution, images, rendered=None):
+    """The source of real pictures (see `data.open_source`); portraits are rendered if that has not been done yet.
+
+    Args:
+        resolution: side of the pictures.
+        images: length of the run; no more portraits than that are rendered.
+        rendered: side at which portraits are rendered, before they are reduced; None: `resolution`.
+    """
+    from tf_idinvert import data
+    path = _rendered_portraits(args, rendered or resolution, images) if args.data == "portraits" else args.data
+    return data.open_source(path, resolution)
+
+
+def _rendered_portraits(args, resolution, images):
+    """The file of rendered portraits, drawn if it is not there; beside the output folder, for other runs to use."""
+    from tqdm import tqdm
+
+    from tf_idinvert import rendering
+    count = min(args.pictures, images)
+    path = args.output.parent / f"portraits{resolution}-{count}-seed{args.data_seed}.npy"
+    if not path.exists():
+        with tqdm(total=count, unit="img", desc="rendering portraits") as bar:
+            rendering.write(path, count, args.data_seed, resolution, progress=bar.update)
+    return path
+
+
+def make_strategy(name):
+    """The tf.distribute.Strategy of an option --strategy. Several workers: before anything else of TensorFlow."""
+    import tensorflow as tf
+    return {"one": tf.distribute.get_strategy, "mirrored": tf.distribute.MirroredStrategy,
+            "multi-worker": tf.distribute.MultiWorkerMirroredStrategy}[name]()
+
+
+@contextlib.contextmanager
+def folder_to_write(folder):
+    """The folder for what this worker writes: the first one's is `folder`, the others', who do the same, are temporary.
+
+    Yields:
+        (Path, whether this is the first worker).
+    """
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    if task.get("type", "chief") == "chief" or (task["type"] == "worker" and int(task.get("index", 0)) == 0
+                                                and "chief" not in _cluster()):
+        yield Path(folder), True
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary), False
+
+
+def _cluster():
+    return json.loads(os.environ["TF_CONFIG"]).get("cluster", {})
+
+
+@contextlib.contextmanager
+def observers(args, total, save_models, draw, columns=None):
+    """Callbacks of a run: a stop where it diverges, progress bar, log, snapshots.
+
+    Args:
+        total: images of the run.
+        save_models, draw, columns: see `callbacks.Snapshots`.
+    """
+    from tf_idinvert.training import callbacks
+    several = getattr(args, "strategy", "one") == "multi-worker"
+    every_kimg = getattr(args, "snapshot_kimg", None) or (10 if several else None)
+    with contextlib.ExitStack() as stack:
+        folder, first = stack.enter_context(folder_to_write(args.output)) if several else (args.output, True)
+        file = None if first else stack.enter_context(open(os.devnull, "w"))
+        progress, log = callbacks.Progress(total, file), callbacks.Log(folder)
+        stack.callback(progress.close)
+        yield [callbacks.StopAtNaN(), progress, log,
+               callbacks.Snapshots(folder, save_models, draw, seconds=args.snapshot_minutes * 60,
+                                   every_kimg=every_kimg, columns=columns, writer=log.writer)]

@@ -1,0 +1,87 @@
+"""What comes with the repository: trained portraits networks, boundaries of their attributes, and pictures to try on.
+
+The files lie in the repository's folder `checkpoints`, beside the package; they are not part of an installed package.
+The pictures are rendered when they are asked for.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+from tf_idinvert import images, portraits
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portraits64-traditional.h5")  # best first
+ATTRIBUTES = "portraits64-attributes.h5"
+BOUNDARIES = "boundaries"       # a folder of NAME.npz
+SEED = 1000                     # `portraits.sample` draws none of the training's portraits (see `rendering.chunks`)
+
+
+class EmbeddedError(ValueError):
+    """A file that should come with the repository is not there; one line that says what to give instead."""
+
+
+def model_path():
+    """Path of the embedded model, encoder and generator: the best that is there.
+
+    Raises:
+        EmbeddedError: none is.
+    """
+    for name in MODELS:
+        if (CHECKPOINTS / name).is_file():
+            return CHECKPOINTS / name
+    raise EmbeddedError(_absent("an embedded model", MODELS[0], "a network file as the first argument"))
+
+
+def attributes_path():
+    """Path of the attribute network of the portraits: it scores attributes, and is their feature network F.
+
+    Raises:
+        EmbeddedError: it is not there.
+    """
+    if (CHECKPOINTS / ATTRIBUTES).is_file():
+        return CHECKPOINTS / ATTRIBUTES
+    raise EmbeddedError(_absent("the attribute network of the portraits", ATTRIBUTES, "a file of your own"))
+
+
+def boundary_paths():
+    """Paths of the embedded model's boundaries, {name: path}, in the order of `portraits.ATTRIBUTES`, then by name.
+
+    Raises:
+        EmbeddedError: there are none.
+    """
+    found = {path.stem: path for path in sorted((CHECKPOINTS / BOUNDARIES).glob("*.npz"))}
+    if not found:
+        raise EmbeddedError(_absent("boundaries of the embedded model", f"{BOUNDARIES}/NAME.npz",
+                                    "a boundary file as the last argument"))
+    order = [name for name in portraits.ATTRIBUTES if name in found]
+    return {name: found[name] for name in [*order, *(name for name in found if name not in order)]}
+
+
+def sample_pictures(folder, count, seed=SEED, resolution=64):
+    """Held-out portraits in a folder, portrait1.png to portraitCOUNT.png; those that are there already are left alone.
+
+    Args:
+        folder: made where it is not there yet.
+        count: number of pictures.
+        seed: of `portraits.sample`; no seed below 2^32 gives a portrait that any network was trained on.
+        resolution: side in pixels, a power of two from 16 to 256.
+    Returns:
+        Path of the folder.
+    Raises:
+        OSError, ValueError: the folder or a picture cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"portrait{i + 1}.png" for i in range(count)]
+    if not all(path.exists() for path in paths):
+        for path, picture in zip(paths, portraits.sample(count, seed, resolution)[0]):
+            if not path.exists():
+                images.save(path, picture)
+    return folder
+
+
+def _absent(what, name, instead):
+    if CHECKPOINTS.is_dir():
+        return f"{CHECKPOINTS / name}: {what} is not there; give {instead}"
+    return (f"{what}: not there, since tf_idinvert runs without its repository, whose folder 'checkpoints' has it; "
+            f"give {instead}")

@@ -1,0 +1,52 @@
+"""Hyper-parameters of the encoders' trainings: the published ones, and those of the small world of rendered portraits.
+
+Source of the published ones: Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, and its code (256 px, eight GPUs);
+Leng et al. 2021 (Force-in-domain GAN inversion), experimental settings.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+from tf_idinvert.training import force_in_domain, in_domain, steps
+
+ADVERSARIAL_WEIGHTS = {"paper": in_domain.PAPER.adversarial_weight,
+                       "code": in_domain.PUBLISHED_CODE.adversarial_weight}
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderRecipe:
+    """All that the training of an encoder needs but networks and data."""
+
+    encoder: dict                   # constructor arguments, without those that the generator settles
+    latent_discriminator: dict      # likewise
+    options: force_in_domain.ForceInDomainOptions
+    kimg: float                     # length in thousands of images
+    batch_per_replica: int
+    learning_rate: float            # of all optimisers, at the start
+    mirror: bool                    # flip half of the real pictures
+
+
+def official():
+    """As published, for 256 px."""
+    return EncoderRecipe(encoder=dict(filters=64, filters_max=512), latent_discriminator={},
+                         options=force_in_domain.PAPER, kimg=14000, batch_per_replica=16,
+                         learning_rate=steps.LEARNING_RATE, mirror=True)
+
+
+def portraits():
+    """The rendered portraits at 64 px on two processor cores: a short training of a small encoder.
+
+    The features are the attribute network's, whose differences are of another size than those of VGG16: with this
+    weight, the feature term of two different portraits is about as large as their pixel term. R1 has the weight that
+    the generator's own discriminator was trained with at 64 px.
+    """
+    options = dataclasses.replace(force_in_domain.PAPER, feature_weight=20.0, r1_gamma=2.0)
+    return EncoderRecipe(encoder=dict(filters=32, filters_max=64),
+                         latent_discriminator=dict(mlp_layers=4, mlp_fmaps=256), options=options,
+                         kimg=300, batch_per_replica=16, learning_rate=5e-4, mirror=False)
+
+
+def in_domain_options(options):
+    """The weights that the domain-guided encoder shares with the force-in-domain encoder."""
+    names = [field.name for field in dataclasses.fields(in_domain.InDomainOptions)]
+    return in_domain.InDomainOptions(**{name: getattr(options, name) for name in names})
