@@ -13,9 +13,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert import optimizers
 from tf_idinvert.losses import mean_squared_difference
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8      # Adam of the published code
 TERMS = ("pixel", "feature", "domain", "total")
 
 
@@ -23,8 +23,12 @@ TERMS = ("pixel", "feature", "domain", "total")
 class InversionOptions:
     """Options of the optimisation; the defaults are those of the published code."""
 
-    steps: int = 100                        # Adam steps
+    steps: int = 100                        # each one evaluation of loss and gradient
     learning_rate: float = 0.01
+    optimizer: str = "adam"                 # or 'cosine', 'lbfgs'; see `optimizers.recommended` for steps and rate
+    keep_best: bool = False                 # the code of the lowest loss, not that of the last step
+    cut_rising: bool = False                # half the step, from the best code, where the loss rises
+    tolerance: float = 0.0                  # stop an image when its loss falls by less than this share in 10 steps
     feature_weight: float = 5e-5            # lambda_vgg
     domain_weight: float = 2.0              # lambda_dom
     masked_domain_weight: float = 0.0       # lambda_dom where a mask is given: diffusion has no domain term
@@ -36,7 +40,8 @@ class InversionOptions:
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < lowest:
                 raise ValueError(f"{name} must be a whole number, {lowest} or more; got {value}")
-        for name in ("learning_rate", "feature_weight", "domain_weight", "masked_domain_weight"):
+        optimizers.recommended(self.optimizer)      # ValueError where there is none of that name
+        for name in ("learning_rate", "tolerance", "feature_weight", "domain_weight", "masked_domain_weight"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
 
@@ -52,8 +57,8 @@ class InversionOptions:
 class InversionResult:
     """What came out, as NumPy arrays. Images [N, R, R, C] in [-1, 1] (not clipped), codes [N, L, D].
 
-    `losses` has 'pixel', 'feature', 'domain' and 'total', each [steps, N], before its step; the terms are not weighted,
-    the total is their weighted sum. `intermediate` maps a step to the images after it.
+    `losses` has 'pixel', 'feature', 'domain' and 'total', each [steps, N], before its step, of the codes that it tried;
+    the terms are not weighted, the total is their weighted sum. `intermediate` maps a step to the images after it.
     """
 
     codes: np.ndarray
@@ -85,6 +90,8 @@ class Inversion:
     def __init__(self, *, synthesis, encoder=None, features=None, options=InversionOptions()):
         self.synthesis, self.encoder, self.options = synthesis, encoder, options
         self.features = features if options.feature_weight > 0 else None
+        self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps, options.keep_best,
+                                         options.cut_rising, options.tolerance)
         self._synthesize = tf.function(lambda codes: synthesis(codes))
         self._encode = tf.function(lambda images: encoder(images)) if encoder is not None else None
         self._advance = tf.function(self._optimise)
@@ -143,16 +150,18 @@ class Inversion:
         if mask is not None:
             images = _masked(images, mask)
         target = self._features_of(images) if self.features else tf.zeros([len(images), 1])
-        moments, losses, intermediate = (tf.zeros_like(codes), tf.zeros_like(codes)), [], {}
-        keep = options.result_steps()
-        step, current = 0, start_images
+        memory, losses, intermediate, keep = self.optimizer.start(codes), [], {}, options.result_steps()
+        step, found, current = 0, codes, start_images
         for stop in sorted(set(keep) | set(_progress_steps(options.steps))):
-            codes, moments, loss = self._advance(codes, moments, tf.constant(step), tf.constant(stop), images, target,
-                                                 mask)
-            losses.append(loss.numpy())
-            step = stop
+            if options.tolerance and tf.reduce_all(self.optimizer.done(memory)):
+                losses.append(np.repeat(losses[-1][-1:], stop - step, axis=0))
+            else:
+                codes, memory, loss = self._advance(codes, memory, tf.constant(step), tf.constant(stop), images,
+                                                    target, mask)
+                losses.append(loss.numpy())
+            step, found = stop, self.optimizer.finish(codes, memory)
             if stop in keep or stop == options.steps:
-                current = self._synthesize(codes)
+                current = self._synthesize(found)
             if stop in keep:
                 intermediate[stop] = current.numpy()
             if progress is not None:
@@ -160,29 +169,24 @@ class Inversion:
                 mean = losses[-1][-1, -1, :min(len(images), total - done)].mean()
                 progress(done / total + share * step / options.steps, float(mean))
         losses = np.concatenate(losses) if losses else np.zeros([0, len(TERMS), len(images)], "float32")
-        return InversionResult(codes.numpy(), current.numpy(), {t: losses[:, i] for i, t in enumerate(TERMS)},
+        return InversionResult(found.numpy(), current.numpy(), {t: losses[:, i] for i, t in enumerate(TERMS)},
                                start_codes.numpy(), start_images.numpy(), intermediate)
 
-    def _optimise(self, codes, moments, step, stop, images, target, mask):
-        """Adam steps `step` + 1 to `stop` as one loop in the graph -> codes, moments, losses [steps, 4, N]."""
+    def _optimise(self, codes, memory, step, stop, images, target, mask):
+        """Steps `step` + 1 to `stop` as one loop in the graph -> codes, memory, losses [steps, 4, N]."""
         history = tf.TensorArray(tf.float32, size=stop - step)
 
-        def body(i, codes, first, second, history):
+        def body(i, codes, memory, history):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(codes)
                 terms = self._losses(codes, images, target, mask)
                 total = terms[-1]
-            gradient = tape.gradient(total, codes)
-            history = history.write(i - step, tf.stack(terms))
-            t = tf.cast(i + 1, tf.float32)
-            first = BETA_1 * first + (1 - BETA_1) * gradient
-            second = BETA_2 * second + (1 - BETA_2) * tf.square(gradient)
-            rate = self.options.learning_rate * tf.sqrt(1 - BETA_2 ** t) / (1 - BETA_1 ** t)
-            return i + 1, codes - rate * first / (tf.sqrt(second) + EPSILON), first, second, history
+            codes, memory = self.optimizer.step(i, codes, memory, total, tape.gradient(total, codes))
+            return i + 1, codes, memory, history.write(i - step, tf.stack(terms))
 
-        _, codes, first, second, history = tf.while_loop(
-            lambda i, *_: i < stop, body, [step, codes, *moments, history], parallel_iterations=1)
-        return codes, (first, second), history.stack()
+        _, codes, memory, history = tf.while_loop(
+            lambda i, *_: i < stop, body, [step, codes, memory, history], parallel_iterations=1)
+        return codes, memory, history.stack()
 
     def _losses(self, codes, images, target, mask):
         """The three terms of Eq. (4) and their weighted sum, each [N]; terms that do not count are 0."""

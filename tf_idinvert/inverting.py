@@ -17,6 +17,8 @@ from tf_idinvert.inversion import Inversion
 from tf_idinvert.spool import Spool
 
 CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # full disks are OSError, or ImageError, a ValueError
+STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # names, headers of the page
+MEAN_SAMPLES = 4096     # z whose codes are averaged
 
 
 class Inverter:
@@ -26,16 +28,19 @@ class Inverter:
         models: Models with a generator, and an encoder where one is needed.
         options: InversionOptions.
         features: see `inversion.Inversion`.
-        random_seed: start from the mapped code of a random z of this seed; None: from the encoder's.
+        start: where the optimisation begins, one of STARTS: 'encoder', E(x); 'mean', the mean code of random z; or
+            'random', the mapped code of a random z of the picture's own.
+        seed: of 'random'.
         viz_size: see `report.write`.
         log: logging.Logger.
         record: dict that goes into options.json, 'arguments' and the like.
         notes: for the page.
     """
 
-    def __init__(self, models, options, features, *, random_seed, viz_size, log, record, notes=()):
-        self.models, self.options, self.random_seed, self.viz_size = models, options, random_seed, viz_size
+    def __init__(self, models, options, features, *, viz_size, log, record, start="encoder", seed=0, notes=()):
+        self.models, self.options, self.start, self.seed, self.viz_size = models, options, start, seed, viz_size
         self.log, self.record, self.notes = log, record, [note for note in notes if note]
+        self.mean_code = mean_code(models.generator) if start == "mean" else None
         self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                                    options=options)
 
@@ -59,37 +64,26 @@ class Inverter:
         batch_size, steps = self.options.batch_size, max(self.options.steps, 1)
         with cli.progress(len(listing) * steps, "inversion", log=self.log) as bar:
             for first in range(0, len(listing), batch_size):
-                batch = self._readable(listing[first:first + batch_size], run)
+                batch = list(readable(listing[first:first + batch_size], self.models.generator.resolution, self.log,
+                                      run.notes))
                 if batch:
-                    names, pictures = zip(*batch)
+                    names, paths, pictures = zip(*batch)
+                    run.paths.update(zip(names, map(str, paths)))
 
                     def progress(share, loss):
                         bar.n = round((first + share * len(names)) * steps)
                         bar.set_postfix_str(f"loss {loss:.4f}")
 
-                    start = None
-                    if self.random_seed is not None:
-                        start = random_codes(self.models.generator, self.random_seed, first, len(names))
+                    start = self._start_codes(first, len(names))
                     run.add(names, pictures, self.inversion(pictures, start=start, progress=progress))
                 bar.n = min(first + batch_size, len(listing)) * steps
                 bar.refresh()
 
-    def _readable(self, listing, run):
-        """(name, float image) of the pictures that can be read."""
-        batch = []
-        for name, path in listing:
-            try:
-                picture, note = images.load(path, self.models.generator.resolution)
-            except images.ImageError as error:
-                self.log.error("skipped: %s", error)
-                run.notes.append(f"skipped: {error}")
-                continue
-            if note:
-                self.log.info("%s: %s", path, note)
-                run.notes.append(f"{name}: {note}")
-            run.paths[name] = str(path)
-            batch.append((name, picture))
-        return batch
+    def _start_codes(self, first, count):
+        """Codes to start from, [count, L, D]; None: those of the encoder."""
+        if self.start == "random":
+            return random_codes(self.models.generator, self.seed, first, count)
+        return None if self.mean_code is None else np.repeat(self.mean_code, count, axis=0)
 
     def _finish(self, run, listing, started):
         seconds = time.time() - started
@@ -100,8 +94,7 @@ class Inverter:
             results.write_options(run.folder / "options.json", {
                 "options": dataclasses.asdict(self.options), "seconds": round(seconds, 1), **self.record,
                 "pictures": pictures})
-            run.write_page("Encoder Output" if self.random_seed is None else "Random Start", self.options,
-                           self.record.get("model", ""), self.viz_size)
+            run.write_page(STARTS[self.start], self.options, self.record.get("model", ""), self.viz_size)
         self.log.info("%d of %d pictures inverted in %.1f s -> %s", len(run.names), len(listing), seconds,
                       run.folder / "inversion.html" if run.names else run.folder)
 
@@ -133,11 +126,39 @@ class _Folder:
                 for name, pictures, mse in zip(self.names, self.spool, self.mse))
         mean = [sum(column) / len(self.mse) for column in zip(*self.mse)]
         summary = {"Model": Path(model).name, "Pictures": len(self.names), "Iterations": options.steps,
-                   "Learning rate": options.learning_rate, "λ_vgg": options.feature_weight,
-                   "λ_dom": options.domain_weight, "Mean MSE, start": mean[0], "Mean MSE, inverted": mean[1]}
+                   "Optimizer": options.optimizer, "Learning rate": options.learning_rate,
+                   "λ_vgg": options.feature_weight, "λ_dom": options.domain_weight,
+                   "Mean MSE, start": mean[0], "Mean MSE, inverted": mean[1]}
         notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self.notes]
         report.write(self.folder / "inversion.html", "Inversion", headers, rows, summary=summary, notes=notes,
                      viz_size=viz_size)
+
+
+def readable(listing, resolution, log, notes):
+    """Yield (name, path, picture [R, R, 3]) of the pictures that can be read; the others are logged and noted.
+
+    Args:
+        listing: (name, path) of pictures.
+        resolution: R, to which pictures are brought.
+        log: logging.Logger.
+        notes: list of notes for the page, to which is added.
+    """
+    for name, path in listing:
+        try:
+            picture, note = images.load(path, resolution)
+        except images.ImageError as error:
+            log.error("skipped: %s", error)
+            notes.append(f"skipped: {error}")
+            continue
+        if note:
+            log.info("%s: %s", path, note)
+            notes.append(f"{name}: {note}")
+        yield name, path, picture
+
+
+def mean_code(generator):
+    """The mean code of random z, layer by layer, [1, L, D]; w_avg, where one w serves all layers."""
+    return random_codes(generator, 0, 0, MEAN_SAMPLES).mean(axis=0, keepdims=True)
 
 
 def random_codes(generator, seed, first, count):

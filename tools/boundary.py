@@ -4,38 +4,49 @@
     python tools/boundary.py fit samples --scores scores.csv --attribute age -o age.npy        # 2. scores of a program
     python tools/boundary.py fit samples --positive with/ --negative without/ -o glasses.npy   # 2. or sorted by hand
     python tools/boundary.py condition age.npy glasses.npy -o age_c_glasses.npy  # 3. age, glasses left as they are
+    python tools/boundary.py                                # all of it, for the embedded model and its attributes
 
 `sample` writes a folder of the form that invert.py writes: NAME_inv.png, image_list.txt, inverted_codes.npy. `fit`
 takes such a folder, or a .npy of codes [N, L, D] or [N, D]. Scores come from a CSV file, whose first line names the
 columns; a column 'name' says to which picture a line belongs, else the lines are in the order of the codes; or from a
-.npy file [N]. Or sort some of the pictures into two folders. The linear support vector machine is fitted to the codes
-with the highest and the lowest scores; printed are the shares of codes on the right side: of those it was fitted to, of
-those kept back to validate it, and of all the rest. Boundaries are written in the original's form (.npy) or without
-pickles (.npz).
+.npy file [N]; `score` writes such a CSV file for portraits. Or sort some of the pictures into two folders. The linear
+support vector machine is fitted to the codes with the highest and the lowest scores; printed are the shares of codes on
+the right side: of those it was fitted to, of those kept back to validate it, and of all the rest. Boundaries are
+written in the original's form (.npy) or without pickles (.npz).
 """
 import csv
+import sys
 from pathlib import Path
 
 from tf_idinvert import cli
 
 
-def parse_arguments():
+SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
+
+
+def make_parser():
     parser = cli.parser(__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     sample = verbs.add_parser("sample", help="draw pictures and keep their codes")
-    sample.add_argument("model_path", help="network file: official pickle or ours (.h5)")
-    cli.add_option(sample, "--output_dir", "-o", default="results/samples", help="(results/samples)")
+    sample.add_argument("model_path", nargs="?", help="network file: official pickle or ours (.h5); default: the "
+                        "embedded model")
+    cli.add_option(sample, "--output_dir", "-o", default=SAMPLES, help=f"({SAMPLES})")
     sample.add_argument("--num", type=cli.number(int, 1), default=1000, help="pictures (1000)")
     cli.add_option(sample, "--truncation_psi", type=cli.number(float, 0), default=0.7, help="psi, in all layers (0.7)")
     cli.add_option(sample, "--batch_size", type=cli.number(int, 1), default=32, help="pictures drawn together (32)")
     cli.add_option(sample, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     sample.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 1), default=0, help="(0)")
+    score = verbs.add_parser("score", help="score pictures with an attribute network")
+    score.add_argument("codes", help="folder that invert.py or `sample` wrote")
+    score.add_argument("--attributes", help="network file with an attribute network; default: the embedded one, which "
+                       "knows portraits")
+    score.add_argument("-o", "--output", help="CSV file to write (FOLDER/scores.csv)")
     add_fit_arguments(verbs.add_parser("fit", help="scores or sorted pictures -> boundary"))
     condition = verbs.add_parser("condition", help="project other boundaries out of one")
     condition.add_argument("boundary", help="boundary to make independent of the others")
     condition.add_argument("others", nargs="+", help="boundaries that it shall leave as they are")
     condition.add_argument("-o", "--output", required=True, help="file to write, .npy or .npz")
-    return parser.parse_args()
+    return parser
 
 
 def add_fit_arguments(fit):
@@ -58,8 +69,27 @@ def add_fit_arguments(fit):
 
 
 def main():
-    args = parse_arguments()
-    return {"sample": sample, "fit": fit, "condition": condition}[args.verb](args)
+    parser = make_parser()
+    if len(sys.argv) == 1:
+        return everything(parser)
+    return run(parser.parse_args())
+
+
+def run(args):
+    return {"sample": sample, "score": score, "fit": fit, "condition": condition}[args.verb](args)
+
+
+def everything(parser):
+    """Boundaries of all attributes of the embedded model, by the commands that are printed."""
+    from tf_idinvert import embedded, portraits
+    for needed in embedded.model_path, embedded.attributes_path:        # what is missing is told before the work
+        needed()
+    Path(BOUNDARIES).mkdir(parents=True, exist_ok=True)
+    fits = [["fit", SAMPLES, "-s", f"{SAMPLES}/scores.csv", "--attribute", name, "-n", "0.2",
+             "-o", f"{BOUNDARIES}/{name}.npz"] for name in portraits.ATTRIBUTES]
+    for command in [["sample", "--num", "2000", "-o", SAMPLES], ["score", SAMPLES], *fits]:
+        print("boundary.py", *command, flush=True)
+        run(parser.parse_args(command))
 
 
 # ------------------------------------------------------------------------------------------------- sample
@@ -69,7 +99,8 @@ def sample(args):
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     cli.import_tensorflow()
-    from tf_idinvert import checkpoint, results
+    from tf_idinvert import checkpoint, embedded, results
+    args.model_path = args.model_path or embedded.model_path()
     generator = checkpoint.load(args.model_path, only=("generator",)).generator
     if generator is None:
         raise ValueError(f"{args.model_path}: holds no generator")
@@ -102,6 +133,37 @@ def draw_samples(args, generator, folder, codes):
 
 def sample_name(i):
     return f"{i:06d}"
+
+
+# ------------------------------------------------------------------------------------------------- score
+
+def score(args):
+    """Write a line for every picture: its name, and its scores; higher is more of the attribute."""
+    cli.import_tensorflow()
+    from tf_idinvert import atomic, checkpoint, embedded, results
+    path = args.attributes or embedded.attributes_path()
+    network = checkpoint.load(path, only=("attributes",)).attributes
+    if network is None:
+        raise ValueError(f"{path}: holds no attribute network")
+    found, output = results.read(args.codes), args.output or Path(args.codes) / "scores.csv"
+    pictures = [found.picture(i, "inv") for i in range(len(found.names))]
+    if None in pictures:
+        raise ValueError(f"{args.codes}: there is no picture {found.names[pictures.index(None)]}_inv.png")
+    with atomic.replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(["name", *network.names])
+        for first in range(0, len(pictures), 32):
+            scores = scored(network, pictures[first:first + 32])
+            lines.writerows([name, *map(str, line)] for name, line in zip(found.names[first:], scores))
+    print(f"{len(pictures)} pictures scored -> {output}")
+
+
+def scored(network, paths):
+    """Scores [N, A] of pictures; of a binary attribute its logit."""
+    import numpy as np
+
+    from tf_idinvert import images
+    return np.asarray(network(np.stack([images.load(path, network.resolution)[0] for path in paths])))
 
 
 # ------------------------------------------------------------------------------------------------- fit

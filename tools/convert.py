@@ -1,5 +1,6 @@
 """Show what a network file holds, and convert between the official pickle format and ours.
 
+    python tools/convert.py                                 # show the embedded model
     python tools/convert.py network.pkl                     # only show
     python tools/convert.py network.pkl network.h5          # to ours; --dtype float16 halves it
     python tools/convert.py network.h5 network.pkl          # to the official format, for the original code
@@ -9,25 +10,28 @@ whether every layer has a w of its own (idinvert) or all share one (StyleGAN). N
 """
 from pathlib import Path
 
-from tf_idinvert import cli
+from tf_idinvert import cli, embedded
 
 ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
-         "latent_discriminator": "D_w"}
+         "latent_discriminator": "D_w", "attributes": "A"}
 
 
 def main():
     parser = cli.parser(__doc__)
-    parser.add_argument("source", help="network file: official pickle or ours, told by its content")
+    parser.add_argument("source", nargs="?", help="network file: official pickle or ours, told by its content; "
+                        "default: the embedded model")
     parser.add_argument("target", nargs="?", help="file to write: .pkl official, .h5 ours")
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if args.target and Path(args.target).is_dir():
         raise ValueError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
 
+    source = args.source or embedded.model_path()
+
     cli.import_tensorflow()
     from tf_idinvert import checkpoint
-    models = checkpoint.load(args.source)
-    print(f"{args.source}: {size(args.source)}")
+    models = checkpoint.load(source)
+    print(f"{source}: {size(source)}")
     for field, role in ROLES.items():
         network = getattr(models, field)
         if network is not None:

@@ -2,6 +2,7 @@
 
     python tools/diffuse.py network.pkl faces.list contexts.list
     python tools/diffuse.py network.pkl portrait.png photographs/ --crop_size 60 --center_x 64 --center_y 70
+    python tools/diffuse.py                                     # the embedded model, on rendered portraits
 
 A square of the target is copied into the context; the optimisation starts at the encoder's code of the stitched
 picture, and its loss counts only inside the square (Zhu et al. 2020, section 3.4); there is no domain term. Targets and
@@ -24,16 +25,16 @@ from tf_idinvert import cli, cli_inversion
 
 def parse_arguments():
     parser = cli.parser(__doc__)
-    parser.add_argument("model_path", help="network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5)")
-    parser.add_argument("target_list", help="pictures to diffuse")
-    parser.add_argument("context_list", help="pictures to diffuse into")
+    parser.add_argument("model_path", nargs="?", help=cli_inversion.MODEL_HELP)
+    parser.add_argument("target_list", nargs="?", help=f"pictures to diffuse; {cli_inversion.PICTURES_HELP}")
+    parser.add_argument("context_list", nargs="?", help=f"pictures to diffuse into; {cli_inversion.PICTURES_HELP}")
     cli.add_option(parser, "--crop_size", "-s", type=cli.number(int, 1), help="side of the square (110 at 256 px)")
     cli.add_option(parser, "--center_x", "-x", type=cli.number(int, 0), help="column of its centre (125 at 256 px)")
     cli.add_option(parser, "--center_y", "-y", type=cli.number(int, 0), help="row of its centre (145 at 256 px)")
     cli.add_output_options(parser, "results/diffusion")
     cli.add_option(parser, "--batch_size", type=cli.number(int, 1), default=4, help="pairs optimised together (4)")
     cli_inversion.add_optimisation_options(parser)
-    return parser.parse_args()
+    return cli_inversion.parse(parser, target_list=("others", 2), context_list=("portraits", 4))
 
 
 def main():
@@ -46,7 +47,7 @@ def main():
 
     cli.import_tensorflow()
     from tf_idinvert import checkpoint, editing, results
-    from tf_idinvert.inversion import Inversion, InversionOptions
+    from tf_idinvert.inversion import Inversion
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None or models.encoder is None:
         missing = "encoder" if models.generator else "generator"
@@ -56,9 +57,7 @@ def main():
     log.info("crop of %d px around x %d, y %d, in pictures of %d px", side, left + side // 2, top + side // 2,
              models.generator.resolution)
     features, note = cli_inversion.load_features(args, log)
-    options = InversionOptions(
-        steps=args.num_iterations, learning_rate=args.learning_rate, batch_size=args.batch_size,
-        results=args.num_results, feature_weight=args.loss_weight_feat if features else 0.0)
+    options = cli_inversion.inversion_options(args, features, args.batch_size)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
     notes = [note] if note else []
@@ -84,19 +83,8 @@ def listing(path):
 
 def readable(pictures, resolution, notes, log):
     """Those (name, path) that can be read; the others are reported, and noted for the page. ValueError if none can."""
-    from tf_idinvert import images
-    found = []
-    for name, path in pictures:
-        try:
-            _, note = images.load(path, resolution)
-        except images.ImageError as error:
-            log.error("skipped: %s", error)
-            notes.append(f"skipped: {error}")
-            continue
-        if note:
-            notes.append(f"{name}: {note}")
-            log.info("%s: %s", path, note)
-        found.append((name, str(path)))
+    from tf_idinvert import images, inverting
+    found = [(name, str(path)) for name, path, _ in inverting.readable(pictures, resolution, log, notes)]
     if not found:
         raise images.ImageError(f"none of {len(pictures)} pictures could be read")
     return found
@@ -130,7 +118,7 @@ class Job:
         mask = editing.box_mask(self.generator.resolution, self.box)
         shape = [len(self.targets), len(self.contexts), self.generator.num_layers, self.generator.dlatent_size]
         pairs = itertools.product(self.targets, self.contexts)
-        count, steps = len(self.targets) * len(self.contexts), max(self.args.num_iterations, 1)
+        count, steps = len(self.targets) * len(self.contexts), max(self.inversion.options.steps, 1)
         with arrays.filling(f"{self.base}_encoded_codes.npy", shape) as encoded, \
                 arrays.filling(f"{self.base}_inverted_codes.npy", shape) as inverted, \
                 cli.progress(count * steps, "diffusion", log=self.log) as bar:
@@ -189,7 +177,8 @@ class Job:
         summary = {"Model": Path(self.args.model_path).name, "Targets": len(self.targets),
                    "Contexts": len(self.contexts),
                    "Crop": f"{side} px around x {left + side // 2}, y {top + side // 2}", "Iterations": options.steps,
-                   "Learning rate": options.learning_rate, "λ_vgg": options.feature_weight}
+                   "Optimizer": options.optimizer, "Learning rate": options.learning_rate,
+                   "λ_vgg": options.feature_weight}
         notes = ["MSE: mean of squared differences to the stitched picture inside the crop, values in [-1, 1].",
                  *self.notes]
         report.write(f"{self.base}.html", "Semantic diffusion", headers, rows, summary=summary, notes=notes,

@@ -2,6 +2,7 @@
 
     python tools/interpolate.py network.pkl results/inversion/these results/inversion/those
     python tools/interpolate.py network.pkl photographs/ portrait.png --step 8
+    python tools/interpolate.py                                 # the embedded model, on rendered portraits
 
 A source or target is a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are
 inverted first, into OUTPUT/inversion/. Writes to the output folder, for a job SOURCE_TO_TARGET: SOURCE_TO_TARGET.html
@@ -16,12 +17,12 @@ from tf_idinvert import cli, cli_inversion
 
 def parse_arguments():
     parser = cli.parser(__doc__)
-    parser.add_argument("model_path", help="network file: official pickle or ours (.h5)")
-    parser.add_argument("src_dir", help="folder that invert.py wrote, or pictures")
-    parser.add_argument("dst_dir", help="folder that invert.py wrote, or pictures")
+    parser.add_argument("model_path", nargs="?", help=cli_inversion.EDITING_MODEL_HELP)
+    for name in "src_dir", "dst_dir":
+        parser.add_argument(name, nargs="?", help=cli_inversion.FOLDER_HELP)
     parser.add_argument("--step", type=cli.number(int, 0), default=5, help="pictures between source and target (5)")
     cli_inversion.add_editing_options(parser, "results/interpolation")
-    return parser.parse_args()
+    return cli_inversion.parse(parser, src_dir=("portraits", 4), dst_dir=("others", 2))
 
 
 def main():

@@ -2,6 +2,7 @@
 
     python tools/manipulate.py network.pkl results/inversion/faces boundaries/age.npy
     python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0
+    python tools/manipulate.py          # the embedded model and its boundaries, one by one, on rendered portraits
 
 The images are a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
 first, into OUTPUT/inversion/. A boundary is a file of the original's or of boundary.py; it may name the layers it is
@@ -17,48 +18,45 @@ from tf_idinvert import cli, cli_inversion
 def parse_arguments():
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    add("model_path", help="network file: official pickle or ours (.h5)")
-    add("image_dir", help="folder that invert.py wrote, or pictures")
-    add("boundary_path", help="boundary: .npy of the original's, or .npz")
+    add("model_path", nargs="?", help=cli_inversion.EDITING_MODEL_HELP)
+    add("image_dir", nargs="?", help=cli_inversion.FOLDER_HELP)
+    add("boundary_path", nargs="?", help="boundary: .npy of the original's, or .npz; default: each of the "
+        "embedded model")
     add("--step", type=cli.number(int, 1), default=7, help="results for every picture (7)")
     cli.add_option(parser, "--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
     cli.add_option(parser, "--end_distance", type=float, default=3.0, help="distance of the last (3)")
     cli.add_option(parser, "--manipulate_layers", default="", help="such as 0,1,2-5; default: those of the boundary's "
                    "file, else all")
     cli_inversion.add_editing_options(parser, "results/manipulation")
-    return parser.parse_args()
+    return cli_inversion.parse(parser, image_dir=("portraits", 4))
 
 
 def main():
     args = parse_arguments()
     cli.choose_device(args.gpu_id)
-    from tf_idinvert import boundaries
-    boundary = boundaries.read(args.boundary_path)
+    from tf_idinvert import boundaries, embedded
+    paths = [args.boundary_path] if args.boundary_path else list(embedded.boundary_paths().values())
+    given = {path: boundaries.read(path) for path in paths}
     inputs = cli_inversion.Inputs([args.image_dir])
     folder = Path(args.output_dir or "results/manipulation")
-    job = f"{cli.title(args.boundary_path).upper()}_{cli.title(args.image_dir)}"
-    log = cli.open_log(folder / f"{job}.log")
+    log = cli.open_log(folder / f"{job_name(args, *paths)}.log")
 
     cli.import_tensorflow()
-    from tf_idinvert import checkpoint, edits, results
+    from tf_idinvert import checkpoint
     models = checkpoint.load(args.model_path, only=inputs.networks())
-    boundary, layers = fitted(boundary, models.generator, args)
-    log.info("manipulating %s", "all layers" if layers is None else f"layers {', '.join(map(str, layers))}")
+    jobs = {path: fitted(path, boundary, models.generator, args) for path, boundary in given.items()}
     (found,), complete = inputs.inverted(args, models, folder, log)
-    results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
-    distances = distances_of(args)
-    page = edits.Page(
-        f"Manipulation: {cli.title(args.boundary_path)}",
-        ["Name", "Origin", "Inverted", *(f"Step {i:02d} ({far:.3g})" for i, far in enumerate(distances, start=1))],
-        {"Model": Path(args.model_path).name, "Boundary": Path(args.boundary_path).name, "Pictures": len(found.names),
-         "Layers": "all" if layers is None else ", ".join(map(str, layers))}, viz_size=args.viz_size)
-    shape = [len(found.names), args.step, *found.codes.shape[1:]]
-    edits.write(folder / job, rows(found, boundary.normal, distances, layers), shape, models.generator.synthesis,
-                args.batch_size, page, log)
+    for path, (boundary, layers) in jobs.items():
+        manipulate(path, boundary, layers, found, models.generator, folder, args, log)
     return 0 if complete else 1
 
 
-def fitted(boundary, generator, args):
+def job_name(args, *paths):
+    """Name of the results of a boundary, or of the log of several."""
+    return f"{cli.title(paths[0]).upper() if len(paths) == 1 else 'BOUNDARIES'}_{cli.title(args.image_dir)}"
+
+
+def fitted(path, boundary, generator, args):
     """The boundary for this generator, and the layers to manipulate; ValueError where they do not fit."""
     from tf_idinvert import boundaries, editing
     if generator is None:
@@ -67,8 +65,25 @@ def fitted(boundary, generator, args):
     try:
         boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
     except boundaries.BoundaryError as error:
-        raise boundaries.BoundaryError(f"{args.boundary_path}: {error}") from error
+        raise boundaries.BoundaryError(f"{path}: {error}") from error
     return boundary, layers if layers is not None else boundary.layers
+
+
+def manipulate(path, boundary, layers, found, generator, folder, args, log):
+    """Draw and write the results of one boundary."""
+    from tf_idinvert import edits, results
+    job, shown = job_name(args, path), "all" if layers is None else ", ".join(map(str, layers))
+    log.info("manipulating %s", "all layers" if layers is None else f"layers {shown}")
+    results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
+    distances = distances_of(args)
+    page = edits.Page(
+        f"Manipulation: {cli.title(path)}",
+        ["Name", "Origin", "Inverted", *(f"Step {i:02d} ({far:.3g})" for i, far in enumerate(distances, start=1))],
+        {"Model": Path(args.model_path).name, "Boundary": Path(path).name, "Pictures": len(found.names),
+         "Layers": shown}, viz_size=args.viz_size)
+    shape = [len(found.names), args.step, *found.codes.shape[1:]]
+    edits.write(folder / job, rows(found, boundary.normal, distances, layers), shape, generator.synthesis,
+                args.batch_size, page, log)
 
 
 def distances_of(args):

@@ -2,6 +2,7 @@
 
     python tools/mix_style.py network.pkl results/inversion/paintings results/inversion/faces
     python tools/mix_style.py network.pkl painting.png photographs/ --mix_layer_start_idx 8
+    python tools/mix_style.py                                   # the embedded model, on rendered portraits
 
 Styles and contents are folders that invert.py wrote, or pictures (a folder, a text list, one picture), which are
 inverted first, into OUTPUT/inversion/. Writes to the output folder, for a job STYLE_STYLIZE_CONTENT:
@@ -18,13 +19,13 @@ STYLE_LAYERS = 4        # the original's default, 10 of the 14 layers at 256 px,
 
 def parse_arguments():
     parser = cli.parser(__doc__)
-    parser.add_argument("model_path", help="network file: official pickle or ours (.h5)")
-    parser.add_argument("style_dir", help="folder that invert.py wrote, or pictures")
-    parser.add_argument("content_dir", help="folder that invert.py wrote, or pictures")
+    parser.add_argument("model_path", nargs="?", help=cli_inversion.EDITING_MODEL_HELP)
+    for name in "style_dir", "content_dir":
+        parser.add_argument(name, nargs="?", help=cli_inversion.FOLDER_HELP)
     cli.add_option(parser, "--mix_layer_start_idx", type=cli.number(int, 0), default=None,
                    help="first layer that comes from the style (the fourth from the end: 10 at 256 px)")
     cli_inversion.add_editing_options(parser, "results/style_mixing")
-    return parser.parse_args()
+    return cli_inversion.parse(parser, style_dir=("others", 2), content_dir=("portraits", 4))
 
 
 def main():

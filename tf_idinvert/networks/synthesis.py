@@ -66,6 +66,8 @@ class Synthesis(keras.Model):
         lod: level of detail, a Python number >= 0; 0 is full resolution, k means layers of at most R / 2^k, shown at
             R x R; a fraction blends the two neighbouring levels. Default: the network's own `lod`, 0 when trained.
         fade: scalar tensor in [0, 1], blends level `lod` (then whole) towards `lod + 1`; so that a fade is one trace.
+        start, features: go on from the features after layer start - 1, as `run` gives them; w of the layers before
+            `start` is ignored. `start` is at most the layers in use, two less while they blend: `last_start`.
     """
 
     def __init__(
@@ -105,16 +107,26 @@ class Synthesis(keras.Model):
                 self.to_rgb.append(layers.Conv(width(stage), num_channels, 1, gain=1.0, name=f"to_rgb{stage - 1}"))
         self.built = True
 
-    def call(self, w, noise_seed=None, lod=None, fade=None):
+    @property
+    def last_start(self):
+        """The last `start` that `call` takes at the network's own level of detail: L in a trained network."""
+        level = min(int(self.lod), self.stages - 2)
+        return self.num_layers - 2 * level - (2 if self.lod > level else 0)
+
+    def call(self, w, noise_seed=None, lod=None, fade=None, start=0, features=None):
         w = layers.expect_shape("w", w, [self.num_layers, self.config["dlatent_size"]])
         lod = self.lod if lod is None else lod
         level = min(int(lod), self.stages - 2)      # level of the finest layers that run
         fade = lod - level if fade is None else fade
         num_layers = self.num_layers - 2 * level
-        features = self.run(w, 0, num_layers - 2, noise_seed=noise_seed)
-        coarser, features = features, self.run(w, max(num_layers - 2, 0), num_layers, features, noise_seed)
+        whole = num_layers == 2 or (isinstance(fade, (int, float)) and fade <= 0)
+        last = num_layers if whole else num_layers - 2
+        if not 0 <= start <= last:
+            raise ValueError(f"start: expected a layer from 0 to {last}; got {start}")
+        features = self.run(w, start, num_layers - 2, features, noise_seed)
+        coarser, features = features, self.run(w, max(start, num_layers - 2), num_layers, features, noise_seed)
         image = layers.upscale(self.to_rgb[num_layers // 2 - 1](features), 2 ** level)
-        if num_layers == 2 or (isinstance(fade, (int, float)) and fade <= 0):
+        if whole:
             return image
         coarser = layers.upscale(self.to_rgb[num_layers // 2 - 2](coarser), 2 ** (level + 1))
         return image + (coarser - image) * tf.cast(fade, image.dtype)

@@ -1,0 +1,66 @@
+"""Tiny networks, boundaries and a bench for the tests of the evaluation."""
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import tiny
+
+from tf_idinvert import boundaries, checkpoint, portraits
+from tf_idinvert.evaluation import bench, measures, originals, store
+
+NAMES = ("age", "gender", "eyeglasses", "pose")
+SIZES = dict(count=12, optimised=6, steps=3, mse_steps=4, ablated=3, diffused=3, codes=30, projected=20)
+
+
+@contextlib.contextmanager
+def silent(total, what):
+    """A progress bar that shows nothing."""
+    class Bar:
+        def update(self, count):
+            """Nothing to show."""
+    yield Bar()
+
+
+def network(role, seed):
+    encoder, generator = tiny.encoder(seed=seed), tiny.generator()
+    return bench.Networks(f"{role}.h5", f"digest of {role}", encoder, generator)
+
+
+def make(folder, roles=bench.ROLES, judged=True, with_boundaries=True, **sizes):
+    """A bench of tiny networks, on pictures of noise with random attributes."""
+    rng, kept = np.random.default_rng(3), store.Store(folder)
+    sizes = bench.Sizes(**{**SIZES, **sizes})
+    sets = [originals.Originals(rng.integers(0, 256, [sizes.count, 16, 16, 3], np.uint8),
+                                {name: rng.random(sizes.count) for name in NAMES[:2]}, [i], "12 pictures of noise")
+            for i in range(2)]
+    judge = None
+    if judged:
+        attributes = tiny.attributes(names=NAMES, binary=("eyeglasses",))
+        judge = measures.Judge("FD", "a tiny network", attributes.embedding, attributes.predict_attributes,
+                               ("eyeglasses",))
+    found = {name: boundaries.Boundary(normal(i), (0, 1) if i else None) for i, name in enumerate(NAMES[:2])}
+    return bench.Bench(store=kept, originals=sets[0], others=sets[1],
+                       networks={role: network(role, 10 + i) for i, role in enumerate(roles)},
+                       missing={role: f"portraits64-{role}.h5 is not there" for role in bench.ROLES if role not in roles},
+                       features=None, features_key="none", feature_weight=0.0, judge=judge,
+                       boundaries=found if with_boundaries else {}, sizes=sizes, seed=5, progress=silent)
+
+
+def normal(seed):
+    values = np.random.default_rng(seed).standard_normal([1, 6, 8]).astype("float32")
+    return values / np.linalg.norm(values, axis=-1, keepdims=True)
+
+
+def write_files(folder):
+    """A folder as `checkpoints`, with everything but the encoder without batch norm."""
+    (folder / "boundaries").mkdir(parents=True)
+    for i, role in enumerate(("traditional", "in-domain", "force-in-domain")):
+        checkpoint.save(checkpoint.Models(encoder=tiny.encoder(seed=20 + i), generator=tiny.generator()),
+                        folder / f"portraits64-{role}.h5")
+    names = portraits.ATTRIBUTES
+    checkpoint.save(checkpoint.Models(attributes=tiny.attributes(names=names, binary=("eyeglasses",))),
+                    folder / "portraits64-attributes.h5")
+    for i, name in enumerate(names):
+        boundaries.write(folder / "boundaries" / f"{name}.npz", boundaries.Boundary(normal(i)))
+    return folder

@@ -1,0 +1,96 @@
+"""tools/compare_encoders.py on tiny networks: all files, all cells; errors in one line."""
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import running
+import tiny
+
+from tf_idinvert import checkpoint, embedded, images
+from tf_idinvert.checkpoint import Models
+
+NAMES = ("age", "eyeglasses", "pose", "hair")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two encoders of one generator, in files of one name, and an attribute network."""
+    for seed, folder in (2, "first"), (9, "second"):
+        (tmp_path / folder).mkdir()
+        checkpoint.save(Models(encoder=tiny.encoder(seed=seed), generator=tiny.generator(layerwise=True)),
+                        tmp_path / folder / "network.h5")
+    network = tiny.attributes(names=NAMES, binary=("eyeglasses",))
+    checkpoint.save(Models(attributes=network), tmp_path / "attributes.h5")
+    return tmp_path
+
+
+@pytest.fixture
+def compare(files, monkeypatch):
+    """Callable, (*arguments) -> exit code, of 24 portraits, into files / out."""
+    def run(*arguments):
+        return running.run(monkeypatch, "compare_encoders.py", *arguments, "--attributes", files / "attributes.h5",
+                           "--count", 24, "-o", files / "out")
+    return run
+
+
+def test_two_encoders(files, compare, capfd):
+    assert compare(files / "first/network.h5", files / "second/network.h5", "--seed", 7) == 0
+    assert "encoders.md" in capfd.readouterr().out
+    result = json.loads((files / "out/encoders.json").read_text())
+    found = result["encoders"]
+    assert list(found) == ["first/network.h5", "second/network.h5", "none"]
+    assert (result["count"], result["seed"], result["resolution"], result["range"]) == (24, 7, 16, [-1, 1])
+    assert set(result["sha256"]) == {"first/network.h5", "second/network.h5", "attributes"}
+    one, other, none = found.values()
+    assert one["mse"] != other["mse"] and one["frechet"][0] > 5 * none["frechet"][0]
+    assert set(one["agreement"]) == set(NAMES) and one["neighbours"][0] > none["neighbours"][0]
+    lines = (files / "out/encoders.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
+    assert [row[0] for row in rows] == 2 * ["encoder", "`first/network.h5`", "`second/network.h5`", "none"]
+    assert len(rows[0]) == 9 and rows[4] == ["encoder", "hair (R²)"] and "–" not in sum(rows, [])
+    assert rows[1][1].startswith(f"{one['mse'][0]:.3g} (") and rows[0][4] == "eyeglasses (right)"
+    text = "\n".join(lines)
+    assert "24 portraits rendered with seed 7" in text and "16 px, values in [-1, 1]" in text
+    assert "from the top: the originals, `first/network.h5`, `second/network.h5`." in text
+
+
+def test_picture_has_a_row_for_the_originals_and_one_for_each_encoder(files, compare):
+    from tf_idinvert import rendering
+    assert compare(files / "first/network.h5", files / "second/network.h5", "--seed", 7) == 0
+    sheet = images.read(files / "out/encoders.png")
+    assert sheet.shape == (3 * 18 - 2, 12 * 18 - 2, 3)
+    originals = next(rendering.chunks(24, 7, 16))[0]
+    np.testing.assert_array_equal(sheet[:16, 36:52], originals[2])
+    models = checkpoint.load(files / "second/network.h5")
+    drawn = models.generator.synthesis(models.encoder(images.to_float(originals[2:3]))).numpy()[0]
+    assert np.abs(sheet[36:, 36:52].astype(int) - images.to_uint8(drawn)).max() <= 1
+
+
+def test_default_is_what_the_repository_has(files, compare, monkeypatch, capfd):
+    monkeypatch.setattr(embedded, "CHECKPOINTS", files)
+    assert compare() == 2
+    assert "give network files" in running.error_line(capfd)
+    (files / "first/network.h5").rename(files / "portraits64-in-domain-nobn.h5")
+    assert compare() == 0
+    assert list(json.loads((files / "out/encoders.json").read_text())["encoders"]) == [
+        "portraits64-in-domain-nobn.h5", "none"]
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["attributes.h5"], "holds no encoder"),
+    (["first/network.h5", "first/network.h5"], "given twice"),
+    (["small.h5"], "the encoder is for pictures of 8 px; the attribute network's have 16"),
+    (["absent.h5"], "absent.h5"),
+    (["broken.h5"], "broken.h5: codes or reconstructions of pictures 0 to 23 are NaN or infinite"),
+])
+def test_errors_are_one_line(files, compare, capfd, arguments, message):
+    encoder = tiny.encoder(resolution=8, num_layers=4)
+    checkpoint.save(Models(encoder=encoder, generator=tiny.generator(resolution=8)), files / "small.h5")
+    encoder = tiny.encoder()
+    encoder.weights[0].assign(np.full(encoder.weights[0].shape, np.nan))
+    checkpoint.save(Models(encoder=encoder, generator=tiny.generator()), files / "broken.h5")
+    assert compare(*(files / name for name in arguments)) == 2
+    assert message in running.error_line(capfd)
+    assert not (files / "out/encoders.md").exists()

@@ -1,0 +1,135 @@
+"""tools/evaluate.py on tiny networks: all files, all parts, going on after a stop; what is missing; one-line errors."""
+from __future__ import annotations
+
+import json
+
+import evaluating
+import numpy as np
+import pytest
+import running
+import tiny
+from PIL import Image
+
+from tf_idinvert import checkpoint, embedded
+from tf_idinvert.evaluation import bench, claims
+
+FEW = [text for name, value in evaluating.SIZES.items() for text in (f"--{name}", value)]
+
+
+@pytest.fixture
+def checkpoints(tmp_path, monkeypatch):
+    folder = evaluating.write_files(tmp_path / "checkpoints")
+    monkeypatch.setattr(embedded, "CHECKPOINTS", folder)
+    return folder
+
+
+def evaluate(monkeypatch, folder, *arguments):
+    return running.run(monkeypatch, "evaluate.py", "-o", folder, *arguments)
+
+
+def numbers(folder):
+    return json.loads((folder / "tables.json").read_text(encoding="utf-8"))
+
+
+def without_seconds(value):
+    if isinstance(value, dict):
+        return {name: without_seconds(each) for name, each in value.items() if name not in ("seconds", "tables")}
+    return value
+
+
+def test_everything_of_the_embedded_networks(checkpoints, tmp_path, monkeypatch, capfd):
+    out = tmp_path / "out"
+    assert evaluate(monkeypatch, out, *FEW) == 0
+    found = numbers(out)
+    assert list(found["parts"]) == ["table1", "table1-force", "table2", "figure3", "figures5-7", "figure9", "figure10",
+                                    "diffusion"] and not found["missing"]
+    assert [each["name"] for each in found["claims"]] == [claim.name for claim in claims.CLAIMS]
+    unmeasured = {each["name"] for each in found["claims"] if each["holds"] is None}
+    assert {"tower-1", "tower-2", "force-mse", "tsne", "w-nobn"} <= unmeasured
+    assert not {"encoder-mse", "speed", "w-bn", "weight-mse", "outside-domain", "force-edits"} & unmeasured
+    assert "portraits64-in-domain-nobn.h5 is not there" in capfd.readouterr().err
+    text, page = ((out / name).read_text(encoding="utf-8") for name in ("tables.md", "index.html"))
+    for expected in ("portraits64-in-domain-nobn.h5 is not there", "12 rendered portraits", "seed 1000", "16 px",
+                     "values in [-1, 1]", "portraits64-attributes.h5", "not comparable with FID", "other originals"):
+        assert expected in text and expected in page
+    for name in ("figure3", "figure4", "figure5", "figure6", "figure7", "figure9", "figure9-curve", "figure10",
+                 "diffusion", "edits-mse"):
+        assert Image.open(out / f"figures/{name}.png").size > (200, 200) and f"figures/{name}.png" in page
+
+    monkeypatch.setattr(bench.Bench, "_invert", None)       # whoever inverts again fails
+    (out / "tables.json").unlink()
+    assert evaluate(monkeypatch, out, *FEW) == 0
+    assert numbers(out) == found
+
+    monkeypatch.undo()
+    monkeypatch.setattr(embedded, "CHECKPOINTS", checkpoints)
+    again = tmp_path / "again"
+    assert evaluate(monkeypatch, again, *FEW, "--parts", "table1-force", "figures5-7") == 0
+    for part in "table1-force", "figures5-7":
+        assert without_seconds(numbers(again)["parts"][part]) == without_seconds(found["parts"][part])
+
+
+def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, tmp_path, monkeypatch):
+    inverted, invert, stops = [], bench.Bench._invert, True
+
+    def inverting(self, method, *rest):
+        inverted.append(method)
+        if method == "mse" and stops:
+            raise KeyboardInterrupt
+        return invert(self, method, *rest)
+
+    monkeypatch.setattr(bench.Bench, "_invert", inverting)
+    parts = "--parts", "table1-force", "figure10"
+    assert evaluate(monkeypatch, tmp_path / "out", *FEW, *parts) == 130
+    assert list(numbers(tmp_path / "out")["parts"]) == ["table1-force"]
+    assert "stopped before" in (tmp_path / "out/tables.md").read_text(encoding="utf-8")
+    assert set(inverted) == {"encoder", "force", "inversion", "mse"}
+    inverted.clear()
+    stops = False
+    assert evaluate(monkeypatch, tmp_path / "out", *FEW, *parts) == 0
+    assert set(inverted) == {"mse", "force"} and "figure10" in numbers(tmp_path / "out")["parts"]
+
+
+def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    for i in range(7):
+        pixels = np.random.default_rng(i).integers(0, 256, (20, 24, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"pictures/{i}.png")
+    (tmp_path / "pictures/broken.png").write_bytes(b"no picture")
+    monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path / "none")
+    checkpoint.save(tiny.models(), tmp_path / "mine.pkl")
+    (tmp_path / "reasons.json").write_text('{"outside-fit": "my reason"}')
+    assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--encoders", tmp_path / "mine.pkl", "--images",
+                    tmp_path / "pictures", "--features", "none", "--photographs", tmp_path / "pictures/0.png",
+                    "--reasons", tmp_path / "reasons.json", "--count", 5, "--parts", "table1-force", "figure3", "figure10") == 0
+    found = numbers(tmp_path / "out")
+    assert found["missing"] == ["figure3: nothing tells the attributes of these pictures: give --attributes"]
+    table = found["parts"]["table1-force"]["numbers"]
+    assert table["encoder"]["frechet"] is None and table["encoder"]["count"] == 5 and "floor" not in table
+    assert "photograph 0" in found["parts"]["figure10"]["numbers"]["encoder"]
+    assert all(each["reason"].endswith("my reason") == (each["holds"] is False) for each in found["claims"]
+               if each["name"] == "outside-fit")
+    assert any("broken.png" in note for note in found["about"]["notes"])
+    assert any("cropped 24x20" in note for note in found["about"]["notes"])
+
+
+def test_nothing_to_evaluate_is_one_line(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
+    assert evaluate(monkeypatch, tmp_path / "out") == 2
+    assert "holds none of portraits64-force-in-domain.h5" in running.error_line(capfd)
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_are_one_line(checkpoints, tmp_path, monkeypatch, capfd):
+    model = checkpoints / "portraits64-in-domain.h5"
+    (tmp_path / "list.json").write_text("[1]")
+    for arguments, message in (
+            (["--encoders", model, f"in-domain={model}"], "are both in-domain; say ROLE=FILE"),
+            (["--encoders", checkpoints / "portraits64-attributes.h5"], "holds no encoder"),
+            (["--attributes", model], "holds no attribute network"),
+            (["--images", tmp_path / "none"], "no such file or folder"),
+            (["--reasons", tmp_path / "list.json"], "expected a JSON object"),
+            (["--boundaries", tmp_path], "holds no boundaries"),
+            (["--inception", model], "not the weights of InceptionV3")):
+        assert evaluate(monkeypatch, tmp_path / "out", *FEW, *arguments) == 2
+        assert message in running.error_line(capfd)

@@ -1,0 +1,50 @@
+"""Floating-point operations of a function, counted from its graph: products and sums of convolutions and matrices.
+
+Everything else (normalisation, activations, Adam) is left out, as it is some percent of these networks' work.
+"""
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+
+def count(function, *arguments):
+    """Operations of one call; functions that it calls count, the bodies of loops count once.
+
+    Args:
+        function: callable of tensors, which is traced.
+        arguments: tensors or arrays of the shapes to count for; no shape may be unknown.
+    """
+    specs = [tf.TensorSpec(argument.shape, tf.float32) for argument in arguments]
+    return _of_graph(tf.function(function).get_concrete_function(*specs).graph)
+
+
+def _of_graph(graph):
+    total = sum(_of_operation(operation) for operation in graph.get_operations())
+    called = {operation.get_attr(name).name for operation in graph.get_operations()
+              for name, kind in (("f", "PartitionedCall"), ("f", "StatefulPartitionedCall"), ("body", "While"),
+                                 ("body", "StatelessWhile")) if operation.type == kind}
+    return total + sum(_of_graph(graph._get_function(name).graph) for name in called)
+
+
+def _of_operation(operation):
+    """2 for every product that is summed up."""
+    def shape(tensor):
+        return tensor.shape.as_list()
+
+    if operation.type == "MatMul":
+        rows, inner = shape(operation.inputs[0])[::-1 if operation.get_attr("transpose_a") else 1]
+        return 2 * rows * inner * shape(operation.outputs[0])[1]
+    if operation.type in ("Conv2D", "DepthwiseConv2dNative"):
+        height, width, inputs, _ = shape(operation.inputs[1])
+        channels = inputs if operation.type == "Conv2D" else 1
+        return 2 * math.prod(shape(operation.outputs[0])) * height * width * channels
+    if operation.type in ("Conv2DBackpropInput", "DepthwiseConv2dNativeBackpropInput"):    # also transposed ones
+        height, width, inputs, _ = shape(operation.inputs[1])
+        channels = inputs if operation.type == "Conv2DBackpropInput" else 1
+        return 2 * math.prod(shape(operation.inputs[2])) * height * width * channels
+    if operation.type == "Conv2DBackpropFilter":
+        height, width, inputs, _ = shape(operation.outputs[0])
+        return 2 * math.prod(shape(operation.inputs[2])) * height * width * inputs
+    return 0

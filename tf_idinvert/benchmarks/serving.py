@@ -1,0 +1,85 @@
+"""A load test of an exported model: several callers at once, calls of different sizes, every answer compared.
+
+The model runs in this process, as plain TensorFlow loads it: what TensorFlow Serving adds (network, queues, batching)
+is not in the figures.
+"""
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+POOL = 32               # rows whose answers are known; calls are made of them
+PERCENTILES = (50, 95, 99)
+
+
+def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_sizes=(1, 2, 3, 5), seed=0):
+    """Call a SavedModel from several threads.
+
+    Args:
+        folder: of the SavedModel, with its version: serving/NAME/1.
+        signature: one whose inputs are all floats: 'reconstruct', 'encode', 'synthesize' or 'sample'.
+        callers: threads.
+        calls: in all.
+        batch_sizes: rows of a call, drawn at random.
+        seed: of the inputs, and of which rows a call has.
+    Returns:
+        dict: 'calls_per_second', 'rows_per_second', 'latency_p50', 'latency_p95', 'latency_p99' and 'latency_max' in
+        seconds, 'memory_before' and 'memory_after' (resident, in bytes; NaN where the system does not tell),
+        'mixed_rows' (answers that are nearer to another row's than to their own; 0 is right), 'largest_difference'
+        (between a row's answer in a call and alone, relative to the largest value), and what was asked for.
+    Raises:
+        ValueError: a signature that the model does not have, or with other inputs.
+    """
+    model = tf.saved_model.load(str(folder))
+    if signature not in model.signatures:
+        raise ValueError(f"{folder}: has no signature {signature!r}; it has {', '.join(sorted(model.signatures))}")
+    call = model.signatures[signature]
+    rng = np.random.default_rng(seed)
+    pool = {name: _rows(name, spec, rng) for name, spec in call.structured_input_signature[1].items()}
+
+    def answer(rows):
+        results = call(**{name: tf.constant(values[rows]) for name, values in pool.items()})
+        return np.concatenate([np.reshape(value, [len(rows), -1]) for _, value in sorted(results.items())], axis=1)
+
+    known = np.concatenate([answer([row]) for row in range(POOL)])
+    plan = [rng.integers(0, POOL, rng.choice(batch_sizes)) for _ in range(calls)]
+    with concurrent.futures.ThreadPoolExecutor(callers) as threads:
+        list(threads.map(answer, [rng.integers(0, POOL, size) for size in batch_sizes] * 2 * callers))     # warm-up
+        before, start = _resident(), time.perf_counter()
+        found = list(threads.map(lambda rows: _compared(answer, rows, known), plan))
+        seconds, after = time.perf_counter() - start, _resident()
+    latencies, mixed, differences = zip(*found)
+    return {"signature": signature, "callers": callers, "calls": calls, "batch_sizes": list(batch_sizes),
+            "calls_per_second": calls / seconds, "rows_per_second": sum(map(len, plan)) / seconds,
+            **{f"latency_p{q}": float(np.percentile(latencies, q)) for q in PERCENTILES},
+            "latency_max": max(latencies), "memory_before": before, "memory_after": after,
+            "mixed_rows": sum(mixed), "largest_difference": max(differences)}
+
+
+def _rows(name, spec, rng):
+    if spec.dtype != tf.float32:
+        raise ValueError(f"the load test has no values for the input {name!r} of type {spec.dtype.name}")
+    return rng.uniform(-1, 1, [POOL, *spec.shape[1:]]).astype(np.float32)
+
+
+def _compared(answer, rows, known):
+    """(seconds, rows nearer to another's answer, largest relative difference) of one call."""
+    start = time.perf_counter()
+    found = answer(rows)
+    seconds = time.perf_counter() - start
+    distances = np.stack([np.abs(known - row).max(axis=1) for row in found])        # [rows, POOL]
+    own = distances[np.arange(len(rows)), rows]
+    return seconds, int((distances.min(axis=1) < own).sum()), float(own.max() / np.abs(known).max())
+
+
+def _resident():
+    """Bytes of memory that this process holds."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return float("nan")

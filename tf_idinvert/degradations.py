@@ -1,0 +1,166 @@
+"""What happened to a picture that is to be restored: each a differentiable map phi from pictures to what is observed.
+
+Restoration looks for a picture x of the generator with phi(x) = y, the observation (Gu et al. 2020, Image Processing
+Using Multi-Code GAN Prior, section 3.3: grey values, downsampling, a mask). All of these are linear but for a constant,
+and all but the mask and the grey values are separable: a matrix for the rows and the same one for the columns, which
+runs on any device and has exact gradients. Images are float32 [N, R, R, 3], RGB, in [-1, 1].
+"""
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+LUMA = (0.299, 0.587, 0.114)        # of R, G, B in grey: ITU-R BT.601, as the published code
+FACTORS = (2, 16)                   # of downsampling, lowest and highest
+CUBIC = -0.5                        # the cubic kernel's parameter: Keys 1981, and Pillow
+
+
+class DegradationError(ValueError):
+    """A degradation that cannot be; one line."""
+
+
+class Identity:
+    """Nothing happened: the observation is the picture. Also what the other degradations share.
+
+    Call it with images -> observation.
+    """
+
+    def __call__(self, images):
+        return images
+
+    def plain(self, observed):
+        """The picture [N, R, R, 3] that one has without any network; the search starts at its code."""
+        return observed
+
+    def composite(self, restored, observed):
+        """The restored picture with what is known of it put in place; None where nothing is known exactly."""
+        return None
+
+
+class Luminance(Identity):
+    """Colour was lost: images -> grey, three equal channels."""
+
+    def __call__(self, images):
+        if images.shape[-1] != 3:
+            raise DegradationError(f"luminance: expected pictures of 3 channels; got {images.shape[-1]}")
+        grey = tf.reduce_sum(images * tf.constant(LUMA, images.dtype), axis=-1, keepdims=True)
+        return tf.repeat(grey, 3, axis=-1)
+
+    def composite(self, restored, observed):
+        """The grey values are the observed ones, the differences between the colours those restored."""
+        return restored + (observed - self(restored))
+
+
+class Separable(Identity):
+    """Rows and columns are weighted sums of others: images [N, R, R, C] -> [N, r, r, C], M x M^T in each channel.
+
+    Args:
+        matrix: M, [r, R].
+    """
+
+    def __init__(self, matrix):
+        self.matrix = np.asarray(matrix, "float64")
+
+    def __call__(self, images):
+        return _separable(self.matrix, images)
+
+
+class Blur(Separable):
+    """A Gaussian blur; at the border, its part inside the picture counts.
+
+    The denoising task compares pictures after it: what is finer than it is noise, and comes from the generator.
+
+    Args:
+        resolution: R, side of the pictures in pixels.
+        sigma: standard deviation in pixels, >= 0; 0: none.
+    """
+
+    def __init__(self, resolution, sigma):
+        if not 0 <= sigma < np.inf:
+            raise DegradationError(f"blur: expected a standard deviation of 0 or more; got {sigma}")
+        distance = np.arange(resolution)[:, None] - np.arange(resolution)[None]
+        weights = np.exp(-np.square(distance / sigma) / 2) if sigma else np.eye(resolution)
+        super().__init__(weights / weights.sum(axis=1, keepdims=True))
+
+
+class Downsampling(Separable):
+    """Antialiased downsampling: the bicubic kernel, as wide as the factor asks; equals Pillow's.
+
+    Args:
+        resolution: R, side of the pictures in pixels.
+        factor: a whole number from 2 to 16 that divides R.
+    """
+
+    def __init__(self, resolution, factor):
+        if not FACTORS[0] <= factor <= FACTORS[1] or resolution % factor:
+            raise DegradationError(f"downsampling: expected a factor from {FACTORS[0]} to {FACTORS[1]} that divides "
+                                   f"{resolution}; got {factor}")
+        super().__init__(bicubic_matrix(resolution, resolution // factor))
+        self.enlarge = bicubic_matrix(resolution // factor, resolution)
+        self.inverse = np.linalg.pinv(self.matrix)
+
+    def plain(self, observed):
+        """Bicubic enlargement."""
+        return _separable(self.enlarge, observed)
+
+    def composite(self, restored, observed):
+        """The picture nearest to the restored one that is `observed` when downsampled."""
+        return restored + _separable(self.inverse, observed - self(restored))
+
+
+class Mask(Identity):
+    """A part is missing: what is outside the mask counts as -1, as in semantic diffusion.
+
+    Args:
+        known: [R, R], 1 where the picture is known, 0 where it is missing; both must occur.
+    """
+
+    def __init__(self, known):
+        known = np.asarray(known, "float32")
+        if known.ndim != 2 or not np.isin(known, (0, 1)).all():
+            raise DegradationError(f"mask: expected zeros and ones [R, R]; got shape {list(known.shape)}, values "
+                                   f"from {known.min():g} to {known.max():g}")
+        if known.min() == known.max():
+            raise DegradationError(f"mask: {'nothing' if known.max() else 'everything'} is missing; expected a part")
+        self.known = known[None, :, :, None]
+
+    def __call__(self, images):
+        return (images + 1.0) * self.known - 1.0
+
+    def plain(self, observed):
+        """The missing part in the mean colour of the known one."""
+        mean = tf.reduce_sum((observed + 1.0) * self.known, axis=(1, 2), keepdims=True) / self.known.sum() - 1.0
+        return self.composite(mean, observed)
+
+    def composite(self, restored, observed):
+        """The known pixels as they are, the missing ones restored."""
+        return observed * self.known + restored * (1.0 - self.known)
+
+
+def add_noise(images, deviation, seed, first=0):
+    """Pictures with Gaussian noise, clipped to [-1, 1] as any file would hold them.
+
+    Args:
+        images: float32 [N, R, R, C] in [-1, 1].
+        deviation: standard deviation of the noise, on that scale.
+        seed, first: whole numbers; the noise of image i depends on `seed` and `first` + i only.
+    """
+    noise = [np.random.default_rng([seed, first + i]).standard_normal(images.shape[1:]) for i in range(len(images))]
+    return np.clip(images + deviation * np.stack(noise), -1, 1).astype("float32")
+
+
+def bicubic_matrix(inputs, outputs):
+    """Weights [outputs, inputs] of bicubic resampling, antialiased where it makes smaller; rows sum to 1."""
+    scale = inputs / outputs
+    centres = (np.arange(outputs) + 0.5) * scale
+    x = np.abs((np.arange(inputs) + 0.5)[None] - centres[:, None]) / max(scale, 1.0)
+    near = ((CUBIC + 2) * x - (CUBIC + 3)) * x ** 2 + 1
+    far = ((x - 5) * x + 8) * x * CUBIC - 4 * CUBIC
+    weights = np.where(x < 1, near, np.where(x < 2, far, 0))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _separable(matrix, images):
+    images = tf.convert_to_tensor(images)
+    matrix = tf.constant(matrix, images.dtype)
+    return tf.einsum("jw,niwc->nijc", matrix, tf.einsum("ih,nhwc->niwc", matrix, images))

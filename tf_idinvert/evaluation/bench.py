@@ -1,0 +1,240 @@
+"""The methods, and the inversions of the same held-out pictures by each of them, each made once and kept.
+
+Sources: Zhu et al. 2020 (In-Domain GAN Inversion), table 1; Leng et al. 2021 (Force-in-domain GAN inversion), table 1.
+The optimisation by mean squared error stands for Image2StyleGAN (Abdal et al. 2019): it starts at the mean of W, leaves
+every layer free and sees pixels only.
+"""
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import images, inverting, metrics
+from tf_idinvert.evaluation.originals import Originals
+from tf_idinvert.evaluation.store import Store
+from tf_idinvert.inversion import Inversion, InversionOptions
+
+VERSION = 1                 # of what entries mean; a change makes older ones count no more
+BATCH = 50                  # pictures that an encoder or a generator is given at a time
+MEAN_CODES = 1000           # codes that W's mean and deviation are taken of
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """How codes are found: by the encoder of a role alone, or by an optimisation."""
+
+    label: str
+    role: str                               # whose networks; '' the first there is
+    domain_weight: float | None = None      # None: no optimisation in the domain
+    pixels_only: bool = False               # optimisation by mean squared error
+
+
+METHODS = {
+    "traditional": Method("Traditional encoder", "traditional"),
+    "mse": Method("MSE-based optimisation", "", pixels_only=True),
+    "encoder": Method("Domain-guided encoder", "in-domain"),
+    "inversion": Method("In-domain inversion", "in-domain", domain_weight=2.0),
+    "nobn": Method("In-domain encoder without BN", "in-domain-nobn"),
+    "force": Method("Force-in-domain encoder", "force-in-domain"),
+    "lambda0": Method("In-domain inversion, λ_dom 0", "in-domain", domain_weight=0.0),
+    "lambda40": Method("In-domain inversion, λ_dom 40", "in-domain", domain_weight=40.0),
+}
+ROLES = ("in-domain", "force-in-domain", "in-domain-nobn", "traditional")      # the first there is draws for 'mse'
+
+
+class Missing(ValueError):
+    """What a row needs is not there; one line that says what."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """An encoder and the generator it was trained for, from the file `name` with this SHA-256."""
+
+    name: str
+    sha256: str
+    encoder: object
+    generator: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How many pictures, and how many steps."""
+
+    count: int              # held-out pictures
+    optimised: int          # the first of them, for methods that optimise
+    steps: int              # of in-domain inversion; 100 in the paper's code
+    mse_steps: int          # of the optimisation by mean squared error
+    ablated: int            # pictures for other weights of the domain term
+    diffused: int           # pairs for semantic diffusion
+    codes: int              # of W, for the comparison of distributions
+    projected: int          # of these, for t-SNE
+    inversion_batch: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Inverted:
+    """Codes float32 [N, L, D], pictures uint8 [N, R, R, 3], mean squared errors [N], seconds per picture."""
+
+    codes: np.ndarray
+    pictures: np.ndarray
+    mse: np.ndarray
+    seconds: float | None
+
+    def first(self, count):
+        return Inverted(self.codes[:count], self.pictures[:count], self.mse[:count], self.seconds)
+
+
+@dataclasses.dataclass
+class Bench:
+    """What is evaluated, and on what.
+
+    Attributes:
+        store: Store.
+        originals: Originals that every method is given.
+        others: Originals, as many others, for the floor of distances; None: there are none.
+        networks: {role: Networks}, at least one.
+        missing: {role: why it is not there}.
+        features: F, see `Inversion`, or None; `features_key` tells it from others, `feature_weight` is lambda_vgg.
+        judge: `measures.Judge`, or None.
+        boundaries: {name: Boundary}.
+        sizes: Sizes.
+        seed: of everything that is drawn at random.
+        progress: function (total, what) -> context manager with `update`.
+    """
+
+    store: Store
+    originals: Originals
+    others: Originals | None
+    networks: dict
+    missing: dict
+    features: callable
+    features_key: str
+    feature_weight: float
+    judge: object
+    boundaries: dict
+    sizes: Sizes
+    seed: int
+    progress: callable
+
+    def __post_init__(self):
+        self._inversions, self._functions, self._mapped = {}, {}, {}
+
+    # --------------------------------------------------------------------------------------------- networks
+
+    def of(self, role):
+        """Networks of a role ('': the first there is); Missing where they are not there."""
+        role = role or next(each for each in ROLES if each in self.networks)
+        if role not in self.networks:
+            raise Missing(self.missing.get(role, f"no {role} encoder was given"))
+        return self.networks[role]
+
+    def generator(self, method):
+        return self.of(METHODS[method].role).generator
+
+    def draw(self, generator, codes):
+        """Pictures float32 [N, R, R, 3] of codes, batch by batch; a generator of batches."""
+        synthesize = self._traced(generator.synthesis, [None, generator.num_layers, generator.dlatent_size])
+        for start in range(0, len(codes), BATCH):
+            yield synthesize(tf.constant(np.asarray(codes[start:start + BATCH], np.float32))).numpy()
+
+    def encode(self, networks, pictures):
+        """Codes float32 [n, L, D] of pictures float32 [n, R, R, 3] by the encoder."""
+        return self._traced(networks.encoder, [None, *self.originals.pictures.shape[1:]])(tf.constant(pictures)).numpy()
+
+    def _traced(self, network, shape):
+        """The network as a function of one input of this shape, traced once."""
+        if id(network) not in self._functions:
+            self._functions[id(network)] = tf.function(lambda x: network(x), input_signature=[
+                tf.TensorSpec(shape, tf.float32)])
+        return self._functions[id(network)]
+
+    def mapped(self, generator, count=MEAN_CODES):
+        """Codes of random z, float32 [count, L, D]; code number i is always the same."""
+        known = self._mapped.get(id(generator))
+        if known is None or len(known) < count:
+            known = self._mapped[id(generator)] = inverting.random_codes(generator, self.seed, 0, count)
+        return known[:count]
+
+    def strangeness(self, generator, codes):
+        """How far codes are from the mean of W, in its standard deviations: root mean square, [N]; 1 within W."""
+        mapped = self.mapped(generator)
+        deviation = mapped.std(axis=0, ddof=1)
+        apart = (np.asarray(codes) - mapped.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+        return np.sqrt(np.square(apart).mean(axis=(1, 2)))
+
+    # --------------------------------------------------------------------------------------------- inversions
+
+    def size(self, method):
+        """How many of the originals a method inverts."""
+        if method in ("lambda0", "lambda40"):
+            return self.sizes.ablated
+        optimises = METHODS[method].pixels_only or METHODS[method].domain_weight is not None
+        return self.sizes.optimised if optimises else self.sizes.count
+
+    def inverted(self, method, count=None):
+        """The first `count` originals, inverted by a method; None: as many as it inverts. Missing if it cannot be."""
+        pictures = self.originals.pictures[:self.size(method)]
+        return self.invert(method, pictures, self.originals.key).first(count or len(pictures))
+
+    def invert(self, method, pictures, key):
+        """Invert pictures by a method.
+
+        Args:
+            method: a name of METHODS.
+            pictures: uint8 [N, R, R, 3].
+            key: what they follow from, for the store.
+        Returns:
+            Inverted.
+        """
+        how, networks = METHODS[method], self.of(METHODS[method].role)
+        optimises = how.pixels_only or how.domain_weight is not None
+        options = dataclasses.asdict(self._options(how)) if optimises else None
+        features = self.features_key if optimises and not how.pixels_only else None
+        shape = [networks.generator.num_layers, networks.generator.dlatent_size]
+
+        def fill(entry):
+            codes = entry.create("codes", [len(pictures), *shape])
+            drawn, mse = entry.create("pictures", pictures.shape, np.uint8), entry.create("mse", [len(pictures)])
+            batch, seconds = self.sizes.inversion_batch if optimises else BATCH, []
+            with self.progress(len(pictures), how.label) as bar:
+                for start in range(0, len(pictures), batch):
+                    rows, began = slice(start, start + batch), time.perf_counter()
+                    originals = images.to_float(np.asarray(pictures[rows]))
+                    codes[rows], found = self._invert(method, networks, originals)
+                    seconds.append((time.perf_counter() - began) / len(found))
+                    mse[rows] = metrics.mse(found.clip(-1, 1), originals)
+                    drawn[rows] = images.to_uint8(found)
+                    bar.update(len(found))
+            # the first batch waits for the program to be traced, the last one may be padded
+            usual = seconds[1:-1] or seconds[1:]
+            return {"seconds": float(np.mean(usual)) if usual else None}
+
+        entry = self.store.entry(method, [VERSION, method, networks.sha256, options, features, len(pictures), self.seed,
+                                          key], fill)
+        return Inverted(entry.array("codes"), entry.array("pictures"), np.array(entry.array("mse")),
+                        entry.numbers["seconds"])
+
+    def _options(self, how):
+        return InversionOptions(
+            steps=self.sizes.mse_steps if how.pixels_only else self.sizes.steps,
+            feature_weight=0.0 if how.pixels_only or self.features is None else self.feature_weight,
+            domain_weight=how.domain_weight or 0.0, batch_size=self.sizes.inversion_batch)
+
+    def _invert(self, method, networks, originals):
+        """(codes, pictures) of a batch, float32 in [-1, 1]."""
+        how, generator = METHODS[method], networks.generator
+        if not how.pixels_only and how.domain_weight is None:
+            codes = self.encode(networks, originals)
+            return codes, next(self.draw(generator, codes))
+        if method not in self._inversions:
+            self._inversions[method] = Inversion(
+                synthesis=generator.synthesis, encoder=None if how.pixels_only else networks.encoder,
+                features=self.features, options=self._options(how))
+        start = None
+        if how.pixels_only:
+            start = np.repeat(self.mapped(generator).mean(axis=0, keepdims=True), len(originals), axis=0)
+        result = self._inversions[method](originals, start=start)
+        return result.codes, result.images

@@ -1,0 +1,202 @@
+"""Table 2 of In-Domain GAN Inversion, interpolations and manipulations of inverted codes; and how well edits go.
+
+The papers show edits as pictures; here the attribute network also says how much the wanted attribute changed, and how
+much all others did, which they should not. Sources: Zhu et al. 2020, section 3.4; Leng et al. 2021, "Real Image
+Editing".
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from tf_idinvert import editing, images
+from tf_idinvert.evaluation import measures
+from tf_idinvert.evaluation.bench import METHODS, VERSION, Missing
+from tf_idinvert.evaluation.part import Part
+from tf_idinvert.evaluation.store import array_digest
+from tf_idinvert.evaluation.tables import Table
+
+COMPARED = ("mse", "inversion", "encoder", "force")
+STEPS = 7                   # of an interpolation, both ends included, which are not measured
+REACH = 2.0                 # distance of a manipulation, in deviations of W along the normal
+
+
+def table(bench):
+    """Distances of edited pictures from real ones, for codes of each method; and the quality of the manipulations."""
+    reference = measures.measure(bench.originals.pictures, bench.judge, bench.seed)
+    count, numbers, arrays = bench.sizes.optimised, {}, {}
+    rows, quality_rows = [], []
+    for method in COMPARED:
+        label = METHODS[method].label
+        try:
+            inverted = bench.inverted(method, count)
+        except Missing as error:
+            rows.append([label, str(error)] + [None] * 5)
+            quality_rows.append([label, str(error)] + [None] * 3)
+            continue
+        numbers[method], quality = _measured(bench, method, inverted, reference)
+        between, moved = (numbers[method][name] or {} for name in ("interpolation", "manipulation"))
+        rows.append([label, count, *(each.get(name) for each in (between, moved) for name in ("frechet", "swd")),
+                     numbers[method]["evenness"]])
+        quality_rows += [[label, name, each["wanted"], each["unwanted"], each["quality"]]
+                         for name, each in quality.items()]
+        arrays[method] = shown(bench, method, inverted)
+    name = bench.judge.distance if bench.judge else "FD"
+    tables = [Table("Table 2: interpolation and manipulation", _about(bench), [
+        "codes of", "pictures", f"{name}, interpolation", "SWD x 1000, interpolation", f"{name}, manipulation",
+        "SWD x 1000, manipulation", "unevenness of interpolation"], rows)]
+    if quality_rows:
+        tables.append(Table("Manipulations: what was wanted, and what else changed", ABOUT_QUALITY, [
+            "codes of", "attribute", "wanted change", "unwanted change", "quality"], quality_rows))
+    return Part(numbers, tables, arrays)
+
+
+ABOUT_QUALITY = (
+    f"Codes moved by {REACH:g} deviations of W along the boundary's normal, half of the pictures each way. Changes as "
+    "the attribute network sees them, against the reconstruction, in deviations of the originals; wanted: of the "
+    "attribute in the wanted sense; unwanted: mean absolute change of all others; quality: their difference.")
+
+
+def _about(bench):
+    judge = f"{bench.judge.distance}: {bench.judge.about}" if bench.judge else "FD: no feature network was given"
+    return (f"Codes of the first {bench.sizes.optimised} of {bench.originals.about}, against all "
+            f"{len(bench.originals.pictures)} originals; 8 bits. Interpolation: between each picture and the next, "
+            f"{STEPS - 2} pictures on the way. Manipulation: each attribute that has a boundary, {REACH:g} deviations "
+            f"of W along its normal, half of the pictures each way. {judge}. SWD: Karras et al. 2018, mean over the "
+            "pyramid. Unevenness: the largest step of an interpolation over its mean step, in the judge's embedding; 1 is "
+            "even.")
+
+
+def _measured(bench, method, inverted, reference):
+    """(numbers of a method, {attribute: quality})"""
+    between = interpolated(bench, method, inverted.codes)
+    found = {"interpolation": _distances(bench, reference, between), "evenness": unevenness(bench, between),
+             "manipulation": None, "quality": None}
+    if not bench.boundaries:
+        return found, {}
+    moved = manipulated(bench, method, inverted.codes)
+    found["manipulation"] = _distances(bench, reference, moved)
+    quality = edit_quality(bench, inverted.pictures, moved)
+    found["quality"] = quality
+    return found, quality or {}
+
+
+def _distances(bench, reference, pictures):
+    return measures.compare(reference, measures.measure(pictures, bench.judge, bench.seed))
+
+
+# ------------------------------------------------------------------------------------------------- edits
+
+def interpolated(bench, method, codes):
+    """Pictures uint8 [N * (STEPS - 2), R, R, 3] on the way from each picture to the next."""
+    def between():
+        for i in range(len(codes)):
+            ends = codes[i][None], codes[(i + 1) % len(codes)][None]
+            yield editing.interpolate(*ends, STEPS)[0, 1:-1]
+    return _drawn(bench, method, "interpolated", codes, len(codes) * (STEPS - 2), between())
+
+
+def manipulated(bench, method, codes):
+    """Pictures uint8 [N * A, R, R, 3]: all of the first attribute, then all of the second, ...; see `sense`."""
+    def moved():
+        for name in bench.boundaries:
+            normal, layers, reach = direction(bench, method, name)
+            for i in range(len(codes)):
+                yield editing.manipulate(codes[i][None], normal, [sense(i) * reach], layers)[0]
+    return _drawn(bench, method, "manipulated", codes, len(codes) * len(bench.boundaries), moved())
+
+
+def sense(i):
+    """Which way picture number i is moved: every second one up."""
+    return 1 if i % 2 == 0 else -1
+
+
+def direction(bench, method, name):
+    """(normal [1, L, D], layers, distance of REACH deviations of W along it) for the generator of a method."""
+    generator = bench.generator(method)
+    boundary = bench.boundaries[name].for_network(generator.num_layers, generator.dlatent_size)
+    along = np.einsum("nld,ld->nl", bench.mapped(generator), boundary.normal[0])
+    layers = list(range(generator.num_layers)) if boundary.layers is None else list(boundary.layers)
+    return boundary.normal, boundary.layers, REACH * float(along.std(axis=0, ddof=1)[layers].mean())
+
+
+def _drawn(bench, method, what, codes, count, edited):
+    """Draw edited codes, given as an iterable of [k, L, D], a batch at a time, and keep the pictures."""
+    generator = bench.generator(method)
+    normals = {name: [boundary.normal.tolist(), boundary.layers] for name, boundary in bench.boundaries.items()}
+    key = [VERSION, bench.of(METHODS[method].role).sha256, REACH, STEPS, array_digest(codes), normals, bench.seed]
+
+    def fill(entry):
+        pictures, at, waiting = entry.create("pictures", [count, *_picture_shape(bench)], np.uint8), 0, []
+        with bench.progress(count, f"{METHODS[method].label}, {what}") as bar:
+            for each in edited:
+                waiting.append(each)
+                if sum(map(len, waiting)) >= 50 or at + sum(map(len, waiting)) == count:
+                    for drawn in bench.draw(generator, np.concatenate(waiting)):
+                        pictures[at:at + len(drawn)] = images.to_uint8(drawn)
+                        at += len(drawn)
+                        bar.update(len(drawn))
+                    waiting = []
+        return {}
+
+    return bench.store.entry(f"{what}-{method}", key, fill).array("pictures")
+
+
+def _picture_shape(bench):
+    return bench.originals.pictures.shape[1:]
+
+
+# ------------------------------------------------------------------------------------------------- quality
+
+def unevenness(bench, pictures):
+    """[mean, low, high] over interpolations: the largest step over the mean step, of the judge's embedding."""
+    if bench.judge is None:
+        return None
+    embedded = np.concatenate([np.asarray(bench.judge.embed(batch)) for batch in measures.batches(pictures)])
+    steps = np.linalg.norm(np.diff(embedded.reshape(-1, STEPS - 2, embedded.shape[1]), axis=1), axis=2)
+    moving = steps[steps.mean(axis=1) > 0]
+    return measures.mean(moving.max(axis=1) / moving.mean(axis=1)) if len(moving) else None
+
+
+def edit_quality(bench, reconstructions, moved):
+    """{attribute: {'wanted', 'unwanted', 'quality'}}, each [mean, low, high], as ABOUT_QUALITY says.
+
+    Args:
+        reconstructions: uint8 [N, R, R, 3].
+        moved: uint8 [N * A, R, R, 3], as `manipulated` gives them.
+    Returns:
+        None where no network scores attributes; attributes that it does not know are left out.
+    """
+    if bench.judge is None or bench.judge.score is None:
+        return None
+    scale = {name: values.std() or 1.0 for name, values in bench.judge.attributes(bench.originals.pictures).items()}
+    before, after = bench.judge.attributes(reconstructions), bench.judge.attributes(moved)
+    senses = np.array([sense(i) for i in range(len(reconstructions))])
+    found = {}
+    for at, name in enumerate(bench.boundaries):
+        if name not in before:
+            continue
+        rows = slice(at * len(senses), (at + 1) * len(senses))
+        changes = {each: (after[each][rows] - before[each]) / scale[each] for each in before}
+        wanted = senses * changes.pop(name)
+        unwanted = np.mean([np.abs(each) for each in changes.values()], axis=0) if changes else np.zeros(len(senses))
+        found[name] = {"wanted": measures.mean(wanted), "unwanted": measures.mean(unwanted),
+                       "quality": measures.mean(wanted - unwanted)}
+    return found
+
+
+def mean_quality(quality):
+    """Means over the attributes of 'wanted', 'unwanted' and 'quality', as plain numbers; None where there are none."""
+    if not quality:
+        return None
+    return {part: float(np.mean([each[part][0] for each in quality.values()])) for part in next(iter(quality.values()))}
+
+
+def shown(bench, method, inverted, count=4):
+    """Pictures uint8 [count, 1 + A, R, R, 3]: reconstruction, and each attribute raised by REACH deviations."""
+    sheet = np.empty([min(count, len(inverted.codes)), 1 + len(bench.boundaries), *_picture_shape(bench)], np.uint8)
+    sheet[:, 0] = inverted.pictures[:len(sheet)]
+    for at, name in enumerate(bench.boundaries, start=1):
+        normal, layers, reach = direction(bench, method, name)
+        codes = editing.manipulate(inverted.codes[:len(sheet)], normal, [reach], layers)[:, 0]
+        sheet[:, at] = images.to_uint8(next(bench.draw(bench.generator(method), codes)))
+    return sheet

@@ -1,0 +1,185 @@
+"""Distances between sets of pictures or codes, each number with its 95 % interval.
+
+Intervals of Fréchet distances are by the jackknife over ten groups (Efron and Tibshirani 1993, An introduction to the
+bootstrap, chapter 11), which needs the moments of the groups only, not the vectors. Vectors are shared out one by one,
+so that two sets whose vectors belong together in pairs (a picture and its reconstruction) lose both of a pair at once.
+"""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from scipy.special import stdtrit
+
+from tf_idinvert import images, metrics, sliced_wasserstein
+from tf_idinvert.moments import Parts
+
+GROUPS, BATCH = 10, 50
+Z95 = 1.959964              # of the normal distribution
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """A network that looks at pictures.
+
+    Attributes:
+        distance: what a Fréchet distance of its embedding is called: 'FD', or 'FID' if it is Inception.
+        about: one line: which network, what of it.
+        embed: function, float32 [n, R, R, 3] in [-1, 1] -> [n, K].
+        score: function, the same -> {name: [n]}; None where it knows no attributes.
+        binary: names of attributes that are probabilities.
+        key: SHA-256 of the files it is made of.
+    """
+
+    distance: str
+    about: str
+    embed: callable
+    score: callable = None
+    binary: tuple = ()
+    key: str = ""
+
+    def attributes(self, pictures):
+        """{name: float64 [N]} of pictures uint8 [N, R, R, 3], batch by batch."""
+        parts = [{name: np.asarray(values) for name, values in self.score(batch).items()}
+                 for batch in batches(pictures)]
+        return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in parts[0]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What is kept of a set of pictures: how many, projections of patches, moments of embeddings (None: no judge)."""
+
+    count: int
+    projections: dict
+    embedding: Parts | None
+
+
+class InBatches:
+    """Pictures uint8 [N, R, R, 3] as `sliced_wasserstein.project` wants them; may be run through again."""
+
+    def __init__(self, pictures):
+        self.pictures = pictures
+
+    def __iter__(self):
+        for start in range(0, len(self.pictures), BATCH):
+            yield np.asarray(self.pictures[start:start + BATCH])
+
+
+def batches(pictures):
+    """Pictures uint8 [N, R, R, 3] as float32 in [-1, 1], some at a time."""
+    for batch in InBatches(pictures):
+        yield images.to_float(batch)
+
+
+def measure(pictures, judge, seed):
+    """Measure a set, to be compared with others of the same seed.
+
+    Args:
+        pictures: uint8 [N, R, R, 3].
+        judge: Judge, or None.
+        seed: of the patches.
+    Returns:
+        Measured.
+    """
+    embedding = None
+    if judge is not None:
+        embedding = Parts(GROUPS)
+        for batch in batches(pictures):
+            embedding.add(np.asarray(judge.embed(batch)))
+    return Measured(len(pictures), sliced_wasserstein.project(InBatches(pictures), seed), embedding)
+
+
+def compare(reference, other):
+    """Distances between two measured sets.
+
+    Returns:
+        dict: 'frechet' [value, low, high] and 'extrapolated', the Fréchet distance that infinitely many pictures would
+        have (None: too few to tell, or no judge); 'swd', 1000 times the sliced Wasserstein distance, the mean over the
+        pyramid's levels; 'swd_levels' {side: value}.
+    """
+    levels = {side: 1000 * value
+              for side, value in sliced_wasserstein.distances(reference.projections, other.projections).items()}
+    found = {"frechet": None, "extrapolated": None, "swd": float(np.mean(list(levels.values()))), "swd_levels": levels}
+    if reference.embedding is not None:
+        found["frechet"] = frechet(reference.embedding, other.embedding)
+        found["extrapolated"] = extrapolated(reference.embedding, other.embedding)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- Fréchet distances
+
+def frechet(first, second):
+    """[Fréchet distance, low, high] of two `Parts` of GROUPS."""
+    value = metrics.frechet_distance(first.merged(), second.merged())
+    low, high = jackknife_interval(value, [metrics.frechet_distance(a, b) for a, b in _without_one(first, second)])
+    return [value, low, high]
+
+
+def extrapolated(first, second):
+    """`metrics.extrapolated_frechet_distance` from whole sets and halves; None where a half is too small for it."""
+    halves = []
+    for parts in first, second:
+        half = Parts(2)
+        half.parts = [parts.merged(0, GROUPS // 2), parts.merged(GROUPS // 2)]
+        halves.append(half)
+    value = metrics.extrapolated_frechet_distance(*halves)
+    return None if math.isnan(value) else value
+
+
+def frechet_of_codes(codes, reference):
+    """Fréchet distance in W: that of the codes [N, L, D] and [M, L, D] of one layer, averaged over the layers.
+
+    Returns:
+        [value, low, high].
+    """
+    layers = []
+    for layer in range(codes.shape[1]):
+        parts = Parts(GROUPS), Parts(GROUPS)
+        for each, values in zip(parts, (codes, reference)):
+            each.add(values[:, layer])
+        layers.append([metrics.frechet_distance(*(each.merged() for each in parts)),
+                       *(metrics.frechet_distance(a, b) for a, b in _without_one(*parts))])
+    value, *left_out = np.mean(layers, axis=0)
+    return [float(value), *jackknife_interval(value, left_out)]
+
+
+def _without_one(first, second):
+    """Pairs of moments of two `Parts`, each without one of the groups; none where too few vectors would be left."""
+    for left_out in range(GROUPS):
+        moments = []
+        for parts in first, second:
+            rest = parts.merged(0, left_out)
+            rest.merge(parts.merged(left_out + 1))
+            moments.append(rest)
+        if min(each.count for each in moments) >= 2 and first.parts[left_out].count:
+            yield moments
+
+
+def jackknife_interval(value, left_out):
+    """(low, high), 95 %, of a value and those it has without one of the groups each; (None, None) with under three."""
+    count = len(left_out)
+    if count < 3:
+        return None, None
+    deviation = math.sqrt((count - 1) / count * np.square(np.asarray(left_out) - np.mean(left_out)).sum())
+    reach = float(stdtrit(count - 1, 0.975)) * deviation
+    return max(float(value) - reach, 0.0), float(value) + reach
+
+
+# ------------------------------------------------------------------------------------------------- means and shares
+
+def mean(values):
+    """[mean, low, high]: the interval that Student's t gives."""
+    values = np.asarray(values, np.float64)
+    if len(values) < 3:
+        return [float(values.mean()), None, None]
+    reach = float(stdtrit(len(values) - 1, 0.975)) * values.std(ddof=1) / math.sqrt(len(values))
+    return [float(values.mean()), float(values.mean() - reach), float(values.mean() + reach)]
+
+
+def share(flags):
+    """[share, low, high] of True: Wilson's interval (1927), which none or all do not collapse."""
+    count, part = len(flags), float(np.mean(flags))
+    middle = (part + Z95 ** 2 / (2 * count)) / (1 + Z95 ** 2 / count)
+    reach = Z95 / (1 + Z95 ** 2 / count) * math.sqrt(part * (1 - part) / count + Z95 ** 2 / (4 * count ** 2))
+    return [part, max(middle - reach, 0.0), min(middle + reach, 1.0)]

@@ -1,0 +1,112 @@
+"""The pictures that every method is given, held out from all training: rendered portraits, or a user's files.
+
+They are kept in 8 bits at the network's resolution, on the disk.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tf_idinvert import images, rendering
+from tf_idinvert.evaluation.store import file_digest
+
+
+@dataclasses.dataclass(frozen=True)
+class Originals:
+    """Pictures and what is known of them.
+
+    Attributes:
+        pictures: uint8 [N, R, R, 3], on the disk.
+        attributes: {name: float32 [N]}, known exactly; None where nothing is known.
+        key: what the pictures follow from, for `Store`.
+        about: one line for the tables: source, count, seed, resizing.
+        notes: what happened to single pictures; one line each.
+    """
+
+    pictures: np.ndarray
+    attributes: dict | None
+    key: list
+    about: str
+    notes: tuple = ()
+
+
+def rendered(store, count, seed, resolution, progress):
+    """Portraits that no network was trained on: `rendering.chunks` of a seed that no training has.
+
+    Args:
+        store: Store.
+        count, seed, resolution: as in `rendering.chunks`.
+        progress: function (total, what) -> context manager with `update(count)`, such as `cli.progress`.
+    Returns:
+        Originals.
+    """
+    key = ["rendered", count, seed, resolution]
+
+    def fill(entry):
+        pictures, at, rows = entry.create("pictures", [count, resolution, resolution, 3], np.uint8), 0, []
+        with progress(count, f"rendering, seed {seed}") as bar:
+            for drawn, attributes in rendering.chunks(count, seed, resolution):
+                pictures[at:at + len(drawn)] = drawn
+                at += len(drawn)
+                rows.append(attributes)
+                bar.update(len(drawn))
+        for name in rows[0]:
+            entry.create(f"attribute-{name}", [count])[:] = np.concatenate([row[name] for row in rows])
+        return {}
+
+    entry = store.entry("portraits", key, fill)
+    attributes = {name.partition("-")[2]: np.array(values) for name, values in entry.arrays().items()
+                  if name.startswith("attribute-")}
+    return Originals(entry.array("pictures"), attributes, key,
+                     f"{count} rendered portraits that no network was trained on (seed {seed}), drawn at {resolution} "
+                     "px, not resized")
+
+
+def read(store, listing, resolution, progress):
+    """Pictures of a user.
+
+    Args:
+        store, progress: as in `rendered`.
+        listing: list of (name, path), as `images.listing` gives it.
+        resolution: side R; other pictures are cropped to their centre and resized (Lanczos).
+    Returns:
+        Originals; a picture that cannot be read is left out, with a note.
+    Raises:
+        ValueError: none can be read.
+    """
+    found, notes = _digests(listing)
+    key = ["read", resolution, [digest for _, _, digest in found]]
+
+    def fill(entry):
+        pictures, kept, said = entry.create("pictures", [len(found), resolution, resolution, 3], np.uint8), 0, []
+        with progress(len(found), "reading") as bar:
+            for name, path, _ in found:
+                try:
+                    pictures[kept], note = images.fit(images.read(path), resolution)
+                    kept += 1
+                except images.ImageError as error:
+                    note = f"left out: {error}"
+                if note:
+                    said.append(f"{name}: {note}")
+                bar.update(1)
+        return {"kept": kept, "notes": said}
+
+    entry = store.entry("pictures", key, fill)
+    kept = entry.numbers["kept"]
+    if not kept:
+        raise ValueError(f"no picture could be read; {(notes + entry.numbers['notes'] + ['none was given'])[0]}")
+    return Originals(entry.array("pictures")[:kept], None, key, f"{kept} pictures, cropped to their central square and "
+                     f"resized to {resolution} px (Lanczos) where they were of another size",
+                     (*notes, *entry.numbers["notes"]))
+
+
+def _digests(listing):
+    """([(name, path, SHA-256)] of the files that can be read, notes about the others)"""
+    found, notes = [], []
+    for name, path in listing:
+        try:
+            found.append((name, path, file_digest(path)))
+        except OSError as error:
+            notes.append(f"left out: {path}: {error.strerror or error}")
+    return found, notes

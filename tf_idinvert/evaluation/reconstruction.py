@@ -1,0 +1,103 @@
+"""Both papers' Table 1: how near reconstructions come to the originals, and how long they take.
+
+Sources: Zhu et al. 2020, section 3.3; Leng et al. 2021, "High quality of image reconstruction".
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from tf_idinvert.evaluation import measures
+from tf_idinvert.evaluation.bench import METHODS, Missing
+from tf_idinvert.evaluation.part import Part
+from tf_idinvert.evaluation.tables import Table
+
+FOUR = ("traditional", "mse", "encoder", "inversion")
+THREE = ("nobn", "encoder", "force")
+SHOWN = 6           # pictures in figures
+STRANGE = 5.0       # a reconstruction is strange whose error is this many times the median one of force-in-domain
+
+
+def in_domain(bench):
+    """Table 1 of In-Domain GAN Inversion: four methods on the same pictures, and the encoders alone on more."""
+    count = bench.sizes.optimised
+    numbers, rows = _measured(bench, FOUR, count)
+    if bench.sizes.count > count:
+        more, further = _measured(bench, [name for name in FOUR if bench.size(name) > count], bench.sizes.count)
+        numbers["all"] = more
+        rows += further
+    sizes = bench.sizes
+    text = (f"The first {count} of {bench.originals.about}; then the encoders on all {sizes.count}. In-domain "
+            f"inversion: {sizes.steps} steps; MSE-based optimisation: {sizes.mse_steps} steps from the mean of W on "
+            f"pixels alone, in batches of {sizes.inversion_batch}. {_explained(bench)} Seconds: of this machine, "
+            "pictures of a batch together, without the first batch.")
+    return Part(numbers, [Table("Table 1 (In-Domain GAN Inversion): methods", text, _columns(bench), rows)],
+                _shown(bench, [name for name in FOUR if name in numbers], np.arange(min(SHOWN, count))))
+
+
+def force_in_domain(bench):
+    """Table 1 of Force-in-domain GAN inversion: three encoders on all pictures; and how many they draw wrongly."""
+    numbers, rows = _measured(bench, THREE, bench.sizes.count)
+    errors = {name: bench.inverted(name).mse for name in THREE if name in numbers}
+    strange = {}
+    if "force" in errors:
+        limit = STRANGE * float(np.median(errors["force"]))
+        strange = {name: measures.share(values > limit) for name, values in errors.items()}
+        for row in rows:
+            row.append(next((strange[name] for name in strange if METHODS[name].label == row[0]), None))
+    else:
+        rows = [[*row, None] for row in rows]
+    numbers["strange"] = strange
+    text = (f"{bench.originals.about}. {_explained(bench)} Strange: share of the pictures whose error is more than "
+            f"{STRANGE:g} times the median error of the force-in-domain encoder.")
+    return Part(numbers, [Table("Table 1 (Force-in-domain GAN inversion): encoders", text,
+                                [*_columns(bench), "strange"], rows)],
+                _shown(bench, list(errors), np.argsort(-next(iter(errors.values())))[:SHOWN]) if errors else {})
+
+
+def _shown(bench, methods, rows):
+    """Originals and reconstructions of some pictures, for the figures."""
+    return {"originals": np.array(bench.originals.pictures[rows]),
+            **{f"shown-{name}": np.array(bench.inverted(name).pictures[rows]) for name in methods}}
+
+
+def _columns(bench):
+    name = bench.judge.distance if bench.judge else "FD"
+    return ["method", "pictures", name, f"{name}, infinitely many", "SWD x 1000", "MSE", "s per picture",
+            "deviations from W"]
+
+
+def _explained(bench):
+    judge = bench.judge.about if bench.judge else "not measured, since no feature network was given"
+    name = bench.judge.distance if bench.judge else "FD"
+    return (f"Against the same originals; 8 bits, not resized but as said. {name}: {judge}; too large with few "
+            "pictures, as the row 'other originals' shows, which is what as many real pictures give. SWD: Karras et "
+            "al. 2018, mean over the pyramid. MSE: values in [-1, 1], clipped. Deviations from W: of the codes' "
+            "components from the mean of W, in its standard deviations (root mean square; mapped codes have 1). In "
+            "brackets: 95 % intervals.")
+
+
+def _measured(bench, methods, count):
+    """({method: numbers}, rows) of the first `count` pictures, and the floor's."""
+    originals = bench.originals.pictures[:count]
+    reference = measures.measure(originals, bench.judge, bench.seed)
+    numbers, rows = {}, []
+    for name in methods:
+        label = METHODS[name].label
+        try:
+            inverted = bench.inverted(name, count)
+        except Missing as error:
+            rows.append([label, str(error)] + [None] * 6)
+            continue
+        found = measures.compare(reference, measures.measure(inverted.pictures, bench.judge, bench.seed))
+        apart = float(np.mean(bench.strangeness(bench.generator(name), inverted.codes)))
+        numbers[name] = {**found, "mse": measures.mean(inverted.mse), "seconds": inverted.seconds, "count": count,
+                         "deviations": apart}
+        rows.append([label, count, found["frechet"], found["extrapolated"], found["swd"], numbers[name]["mse"],
+                     inverted.seconds, apart])
+    if bench.others is None or len(bench.others.pictures) < count:
+        rows.append(["other originals", "not enough pictures"] + [None] * 6)
+    else:
+        floor = measures.measure(bench.others.pictures[:count], bench.judge, bench.seed)
+        numbers["floor"] = found = measures.compare(reference, floor)
+        rows.append(["other originals", count, found["frechet"], found["extrapolated"], found["swd"], None, None, None])
+    return numbers, rows

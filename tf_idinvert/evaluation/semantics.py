@@ -1,0 +1,88 @@
+"""Figure 3 of In-Domain GAN Inversion: are the attributes of a picture read off its inverted code?
+
+The score of a code is its component along the normal of the attribute's boundary, in the layers that the boundary is
+meant for; truth is what is known of the picture (Zhu et al. 2020, section 3.2).
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from tf_idinvert import metrics
+from tf_idinvert.evaluation import measures
+from tf_idinvert.evaluation.bench import METHODS, Missing
+from tf_idinvert.evaluation.part import Part
+from tf_idinvert.evaluation.tables import Table
+
+READ = ("mse", "inversion", "encoder", "nobn", "force", "traditional")
+RESAMPLES, FEWEST = 200, 5      # of the interval, and how many pictures of either kind it needs
+
+
+def precision_recall(bench):
+    """Precision-recall curves of each attribute that has a boundary, by method, on the same pictures."""
+    truth, source = labels(bench)
+    names = [name for name in bench.boundaries if name in truth]
+    if not names:
+        raise Missing("no boundary of an attribute that is known of the pictures: give --boundaries")
+    count = bench.sizes.optimised
+    numbers, arrays, rows = {}, {}, []
+    for method in READ:
+        try:
+            codes = bench.inverted(method, count).codes
+        except Missing as error:
+            rows.append([METHODS[method].label, str(error)] + [None] * len(names))
+            continue
+        scores = {name: projected(bench, method, codes, name) for name in names}
+        numbers[method] = {name: average_precision(scores[name], truth[name][:count], bench.seed) for name in names}
+        rows.append([METHODS[method].label, count, *(numbers[method][name] for name in names)])
+        for name in names:
+            if numbers[method][name] is not None:
+                curve = metrics.precision_recall(scores[name], truth[name][:count])
+                arrays[f"{method}-{name}"] = np.stack([curve.recall, curve.precision])
+    chance = {name: float(truth[name][:count].mean()) for name in names}
+    rows.append(["chance", count, *chance.values()])
+    text = (f"Average precision (scikit-learn's), in brackets its 95 % interval over pictures, on the first {count} of "
+            f"{bench.originals.about}. Truth: {source}; an attribute on a scale counts as present above its median, "
+            "one that is a probability above 0.5.")
+    return Part({**numbers, "chance": chance}, [Table("Figure 3: attributes read off inverted codes", text,
+                                                      ["method", "pictures", *names], rows)], arrays)
+
+
+def labels(bench):
+    """({name: bool [N]}, where they are from) of the originals. Missing where nothing tells."""
+    values, source = bench.originals.attributes, "the numbers that the portraits were drawn from"
+    if values is None:
+        if bench.judge is None or bench.judge.score is None:
+            raise Missing("nothing tells the attributes of these pictures: give --attributes")
+        values, source = bench.judge.attributes(bench.originals.pictures), f"as seen by {bench.judge.about}"
+    found = {}
+    for name, each in values.items():
+        binary = set(np.unique(each)) <= {0, 1} or bench.judge is not None and name in bench.judge.binary
+        found[name] = each > (0.5 if binary else np.median(each))
+    return found, source
+
+
+def projected(bench, method, codes, name):
+    """Components of codes along a boundary's normal, summed over its layers: [N]."""
+    generator = bench.generator(method)
+    boundary = bench.boundaries[name].for_network(generator.num_layers, generator.dlatent_size)
+    layers = list(range(generator.num_layers)) if boundary.layers is None else list(boundary.layers)
+    return np.einsum("nld,ld->n", np.asarray(codes, np.float64)[:, layers], boundary.normal[0, layers])
+
+
+def average_precision(scores, truth, seed):
+    """[average precision, low, high]; None where all pictures are of one kind."""
+    present = int(truth.sum())
+    if not 0 < present < len(truth):
+        return None
+    value = metrics.precision_recall(scores, truth).average_precision
+    if min(present, len(truth) - present) < FEWEST:
+        return [value, None, None]
+
+    def of_sample(pairs):
+        drawn = pairs[:, 1] > 0
+        if drawn.all() or not drawn.any():      # then all that are found are right, or none
+            return float(drawn[0])
+        return metrics.precision_recall(pairs[:, 0], drawn).average_precision
+
+    return [value, *metrics.bootstrap_interval(of_sample, np.stack([scores, truth], axis=1), seed=seed,
+                                               resamples=RESAMPLES)]

@@ -1,0 +1,62 @@
+"""Tables of results: cells with intervals, as Markdown, and as rows of the HTML page."""
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table.
+
+    A cell is text, a number, None (not measured), or a list [value, low, high]: a number with its 95 % interval, which
+    is [value, None, None] where it cannot be told.
+    """
+
+    title: str
+    text: str               # what was measured, on what, how
+    columns: list
+    rows: list
+
+
+def cell(value):
+    """Text of a cell."""
+    if value is None or isinstance(value, numbers.Real) and not math.isfinite(value):
+        return "–"
+    if isinstance(value, (list, tuple)):
+        middle, low, high = value
+        return cell(middle) if low is None else f"{cell(middle)} ({cell(low)} to {cell(high)})"
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    return f"{value:.3g}" if isinstance(value, numbers.Real) else str(value)
+
+
+def markdown(table):
+    """The table as Markdown, under its title."""
+    lines = [f"## {table.title}", "", table.text, "", _line(table.columns), "|" + "---|" * len(table.columns),
+             *(_line([cell(value) for value in row]) for row in table.rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells):
+    return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in cells) + " |"
+
+
+def html_rows(table):
+    """Rows for `report.Section`: plain numbers stay numbers, so that columns can be sorted."""
+    return [[value if isinstance(value, numbers.Real) and math.isfinite(value) else cell(value) for value in row]
+            for row in table.rows]
+
+
+def plain(value):
+    """The same for JSON: NumPy's numbers as Python's, no NaN, tuples as lists, names as text."""
+    if isinstance(value, dict):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

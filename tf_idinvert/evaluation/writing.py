@@ -1,0 +1,60 @@
+"""The output folder: tables.md, tables.json, figures and one page that holds everything."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tf_idinvert import atomic, images, report
+from tf_idinvert.evaluation import tables
+
+
+def write(folder, title, about, results, claims, claims_table):
+    """Write what is known by now; files appear whole or not at all.
+
+    Args:
+        folder: existing folder.
+        title: heading.
+        about: {label: text}, and 'notes', a list of lines.
+        results: {name of the part: dict with 'numbers', 'tables' (list of Table) and 'figures' ((file, caption))}, or
+            {'missing': why not}.
+        claims: list of dicts, as `claims.decide` gives it; claims_table: the Table of it.
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder, notes = Path(folder), about["notes"]
+    summary = {label: text for label, text in about.items() if label != "notes"}
+    missing = [f"{name}: {part['missing']}" for name, part in results.items() if "missing" in part]
+    done = {name: part for name, part in results.items() if "missing" not in part}
+    text = [f"# {title}", "", *(f"- {label}: {value}" for label, value in summary.items()),
+            *(f"- {note}" for note in [*notes, *(f"Not measured: {each}" for each in missing)]), "",
+            tables.markdown(claims_table)]
+    for part in done.values():
+        text += [tables.markdown(each) for each in part["tables"]]
+        text += [f"![{caption}](figures/{file})\n" for file, caption in part["figures"]]
+    _replace(folder / "tables.md", "\n".join(text))
+    _replace(folder / "tables.json", json.dumps(tables.plain({
+        "about": about, "claims": claims, "missing": missing,
+        "parts": {name: {"numbers": part["numbers"], "tables": [vars(each) for each in part["tables"]]}
+                  for name, part in done.items()}}), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    report.write_sections(folder / "index.html", title, list(_sections(folder, claims_table, done)), summary=summary,
+                          notes=[*notes, *(f"Not measured: {each}" for each in missing)], viz_size=0)
+
+
+def _replace(path, text):
+    with atomic.replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+
+
+def _sections(folder, claims_table, done):
+    """Sections of the page, figures read one at a time."""
+    yield report.Section(claims_table.columns, tables.html_rows(claims_table), claims_table.title, claims_table.text)
+    for part in done.values():
+        for table in part["tables"]:
+            yield report.Section(table.columns, tables.html_rows(table), table.title, table.text)
+        if part["figures"]:
+            yield report.Section(["figure", "picture"], _figures(folder, part["figures"]))
+
+
+def _figures(folder, figures):
+    for file, caption in figures:
+        yield [caption, report.Picture(images.read(folder / "figures" / file), href=f"figures/{file}")]

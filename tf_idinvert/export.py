@@ -1,0 +1,234 @@
+"""A SavedModel of the networks, for TensorFlow Serving, or for plain TensorFlow without this package.
+
+    encode       images -> codes                                                    E
+    synthesize   codes -> images                                                    G
+    sample       z, psi (, labels) -> images, codes                                 G and its mapping, truncated
+    reconstruct  images -> images, codes                                            G(E(x)); the default signature
+    invert       images, steps, learning_rate -> images, codes, four losses         the optimisation, from E(x)
+    manipulate   codes, attribute, distance -> images, codes                        w + distance * n
+
+and each again as NAME_bytes, with `image_bytes` (PNG or JPEG strings in, of any size; PNG strings out) for `images`.
+Every input and output has a first axis of N rows, and a row's results depend on its own inputs only, so that a server
+may put calls together. Images are float32 [N, R, R, 3] in [-1, 1], codes [N, L, D]; psi, learning_rate and distance are
+float32 [N], steps int32 [N], attribute strings [N]: a boundary's name, or its number as a string.
+
+What does not fit is refused with one line: see `serving_checks` and `serving_images` for bounds on rows and pictures.
+Source: the guides of TensorFlow Serving for the folder; Zhu et al. 2020 (In-Domain GAN Inversion) for the methods.
+"""
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import serving_checks, serving_files, serving_images, serving_inversion, serving_weights
+from tf_idinvert.inversion import InversionOptions
+
+MAX_STEPS = 1000            # of a call to `invert`
+MAX_LEARNING_RATE = 1.0
+
+
+class ExportError(ValueError):
+    """Networks that cannot be served, or a folder that cannot be written; one line."""
+
+
+class Signature:
+    """A signature of the model.
+
+    Args:
+        name: its name.
+        function: callable, tensors -> {name: tensor}.
+        inputs: tf.TensorSpec of each of the tensors, which are compared with it when the function runs.
+    """
+
+    def __init__(self, name, function, inputs):
+        self.name, self.inputs = name, inputs
+        self.function = _traced(lambda *tensors: function(*serving_checks.rows(inputs, tensors)), inputs)
+
+    def call(self, *tensors):
+        return self.function(*tensors)
+
+    def on_bytes(self, load, encode):
+        """The same with encoded pictures; `load` and `encode` as in `serving_images`."""
+        def function(*tensors):
+            results = self.function(*(load(tensor) if spec.name == "images" else tensor
+                                      for spec, tensor in zip(self.inputs, tensors)))
+            return {**({"image_bytes": encode(results["images"])} if "images" in results else {}),
+                    **{name: tensor for name, tensor in results.items() if name != "images"}}
+
+        inputs = [_spec("image_bytes", dtype=tf.string) if spec.name == "images" else spec for spec in self.inputs]
+        return Signature(f"{self.name}_bytes", function, inputs)
+
+
+def export(models, folder, *, version=None, boundaries=None, features=None, options=InversionOptions(), half=False):
+    """Write FOLDER/VERSION, a SavedModel with warm-up requests, whole or not at all.
+
+    Args:
+        models: Models with a generator; without an encoder there are only `synthesize`, `sample` and `manipulate`.
+        folder: the model's folder; its name is the model's.
+        version: whole number, 1 or more; None: one more than the highest there.
+        boundaries: {attribute: boundaries.Boundary}; none: no `manipulate`.
+        features: as for `inversion.Inversion`: images -> features, or None for no feature term.
+        options: InversionOptions, of which only the weights of the terms count.
+        half: store weights as float16, in half the bytes; they are read as float32. The features are left as they are.
+    Returns:
+        Path of the version's folder.
+    Raises:
+        ExportError: no generator, a boundary for another network, a version that exists, a file that cannot be written.
+        WeightsTooLarge: with `half`, weights beyond the range of float16.
+    """
+    folder = Path(folder)
+    if not serving_files.is_name(folder.name):
+        raise ExportError(f"{folder}: a model's name has letters, digits, '_', '-' and '.', at most 100; "
+                          f"got {folder.name!r}")
+    generator, encoder = models.generator, models.encoder
+    if generator is None:
+        raise ExportError("there is no generator among the networks")
+    if generator.synthesis.get_config()["num_channels"] != 3:
+        raise ExportError("the generator's images are not RGB")
+    names, directions = _directions(boundaries or {}, generator)
+    target = folder / str(_version(folder, version))
+    temporary = folder / f".{target.name}.{os.getpid()}"
+    try:
+        temporary.mkdir(parents=True)
+        if half:
+            generator, encoder = (each and serving_weights.halved(each) for each in (generator, encoder))
+        signatures = _both(_Served(generator, encoder, names, directions, features, options).signatures(), generator)
+        _write(temporary, signatures)
+        extra = temporary / "assets.extra"
+        extra.mkdir()
+        serving_files.write_warm_up(extra / serving_files.WARM_UP, folder.name,
+                                    [(each.name, _example(each, generator, names)) for each in signatures])
+        os.rename(temporary, target)
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+        raise ExportError(f"{target}: cannot be written: {reason}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+class _Served:
+    """The functions behind the signatures; each takes tensors in the order of its inputs and gives a dictionary."""
+
+    def __init__(self, generator, encoder, names, directions, features, options):
+        self.generator, self.encoder, self.features, self.options = generator, encoder, features, options
+        self.names, self.directions = names, directions
+
+    def signatures(self):
+        """List of Signature, the default one first."""
+        images = _spec("images", self.generator.resolution, self.generator.resolution, 3)
+        codes = _spec("codes", self.generator.num_layers, self.generator.dlatent_size)
+        found, sample = [], [_spec("z", self.generator.latent_size), _spec("psi")]
+        if self.generator.label_size:
+            sample.append(_spec("labels", self.generator.label_size))
+        if self.encoder is not None:
+            steps, rate = _spec("steps", dtype=tf.int32), _spec("learning_rate")
+            found += [Signature("reconstruct", self.reconstruct, [images]), Signature("encode", self.encode, [images]),
+                      Signature("invert", self.invert, [images, steps, rate])]
+        found += [Signature("sample", self.sample, sample), Signature("synthesize", self.synthesize, [codes])]
+        if self.names:
+            attribute = _spec("attribute", dtype=tf.string)
+            found.append(Signature("manipulate", self.manipulate, [codes, attribute, _spec("distance")]))
+        return found
+
+    def encode(self, images):
+        return {"codes": self.encoder(images)}
+
+    def synthesize(self, codes):
+        return {"images": self.generator.synthesis(codes)}
+
+    def reconstruct(self, images):
+        codes = self.encoder(images)
+        return {"images": self.generator.synthesis(codes), "codes": codes}
+
+    def sample(self, z, psi, labels=None):
+        codes = self.generator.mapping(z, labels=labels)
+        codes = self.generator.truncate(codes, psi[:, None, None], self.generator.truncation_cutoff)
+        return {"images": self.generator.synthesis(codes), "codes": codes}
+
+    def invert(self, images, steps, learning_rate):
+        steps = serving_checks.within("steps", steps, 0, MAX_STEPS)
+        learning_rate = serving_checks.within("learning_rate", learning_rate, 0.0, MAX_LEARNING_RATE)
+        return serving_inversion.optimise(images, steps, learning_rate, synthesis=self.generator.synthesis,
+                                          encoder=self.encoder, features=self.features, options=self.options)
+
+    def manipulate(self, codes, attribute, distance):
+        count = len(self.names)
+        matches = attribute[:, None] == tf.constant([*self.names, *map(str, range(count))])         # [N, 2 K]
+        known = ", ".join(f"{name} ({i})" for i, name in enumerate(self.names))
+        matches = serving_checks.require(matches, tf.reduce_all(tf.reduce_any(matches, axis=1)),
+                                         f"attribute: expected one of {known}; got", attribute)
+        chosen = tf.argmax(tf.cast(matches, tf.int32), axis=1) % count
+        codes = codes + distance[:, None, None] * tf.gather(tf.constant(self.directions), chosen)
+        return {"images": self.generator.synthesis(codes), "codes": codes}
+
+
+def _both(signatures, generator):
+    """The signatures, and each again on encoded pictures."""
+    side = generator.resolution
+    load = _traced(lambda data: serving_images.load(data, side), [_spec("image_bytes", dtype=tf.string)])
+    encode = _traced(serving_images.encode, [_spec("images", side, side, 3)])
+    return signatures + [signature.on_bytes(load, encode) for signature in signatures]
+
+
+def _traced(function, inputs):
+    """The graph of a function of tensors as `inputs` specify them; what calls it shares it."""
+    return tf.function(function, autograph=False).get_concrete_function(*inputs)
+
+
+def _spec(name, *shape, dtype=tf.float32):
+    return tf.TensorSpec([None, *shape], dtype, name)
+
+
+def _directions(boundaries, generator):
+    """(names, float32 [K, L, D], 0 in the layers that a boundary leaves as they are)"""
+    directions = []
+    for name, boundary in boundaries.items():
+        try:
+            boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
+        except ValueError as error:
+            raise ExportError(f"attribute {name!r}: {error}") from error
+        moved = range(generator.num_layers) if boundary.layers is None else boundary.layers
+        chosen = np.isin(np.arange(generator.num_layers), moved)
+        directions.append(np.where(chosen[:, None], boundary.normal[0], 0).astype(np.float32))
+    return list(boundaries), np.stack(directions) if directions else None
+
+
+def _version(folder, version):
+    try:
+        there = {int(path.name) for path in folder.iterdir() if path.name.isdecimal()} if folder.exists() else set()
+    except OSError as error:
+        raise ExportError(f"{folder}: {error.strerror or error}") from error
+    version = max(there, default=0) + 1 if version is None else version
+    if version < 1 or version in there:
+        raise ExportError(f"{folder}: version {version} " + ("is there already" if version in there else
+                          "is no version: expected 1 or more"))
+    return version
+
+
+def _write(folder, signatures):
+    archive = keras.export.ExportArchive()
+    for signature in signatures:
+        # Keras and TensorFlow trace an endpoint three times: only this call, not all that is in it.
+        archive.add_endpoint(signature.name, signature.call, input_signature=signature.inputs)
+    with contextlib.redirect_stdout(io.StringIO()):     # Keras lists the endpoints
+        archive.write_out(str(folder))
+
+
+def _example(signature, generator, names):
+    """{input: array of one row} that the signature accepts."""
+    side = generator.resolution
+    strings = {"image_bytes": tf.io.encode_png(np.zeros([side, side, 3], np.uint8)).numpy(), "attribute": names[:1]}
+    example = {}
+    for spec in signature.inputs:
+        shape = [1, *spec.shape.as_list()[1:]]
+        example[spec.name] = (np.array(strings[spec.name]).reshape(1) if spec.dtype == tf.string
+                              else np.ones(shape, spec.dtype.as_numpy_dtype))
+    return example

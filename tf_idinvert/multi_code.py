@@ -1,0 +1,281 @@
+"""Multi-code inversion on StyleGAN: N codes share the work of one, composed in the middle of the synthesis network.
+
+    F = sum_n alpha_n * G_1(w_n)        alpha_n: one weight a channel, so that every code serves what it draws well
+    x = G_2(F)                          G_1: layers before the composing layer l; G_2: those from it on, to the image
+    min over w_n, alpha_n:  ||y - phi(x)|| + lambda_vgg ||V(y) - V(phi(x))||       V: features; || ||: mean of squares
+
+Source: Gu et al. 2020 (Image Processing Using Multi-Code GAN Prior), Eq. (2) to (6), for PGGAN. StyleGAN's G_2 needs
+styles too: one more code, the shared one, is optimised for the layers from l on. So one code, whose alpha stays 1, is
+the inversion of `inversion.py`, wherever it is composed. phi degrades: see `degradations`. Adam takes the same steps
+for codes and for N * alpha, so that alpha moves as fast against its 1 / N whatever N. The optional domain term compares
+the mean of the N codes with E(x). Networks are handed in; none is imported.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import optimizers
+from tf_idinvert.losses import mean_squared_difference
+
+TERMS = ("pixel", "feature", "domain", "total")
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiCodeOptions:
+    """Options of the optimisation. Published: 20 to 30 codes, layer 4 to 8, up to 3,000 steps of gradient descent."""
+
+    codes: int = 20                         # N
+    layer: int = 6                          # l: layers below it run for each code; 6 ends at 16x16, as in PGGAN
+    steps: int = 200                        # each one evaluation of loss and gradient
+    learning_rate: float = 0.05
+    optimizer: str = "cosine"               # Adam with falling rate; or 'adam', 'lbfgs': see `optimizers`
+    feature_weight: float = 5e-5            # lambda_vgg
+    domain_weight: float = 0.0              # lambda_dom
+    batch_size: int = 4                     # images optimised together; the last batch is padded
+    results: int = 0                        # intermediate images, evenly spaced, the last after the final step
+
+    def __post_init__(self):
+        for name, lowest in (("codes", 1), ("layer", 1), ("steps", 0), ("batch_size", 1), ("results", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < lowest:
+                raise ValueError(f"{name} must be a whole number, {lowest} or more; got {value}")
+        optimizers.recommended(self.optimizer)      # ValueError where there is none of that name
+        for name in ("learning_rate", "feature_weight", "domain_weight"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
+
+    def result_steps(self):
+        """Steps after which an intermediate image is kept: every `steps // results`, and the last."""
+        if not self.results or not self.steps:
+            return []
+        every = max(self.steps // self.results, 1)
+        return sorted(set(range(every, self.steps + 1, every)) | {self.steps})
+
+
+@dataclasses.dataclass
+class MultiCodeResult:
+    """What came out, as NumPy arrays, for B images; images [B, R, R, C] are in [-1, 1], not clipped.
+
+    `compose(synthesis, codes, shared, alphas)` draws the images again. `losses` has 'pixel', 'feature', 'domain' and
+    'total', each [steps, B], before its step; the terms are not weighted. `intermediate` maps a step to images.
+    """
+
+    codes: np.ndarray               # [B, N, l, D]
+    shared: np.ndarray              # [B, L - l, D]
+    alphas: np.ndarray              # [B, N, channels after layer l - 1]
+    images: np.ndarray
+    start_images: np.ndarray
+    losses: dict
+    intermediate: dict
+
+
+def compose(synthesis, codes, shared, alphas):
+    """The image of N codes.
+
+    Args:
+        synthesis: the network; see `MultiCode`.
+        codes: [B, N, l, D], codes of the layers before the composing layer l.
+        shared: [B, L - l, D], the code of the layers from l on.
+        alphas: [B, N, C], weights of the C channels after layer l - 1.
+    Returns:
+        [B, R, R, channels], not clipped.
+    """
+    count, layer, width = codes.shape[1:]
+    features = synthesis.run(tf.reshape(codes, [-1, layer, width]), 0, layer)           # [B * N, h, h, C]
+    features = tf.reshape(features, [-1, count, *features.shape[1:]])                   # [B, N, h, h, C]
+    composed = tf.reduce_sum(alphas[:, :, None, None, :] * features, axis=1)            # [B, h, h, C]
+    w = tf.concat([codes[:, 0], shared], axis=1)        # [B, L, D], its first l layers ignored
+    return synthesis(w, start=layer, features=composed)
+
+
+def spread_codes(base, samples, average, spread):
+    """N different codes around one, to start from: equal ones would stay equal.
+
+    Args:
+        base: [B, L, D], the first code.
+        samples: [N - 1, L, D], codes of the generator's domain, the same for every image.
+        average: [D], the generator's w_avg.
+        spread: how far the others are from the first: each is base + spread * (sample - average).
+    Returns:
+        float32 [B, N, L, D].
+    """
+    base, samples = np.asarray(base, "float32")[:, None], np.asarray(samples, "float32")[None]
+    return np.concatenate([base, base + spread * (samples - np.asarray(average, "float32"))], axis=1)
+
+
+class MultiCode:
+    """The optimisation for given networks and one degradation; compiled once for all batches it is called with.
+
+    Args:
+        synthesis: the network, an object as `networks.synthesis.Synthesis`: `run(w, start, stop)` -> features, called
+            with (w, start=..., features=...) -> images, `last_start`.
+        degrade: callable phi, images [B, R, R, C] -> observations [B, r, r, C], as in `degradations`.
+        encoder: callable, images -> codes [B, L, D], for the domain term; else None.
+        features: callable, images in [-1, 1] -> any tensor [B, ...]; V. It is shown observations enlarged to R, each
+            pixel repeated. None: no feature term.
+        options: MultiCodeOptions.
+    Raises:
+        ValueError: a composing layer that the network has not, or a domain term without an encoder.
+    """
+
+    def __init__(self, *, synthesis, degrade, encoder=None, features=None, options=MultiCodeOptions()):
+        if options.layer > synthesis.last_start:
+            raise ValueError(f"composing layer: expected 1 to {synthesis.last_start} in this network; "
+                             f"got {options.layer}")
+        if options.domain_weight > 0 and encoder is None:
+            raise ValueError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
+        self.synthesis, self.degrade, self.encoder, self.options = synthesis, degrade, encoder, options
+        self.features = features if options.feature_weight > 0 else None
+        self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps)
+        self._shapes = None         # of the variables, known with the first batch: the features' channels are
+        self._draw = tf.function(self.image)
+        self._features_of = tf.function(self._seen_features) if self.features else None
+        self._advance = tf.function(self._optimise)
+
+    def __call__(self, observed, start, progress=None):
+        """Find codes whose image, degraded, is what was observed.
+
+        Args:
+            observed: float32 [B, r, r, C] in [-1, 1], as phi gives them.
+            start: codes [B, N, L, D]; see `spread_codes`. The shared code starts as the first of each image.
+            progress: callable (share done in [0, 1], mean total loss of the batch), called a few times a batch.
+        Returns:
+            MultiCodeResult. An image's result does not depend on the others.
+        Raises:
+            ValueError: shapes that do not fit, or values that are not finite.
+        """
+        observed, start = _finite("observed", observed, 4), _finite("start", start, 4)
+        if not len(observed):
+            raise ValueError("observed: expected at least one image; got none")
+        if start.shape[:2] != (len(observed), self.options.codes):
+            raise ValueError(f"start: expected {self.options.codes} codes for each of {len(observed)} images; "
+                             f"got shape {list(start.shape)}")
+        batch, parts = self.options.batch_size, []
+        for first in range(0, len(observed), batch):
+            rows = np.arange(first, first + batch).clip(max=len(observed) - 1)      # the last batch is padded
+            count = min(batch, len(observed) - first)
+
+            def heard(share, losses):
+                progress((first + share * count) / len(observed), float(losses[:count].mean()))
+
+            part = self._restore_batch(tf.constant(observed[rows]), tf.constant(start[rows]), progress and heard)
+            parts.append(_first_rows(part, count))
+        return _concatenate(parts)
+
+    def image(self, codes, shared, scaled):
+        """The image that the variables of the search stand for; `scaled` is N * alpha."""
+        return compose(self.synthesis, codes, shared, scaled / self.options.codes)
+
+    def losses(self, variables, observed, target):
+        """The three terms and their weighted sum, each [B]; terms that do not count are 0.
+
+        Args:
+            variables: (codes, shared, N * alphas).
+            observed: observations y, [B, r, r, C].
+            target: V(y), or None.
+        """
+        image = self.image(*variables)
+        seen = self.degrade(image)
+        pixel = mean_squared_difference(observed, seen)
+        feature = domain = tf.zeros_like(pixel)
+        if target is not None:
+            feature = mean_squared_difference(target, self._seen_features(seen))
+        if self.options.domain_weight > 0:
+            mean = tf.concat([tf.reduce_mean(variables[0], axis=1), variables[1]], axis=1)
+            domain = mean_squared_difference(mean, self.encoder(image))
+        total = pixel + self.options.feature_weight * feature + self.options.domain_weight * domain
+        return pixel, feature, domain, total
+
+    def _seen_features(self, seen):
+        factor = self.synthesis.resolution // seen.shape[1]
+        return self.features(tf.repeat(tf.repeat(seen, factor, axis=1), factor, axis=2))
+
+    def _restore_batch(self, observed, start, progress):
+        options = self.options
+        codes, shared = start[:, :, :options.layer], start[:, 0, options.layer:]
+        channels = self.synthesis.run(codes[:1, 0], 0, options.layer).shape[-1]
+        variables = codes, shared, tf.ones([len(codes), options.codes, channels])
+        start_images = current = self._draw(*variables)
+        shape = self.degrade(start_images).shape
+        if shape != observed.shape:
+            raise ValueError(f"observed: expected {list(shape[1:])}, as this network's degraded images; "
+                             f"got {list(observed.shape[1:])}")
+        target = self._features_of(observed) if self.features else None
+        keep, step, losses, intermediate = options.result_steps(), 0, [], {}
+        self._shapes = [variable.shape for variable in variables]
+        point = found = self._pack(variables)
+        memory = self.optimizer.start(point)
+        for stop in sorted(set(keep) | set(_progress_steps(options.steps))):
+            point, memory, loss = self._advance(point, memory, tf.constant(step), tf.constant(stop), observed, target)
+            losses.append(loss.numpy())
+            step, found = stop, self.optimizer.finish(point, memory)
+            if stop in keep or stop == options.steps:
+                current = self._draw(*self._unpack(found))
+            if stop in keep:
+                intermediate[stop] = current.numpy()
+            if progress is not None:
+                progress(step / options.steps, losses[-1][-1, -1])
+        losses = np.concatenate(losses) if losses else np.zeros([0, len(TERMS), len(codes)], "float32")
+        codes, shared, scaled = (variable.numpy() for variable in self._unpack(found))
+        return MultiCodeResult(codes, shared, scaled / options.codes, current.numpy(), start_images.numpy(),
+                               {term: losses[:, i] for i, term in enumerate(TERMS)}, intermediate)
+
+    def _pack(self, variables):
+        """The variables that the search is free to change, as one row an image, [B, 1, P]: what optimisers take."""
+        free = variables if self.options.codes > 1 else variables[:2]   # one code has nobody to be weighed against
+        return tf.concat([tf.reshape(variable, [len(variable), 1, -1]) for variable in free], axis=2)
+
+    def _unpack(self, point):
+        sizes = [int(np.prod(shape[1:])) for shape in self._shapes]
+        if self.options.codes == 1:
+            point = tf.concat([point, tf.ones([self._shapes[0][0], 1, sizes[2]], point.dtype)], axis=2)
+        return [tf.reshape(part, shape) for part, shape in zip(tf.split(point, sizes, axis=2), self._shapes)]
+
+    def _optimise(self, point, memory, step, stop, observed, target):
+        """Steps `step` + 1 to `stop` as one loop in the graph -> point, memory, losses [steps, 4, B]."""
+        history = tf.TensorArray(tf.float32, size=stop - step)
+
+        def body(i, point, memory, history):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(point)
+                terms = self.losses(self._unpack(point), observed, target)
+            point, memory = self.optimizer.step(i, point, memory, terms[-1], tape.gradient(terms[-1], point))
+            return i + 1, point, memory, history.write(i - step, tf.stack(terms))
+
+        _, point, memory, history = tf.while_loop(
+            lambda i, *_: i < stop, body, [step, point, memory, history], parallel_iterations=1)
+        return point, memory, history.stack()
+
+
+def _progress_steps(steps, reports=20):
+    """Some twenty stops on the way, where the host hears of the loop (and can be interrupted), the last at the end."""
+    return [round(steps * (i + 1) / reports) for i in range(reports) if round(steps * (i + 1) / reports)]
+
+
+def _finite(name, array, rank):
+    array = np.asarray(array, dtype="float32")
+    if array.ndim != rank:
+        raise ValueError(f"{name}: expected {rank} axes; got shape {list(array.shape)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers; got NaN or infinity")
+    return array
+
+
+def _first_rows(result, count):
+    return MultiCodeResult(
+        result.codes[:count], result.shared[:count], result.alphas[:count], result.images[:count],
+        result.start_images[:count], {term: values[:, :count] for term, values in result.losses.items()},
+        {step: images[:count] for step, images in result.intermediate.items()})
+
+
+def _concatenate(parts):
+    def joined(field):
+        return np.concatenate([getattr(part, field) for part in parts])
+
+    return MultiCodeResult(
+        *map(joined, ("codes", "shared", "alphas", "images", "start_images")),
+        {term: np.concatenate([part.losses[term] for part in parts], axis=1) for term in TERMS},
+        {step: np.concatenate([part.intermediate[step] for part in parts]) for step in parts[0].intermediate})

@@ -1,0 +1,199 @@
+"""Optimisers of codes [N, L, D]; every image on its own, so that none depends on which others share its batch.
+
+Each has three pure functions, with which the loop in `inversion` reads
+
+    memory = start(codes)
+    repeat: codes, memory = step(t, codes, memory, loss, gradient)      # loss [N], gradient [N, L, D], both at `codes`
+    codes = finish(codes, memory)
+
+and every step is one evaluation of loss and gradient. 'adam' is that of the published code; 'cosine' and 'lbfgs' reach
+the same loss in fewer steps. Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter
+2017, Eq. (5); Nocedal and Wright 2006, algorithms 3.1 and 7.4.
+"""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import tensorflow as tf
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8      # Adam of the published code
+PAIRS = 20              # L-BFGS: differences of codes and gradients that are remembered
+ARMIJO = 1e-4           # L-BFGS: share of the promised decrease that makes a step acceptable
+CURVATURE = 1e-10       # L-BFGS: differences with less curvature than this are forgotten
+PATIENCE = 10           # steps without progress after which an image is done
+RISE = 1.1              # ratio to its best loss above which an image has gone astray
+ADAM, COSINE, LBFGS = "adam", "cosine", "lbfgs"
+NAMES = (ADAM, COSINE, LBFGS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommended:
+    """Number of steps and learning rate that suit an optimiser; of 'adam' those of the published code."""
+
+    steps: int
+    learning_rate: float
+
+
+def recommended(name):
+    """Recommended steps and learning rate of an optimiser; ValueError where there is none of that name."""
+    if name not in NAMES:
+        raise ValueError(f"optimizer must be one of {', '.join(NAMES)}; got {name}")
+    return {ADAM: Recommended(100, 0.01), COSINE: Recommended(50, 0.1), LBFGS: Recommended(33, 0.03)}[name]
+
+
+def make(name, learning_rate, steps, keep_best=False, cut_rising=False, tolerance=0.0):
+    """An optimiser.
+
+    Args:
+        name: 'adam'; 'cosine', Adam whose learning rate falls to 0 along half a cosine; or 'lbfgs'.
+        learning_rate: of 'lbfgs' the length of the first step, as the root of its mean square.
+        steps: that will be made.
+        keep_best, cut_rising, tolerance: see `Guarded`.
+    """
+    decay_steps = steps if name == COSINE else None
+    optimizer = LimitedMemory(learning_rate) if name == LBFGS else Adam(learning_rate, decay_steps)
+    if not (keep_best or cut_rising or tolerance):
+        return optimizer
+    return Guarded(optimizer, keep_best, cut_rising and name != LBFGS, tolerance)   # L-BFGS cuts its steps by itself
+
+
+@dataclasses.dataclass(frozen=True)
+class Adam:
+    """Adam; `decay_steps`: the learning rate falls to 0 within as many steps, None: it stays."""
+
+    learning_rate: float
+    decay_steps: int | None = None
+
+    def start(self, codes):
+        return tf.zeros_like(codes), tf.zeros_like(codes)
+
+    def step(self, t, codes, memory, loss, gradient):
+        first, second = memory
+        first = BETA_1 * first + (1 - BETA_1) * gradient
+        second = BETA_2 * second + (1 - BETA_2) * tf.square(gradient)
+        n = tf.cast(t + 1, tf.float32)
+        rate = self.learning_rate * tf.sqrt(1 - BETA_2 ** n) / (1 - BETA_1 ** n)
+        if self.decay_steps is not None:
+            rate *= 0.5 + 0.5 * tf.cos(math.pi * tf.cast(t, tf.float32) / self.decay_steps)
+        return codes - rate * first / (tf.sqrt(second) + EPSILON), (first, second)
+
+    def finish(self, codes, memory):
+        return codes
+
+
+@dataclasses.dataclass(frozen=True)
+class LimitedMemory:
+    """L-BFGS with backtracking. Every step tries a code for every image: one that lowers its loss enough is accepted
+    and gives the next direction, else the next step tries half as far; no image waits for the line search of another.
+
+    The memory: the accepted codes, their loss and gradient; the direction from there, and how far along it is tried;
+    `pairs` of differences between accepted codes and between their gradients, [PAIRS, 2, N, L, D], latest last.
+    """
+
+    first_step: float
+
+    def start(self, codes):
+        unknown = tf.fill([tf.shape(codes)[0]], math.inf)
+        nothing = tf.zeros_like(codes)
+        return codes, unknown, nothing, nothing, tf.ones_like(unknown), tf.zeros([PAIRS, 2, *codes.shape])
+
+    def step(self, t, codes, memory, loss, gradient):
+        accepted, accepted_loss, accepted_gradient, direction, share, pairs = memory
+        promise = ARMIJO * share * _dot(accepted_gradient, direction)
+        finite = tf.math.is_finite(loss + _dot(gradient, gradient))
+        good = finite & (loss <= accepted_loss + promise)
+        pair = tf.stack([codes - accepted, gradient - accepted_gradient])
+        curved = good & (_dot(pair[0], pair[1]) > CURVATURE * _dot(pair[1], pair[1]))
+        pairs = tf.where(_column(curved), tf.concat([pairs[1:], pair[None]], 0), pairs)
+        accepted = tf.where(_column(good), codes, accepted)
+        accepted_loss = tf.where(good, loss, accepted_loss)
+        accepted_gradient = tf.where(_column(good), gradient, accepted_gradient)
+        direction = tf.where(_column(good), self._direction(accepted_gradient, pairs), direction)
+        share = tf.where(good, 1.0, share / 2)
+        proposed = accepted + _column(share) * direction
+        return proposed, (accepted, accepted_loss, accepted_gradient, direction, share, pairs)
+
+    def finish(self, codes, memory):
+        return memory[0]
+
+    def _direction(self, gradient, pairs):
+        """Minus the inverse of the remembered Hessian times the gradient, by the two-loop recursion; [N, L, D]."""
+        curvatures = [_dot(*tf.unstack(pair)) for pair in tf.unstack(pairs)]
+        q, alphas = gradient, []
+        for i in reversed(range(PAIRS)):
+            alphas.append(tf.math.divide_no_nan(_dot(pairs[i, 0], q), curvatures[i]))       # 0 without a pair
+            q -= _column(alphas[-1]) * pairs[i, 1]
+        length = math.sqrt(float(gradient.shape[1] * gradient.shape[2])) * self.first_step
+        first = tf.math.divide_no_nan(length, tf.sqrt(_dot(gradient, gradient)))
+        scale = tf.math.divide_no_nan(curvatures[-1], _dot(pairs[-1, 1], pairs[-1, 1]))
+        q *= _column(tf.where(curvatures[-1] > 0, scale, first))
+        for i, alpha in zip(range(PAIRS), reversed(alphas)):
+            beta = tf.math.divide_no_nan(_dot(pairs[i, 1], q), curvatures[i])
+            q += _column(alpha - beta) * pairs[i, 0]
+        return -q
+
+
+@dataclasses.dataclass(frozen=True)
+class Guarded:
+    """An optimiser that is watched, image by image.
+
+    Args:
+        optimizer: the optimiser.
+        keep_best: the result is the code of the lowest loss seen, not that of the last step.
+        cut_rising: an image whose loss rises above RISE times its lowest, or is not finite, goes back to the code of
+            the lowest with half the step, and starts afresh from there.
+        tolerance: an image stays as it is once PATIENCE steps have lowered its loss by less than this share of it; 0:
+            never.
+    """
+
+    optimizer: Adam | LimitedMemory
+    keep_best: bool
+    cut_rising: bool
+    tolerance: float
+
+    def start(self, codes):
+        unknown = tf.fill([tf.shape(codes)[0]], math.inf)
+        best, stopping = (codes, unknown), (unknown, tf.zeros_like(unknown))
+        return self.optimizer.start(codes), best, tf.ones_like(unknown), stopping
+
+    def step(self, t, codes, memory, loss, gradient):
+        inner, (best, lowest), share, stopping = memory
+        better = loss < lowest
+        best, lowest = tf.where(_column(better), codes, best), tf.where(better, loss, lowest)
+        proposed, inner = self.optimizer.step(t, codes, inner, loss, gradient)
+        if self.cut_rising:
+            astray = ~(loss <= RISE * lowest)
+            share = tf.where(astray, share / 2, share)
+            proposed = tf.where(_column(astray), best, codes + _column(share) * (proposed - codes))
+            inner = tf.nest.map_structure(lambda new, old: tf.where(_column(astray), new, old),
+                                          self.optimizer.start(codes), inner)
+        if self.tolerance:
+            stopping, done = self._stopping(stopping, loss)
+            proposed = tf.where(_column(done), codes, proposed)
+        return proposed, (inner, (best, lowest), share, stopping)
+
+    def finish(self, codes, memory):
+        inner, (best, _), *_ = memory
+        return best if self.keep_best else self.optimizer.finish(codes, inner)
+
+    def done(self, memory):
+        """Whether each image stays as it is from now on; bool [N]."""
+        return memory[-1][1] >= PATIENCE
+
+    def _stopping(self, stopping, loss):
+        """(loss that must be undercut, steps since that was done), and whether an image is done."""
+        mark, waited = stopping
+        progress = loss < (1 - self.tolerance) * mark
+        waited = tf.where(waited >= PATIENCE, waited, tf.where(progress, 0.0, waited + 1))
+        return (tf.where(progress, loss, mark), waited), waited >= PATIENCE
+
+
+def _dot(a, b):
+    """Inner products of the images' codes, [N]; in float64, since the order of summation depends on N."""
+    return tf.cast(tf.reduce_sum(tf.cast(a, tf.float64) * tf.cast(b, tf.float64), axis=[1, 2]), a.dtype)
+
+
+def _column(values):
+    """[N] -> [N, 1, 1]"""
+    return values[:, None, None]

@@ -1,0 +1,78 @@
+"""Restoring pictures by inversion: the tasks, where the search starts, and how good a restored picture is.
+
+Source of the tasks: Gu et al. 2020 (Image Processing Using Multi-Code GAN Prior), section 3.3.
+"""
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert.degradations import Blur, Downsampling, Identity, Luminance, Mask
+from tf_idinvert.inverting import random_codes
+from tf_idinvert.multi_code import spread_codes
+
+SPREAD = 0.5        # of the codes a search starts from: halfway to the domain's other samples
+
+
+def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
+    """What happened to the pictures of a task.
+
+    Args:
+        task: 'inversion', 'colorize', 'super-resolve', 'inpaint' or 'denoise'.
+        resolution: R, side of the network's images.
+        factor: of super-resolution.
+        known: [R, R], 1 where a picture to be inpainted is known.
+        sigma: standard deviation in pixels of the blur after which noisy pictures are compared.
+    Raises:
+        DegradationError: an argument that does not fit.
+    """
+    makers = {"inversion": Identity, "colorize": Luminance, "super-resolve": lambda: Downsampling(resolution, factor),
+              "inpaint": lambda: Mask(known), "denoise": lambda: Blur(resolution, sigma)}
+    return makers[task]()
+
+
+def box_known(resolution, box=None):
+    """[R, R], 0 within a box (left, top, width, height) in pixels, 1 elsewhere; by default a third, in the middle.
+
+    Raises:
+        ValueError: a box that is not inside the picture.
+    """
+    side = resolution // 3
+    left, top, width, height = box or ((resolution - side) // 2, (resolution - side) // 2, side, side)
+    if min(left, top) < 0 or min(width, height) < 1 or left + width > resolution or top + height > resolution:
+        raise ValueError(f"box: expected left, top, width, height inside {resolution}x{resolution}; "
+                         f"got {left},{top},{width},{height}")
+    known = np.ones([resolution, resolution], "float32")
+    known[top:top + height, left:left + width] = 0
+    return known
+
+
+def start_codes(generator, encoder, pictures, count, seed):
+    """Codes to start from: the encoder's, or without one w_avg, and around it `count` - 1 more.
+
+    Args:
+        generator: Generator.
+        encoder: Encoder or None.
+        pictures: float32 [B, R, R, 3], what is there of each picture: a degradation's `plain`.
+        count: N.
+        seed: of the other codes, the same for every picture; N codes begin with the codes of a smaller N.
+    Returns:
+        float32 [B, N, L, D].
+    """
+    average = np.asarray(generator.dlatent_avg)
+    shape = [len(pictures), generator.num_layers, generator.dlatent_size]
+    base = np.broadcast_to(average, shape) if encoder is None else np.asarray(encoder(tf.constant(pictures)))
+    samples = random_codes(generator, seed, 0, count - 1) if count > 1 else np.empty([0, *shape[1:]], "float32")
+    return spread_codes(base, samples, average, SPREAD)
+
+
+def scores(pictures, references):
+    """How near pictures are to their references: dict of float64 [B], 'mse', 'psnr' (dB) and 'ssim'.
+
+    Args:
+        pictures, references: [B, R, R, 3] in [-1, 1], R at least 11; clipped. The MSE is on that scale, as elsewhere.
+    """
+    a, b = (tf.clip_by_value(tf.convert_to_tensor(images, tf.float32), -1.0, 1.0) for images in (pictures, references))
+    mse = tf.reduce_mean(tf.square(a - b), axis=(1, 2, 3))
+    found = {"mse": mse, "psnr": tf.image.psnr(a, b, max_val=2.0), "ssim": tf.image.ssim(a, b, max_val=2.0)}
+    return {name: values.numpy().astype("float64") for name, values in found.items()}

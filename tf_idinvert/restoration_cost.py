@@ -1,0 +1,54 @@
+"""What multi-code inversion costs: seconds an iteration, and memory, against the number of codes."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import checkpoint
+from tf_idinvert.degradations import Identity
+from tf_idinvert.multi_code import MultiCode, MultiCodeOptions
+from tf_idinvert.networks.generator import Generator
+
+REPORTS = 20        # times that the search reports its progress
+
+
+def measure(network, codes, layer, steps_a_report=2):
+    """Search for one image, pixel term only. Call it in a process of its own, so that the memory is its own, too.
+
+    Args:
+        network: path of a network file, or a resolution: StyleGAN as published, with random weights.
+        codes, layer: N and l.
+        steps_a_report: iterations that are timed together.
+    Returns:
+        dict: 'seconds' an iteration, the median; 'megabytes', the peak memory above what the loaded network takes: of
+        the GPU where there is one, else of the process; None where the system does not tell (outside Linux).
+    """
+    if isinstance(network, int):
+        generator = Generator(network)
+    else:
+        generator = checkpoint.load(network, only=("generator",)).generator
+    start = np.zeros([1, codes, generator.num_layers, generator.dlatent_size], "float32")
+    observed = np.zeros([1, generator.resolution, generator.resolution, 3], "float32")
+    search = MultiCode(synthesis=generator.synthesis, degrade=Identity(),
+                       options=MultiCodeOptions(codes=codes, layer=layer, steps=REPORTS * steps_a_report, batch_size=1))
+    gpu, times = bool(tf.config.list_physical_devices("GPU")), []
+    before = _peak(gpu)
+    search(observed, start, progress=lambda *_: times.append(float(tf.timestamp())))
+    after = _peak(gpu)
+    return {"seconds": float(np.median(np.diff(times))) / steps_a_report,
+            "megabytes": None if before is None else (after - before) / 2 ** 20}
+
+
+def _peak(gpu):
+    """Peak memory so far, in bytes; on a GPU, counting starts afresh with this call."""
+    if gpu:
+        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+        tf.config.experimental.reset_memory_stats("GPU:0")
+        return peak
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM")), None)

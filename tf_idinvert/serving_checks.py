@@ -1,0 +1,55 @@
+"""What a served graph refuses: assertions that answer a request with a line of their own instead of a crash or a NaN.
+
+Shapes are compared when the request runs: a server need not compare what it is sent with the shapes of a signature.
+"""
+from __future__ import annotations
+
+import tensorflow as tf
+
+MAX_ROWS = 256          # of one call
+
+
+def require(tensor, condition, *message):
+    """`tensor`, once the scalar `condition` holds; else the request fails with `message`, strings and tensors."""
+    with tf.control_dependencies([tf.debugging.Assert(condition, message)]):
+        return tf.identity(tensor)
+
+
+def rows(specs, tensors):
+    """The inputs of a call, once they fit: shapes, 1 to MAX_ROWS rows, equally many of all, and finite numbers.
+
+    Args:
+        specs: tf.TensorSpec of each input, [None, ...], with its name.
+        tensors: as many tensors of those types.
+    """
+    counts, fitting = zip(*(_fitting(spec, tensor) for spec, tensor in zip(specs, tensors)))
+    return [fitting[0]] + [
+        require(tensor, tf.equal(count, counts[0]), f"{spec.name}: expected a row for each of {specs[0].name}; got",
+                count, "for", counts[0]) for spec, tensor, count in zip(specs[1:], fitting[1:], counts[1:])]
+
+
+def _fitting(spec, tensor):
+    """(number of rows, the tensor once it fits)"""
+    name, shape = spec.name, spec.shape.as_list()[1:]
+    # The shape that the signature promises must not let the graph's optimiser drop the comparison.
+    tensor = tf.compat.v1.placeholder_with_default(tensor, None)
+    found, axes = tf.shape(tensor), len(shape) + 1
+    sizes = tf.concat([found, tf.fill([axes], -1)], 0)[:axes]       # of as many axes, whatever came
+    fits = tf.equal(tf.size(found), axes) & tf.reduce_all(tf.equal(sizes[1:], tf.constant(shape, tf.int32)))
+    tensor = require(tensor, fits, f"{name}: expected [{', '.join(map(str, ['N', *shape]))}]; got", found)
+    tensor = require(tensor, (0 < sizes[0]) & (sizes[0] <= MAX_ROWS),
+                     f"{name}: expected 1 to {MAX_ROWS} rows; got", sizes[0])
+    tensor = tf.ensure_shape(tensor, [None, *shape])
+    return sizes[0], finite(name, tensor) if tensor.dtype.is_floating else tensor
+
+
+def finite(name, tensor):
+    """`tensor`, once all its numbers are finite."""
+    return require(tensor, tf.reduce_all(tf.math.is_finite(tensor)),
+                   f"{name}: expected finite numbers; got NaN or infinity")
+
+
+def within(name, tensor, lowest, highest):
+    """`tensor` [N], once all its numbers are in `lowest` to `highest`."""
+    inside = tf.reduce_all((tensor >= lowest) & (tensor <= highest))
+    return require(tensor, inside, f"{name}: expected {lowest} to {highest}; got", tensor)

@@ -1,0 +1,326 @@
+"""The tables and figures of both papers, measured: every method on the same held-out pictures, every claim decided.
+
+    python tools/evaluate.py --quick                    # 2 minutes: that all works; so few pictures decide nothing
+    python tools/evaluate.py                            # the embedded portraits networks, half an hour on two cores
+    python tools/evaluate.py --encoders styleganinv_ffhq256_encoder.pkl --images photographs/ --inception weights.h5
+
+Encoders are files that hold an encoder and its generator, ROLE=FILE, ROLE one of in-domain, in-domain-nobn (without
+batch norm), force-in-domain, traditional; without ROLE= the file's name tells, else it is in-domain. Without --images,
+held-out portraits are rendered, whose attributes are known. What is not there (an encoder, boundaries, ...) is named,
+and its rows say so.
+
+Writes to the output folder: index.html (all on one page), tables.md, tables.json, figures/*.png, and cache/, where each
+method's inversions and each part's numbers wait: a run that was stopped goes on from there, and what did not change is
+not made again. All numbers but seconds follow from the seed.
+
+Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes read off codes), figures5-7 (codes
+and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion.
+"""
+import dataclasses
+import time
+from pathlib import Path
+
+from tf_idinvert import cli
+
+TITLE = "In-domain and force-in-domain GAN inversion, measured"
+PARTS = ("table1", "table1-force", "table2", "figure3", "figures5-7", "figure9", "figure10", "diffusion")
+ROLES = ("force-in-domain", "in-domain-nobn", "in-domain", "traditional")       # longer names before their beginnings
+FULL = dict(count=500, optimised=100, steps=100, mse_steps=500, ablated=24, diffused=16, codes=1000, projected=500)
+QUICK = dict(count=40, optimised=8, steps=40, mse_steps=100, ablated=4, diffused=4, codes=100, projected=100)
+HELP = {"count": "held-out pictures", "optimised": "the first of them, for the methods that optimise",
+        "steps": "of in-domain inversion", "mse_steps": "of MSE-based optimisation",
+        "ablated": "pictures for λ_dom 0 and 40", "diffused": "pairs for semantic diffusion",
+        "codes": "of W, for the comparison of distributions", "projected": "of these, for t-SNE"}
+PORTRAITS_WEIGHT, VGG_WEIGHT = 20.0, 5e-5       # lambda_vgg with the attribute network's features, and with VGG16's
+
+
+def parse_arguments():
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="few pictures and steps")
+    add("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(all)")
+    add("--encoders", nargs="+", metavar="[ROLE=]FILE", help="(checkpoints/portraits64-ROLE.h5)")
+    add("--images", help="pictures: a folder, a text list or one picture (portraits are rendered)")
+    add("--attributes", help="attribute network of ours: scores attributes, its embedding is behind the FD "
+        "(checkpoints/portraits64-attributes.h5 for portraits)")
+    add("--inception", help="InceptionV3 'notop' weights of Keras, for FID, instead of the attribute network's FD")
+    add("--features", help="F of in-domain inversion: an attribute network, 'imagenet' (VGG16), the path of VGG16 "
+        "'notop' weights, or 'none' (the attribute network; without one imagenet)")
+    cli.add_option(parser, "--loss_weight_feat", type=cli.number(float, 0),
+                   help=f"lambda_vgg ({PORTRAITS_WEIGHT:g} with an attribute network, {VGG_WEIGHT:g} with VGG16)")
+    add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
+    add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
+    add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json")
+    for name, what in HELP.items():
+        cli.add_option(parser, f"--{name}", type=cli.number(int, 2), help=f"{what} ({FULL[name]}; {QUICK[name]})")
+    cli.add_option(parser, "--inversion_batch_size", type=cli.number(int, 1), default=4, help="optimised together (4)")
+    add("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=1000, help="of everything drawn at random (1000)")
+    cli.add_option(parser, "--output_dir", "-o", default="results/evaluation", help="(results/evaluation)")
+    cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    args = parser.parse_args()
+    for name, value in (QUICK if args.quick else FULL).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
+
+
+def main():
+    args = parse_arguments()
+    cli.choose_device(args.gpu_id)
+    listing, photographs, reasons = given_files(args)
+    paths, missing = encoder_paths(args)
+    folder = Path(args.output_dir)
+    log = cli.open_log(folder / "evaluate.log")
+    for reason in missing.values():
+        log.warning("%s", reason)
+
+    cli.import_tensorflow()
+    bench, about = prepare(args, paths, missing, listing, log)
+    results = {}
+    try:
+        measure(args, bench, photographs, folder, results, log)
+    finally:        # Ctrl-C keeps what is done
+        if results:
+            write(args, folder, about, results, reasons, log)
+
+
+def given_files(args):
+    """(listing of --images or None, listing of --photographs, {claim: reason}); checked before anything is loaded."""
+    import json
+
+    from tf_idinvert import images
+    reasons = {}
+    if args.reasons:
+        try:
+            reasons = json.loads(Path(args.reasons).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{args.reasons}: not JSON ({error})") from None
+        if not isinstance(reasons, dict) or not all(isinstance(each, str) for each in reasons.values()):
+            raise ValueError(f"{args.reasons}: expected a JSON object of texts")
+    return (images.listing([args.images]) if args.images else None,
+            images.listing([args.photographs]) if args.photographs else [], reasons)
+
+
+# ------------------------------------------------------------------------------------------------- what is there
+
+def encoder_paths(args):
+    """({role: path}, {role: why it is not there})"""
+    from tf_idinvert import embedded
+    if args.encoders is None:
+        paths = {role: embedded.CHECKPOINTS / f"portraits64-{role}.h5" for role in ROLES}
+        missing = {role: f"{path.name} is not there" for role, path in paths.items() if not path.is_file()}
+        if len(missing) == len(paths):
+            raise ValueError(f"{embedded.CHECKPOINTS}: holds none of "
+                             f"{', '.join(path.name for path in paths.values())}; give --encoders")
+        return {role: path for role, path in paths.items() if role not in missing}, missing
+    paths = {}
+    for given in args.encoders:
+        role, _, path = given.partition("=")
+        if not path or role not in ROLES:
+            role, path = next((each for each in ROLES if each in Path(given).name), "in-domain"), given
+        if role in paths:
+            raise ValueError(f"--encoders: {paths[role]} and {path} are both {role}; say ROLE=FILE, ROLE one of "
+                             f"{', '.join(ROLES)}")
+        paths[role] = Path(path)
+    return paths, {role: f"no {role} encoder was given" for role in ROLES if role not in paths}
+
+
+def prepare(args, paths, missing, listing, log):
+    """(Bench, about) of everything that the arguments ask for."""
+    from tf_idinvert.evaluation import originals, store
+    from tf_idinvert.evaluation.bench import Bench, Sizes
+    networks, notes = load_networks(paths)
+    resolution = next(iter(networks.values())).generator.resolution
+    attributes, judge = load_judge(args, resolution, listing is None)
+    features, features_key, weight, said = load_features(args, attributes, judge, resolution, log)
+    kept, others = store.Store(Path(args.output_dir) / "cache"), None
+    if listing is None:
+        pictures = originals.rendered(kept, args.count, args.seed, resolution, cli.progress)
+        others = originals.rendered(kept, args.count, args.seed + 1, resolution, cli.progress)
+    else:
+        everything = originals.read(kept, listing[:2 * args.count], resolution, cli.progress)
+        pictures, others = split(everything, args.count)
+    count = len(pictures.pictures)
+    sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
+                     getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
+    found, told = load_boundaries(args, networks)
+    about = {"Pictures": pictures.about,
+             "Encoders": ", ".join(f"{role}: {each.name}" for role, each in networks.items()),
+             "Distance": judge.about if judge else "none: no feature network was given",
+             "Features of in-domain inversion": said, "Seed": str(args.seed),
+             "notes": [*missing.values(), *notes, *told, *pictures.notes]}
+    return Bench(store=kept, originals=pictures, others=others, networks=networks, missing=missing, features=features,
+                 features_key=features_key, feature_weight=weight, judge=judge, boundaries=found, sizes=sizes,
+                 seed=args.seed, progress=cli.progress), about
+
+
+def split(everything, count):
+    """The first `count` pictures, and as many of the rest or None."""
+    def part(first, last, about):
+        return dataclasses.replace(everything, pictures=everything.pictures[first:last],
+                                   key=[everything.key, first, last], about=about)
+    total = len(everything.pictures)
+    if total < 2:
+        raise ValueError("expected at least two pictures")
+    count = min(count, total)
+    about = everything.about.replace(f"{total} pictures", f"{count} pictures", 1)
+    return part(0, count, about), part(count, total, about) if total > count else None
+
+
+def load_networks(paths):
+    """({role: Networks}, notes). ValueError where a file lacks encoder or generator, or sizes differ."""
+    from tf_idinvert import checkpoint
+    from tf_idinvert.evaluation import bench, store
+    from tf_idinvert.weights import export_arrays
+    networks, generators, sizes = {}, set(), {}
+    for role, path in paths.items():
+        models = checkpoint.load(path, only=("encoder", "generator"))
+        if models.encoder is None or models.generator is None:
+            raise ValueError(f"{path}: holds no {'encoder' if models.encoder is None else 'generator'}")
+        generator = models.generator
+        networks[role] = bench.Networks(Path(path).name, store.file_digest(path), models.encoder, generator)
+        generators.add(store.digest([store.array_digest(each) for each in export_arrays(generator).values()]))
+        sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = path
+    if len(sizes) > 1:
+        raise ValueError("the encoders' networks are of unlike sizes: " + "; ".join(
+            f"{path}: {size[0]} px, {size[1]} layers of {size[2]}" for size, path in sizes.items()))
+    return networks, [] if len(generators) == 1 else [
+        "The encoders' files hold different generators: each was used with its own."]
+
+
+def load_judge(args, resolution, is_portraits):
+    """(attribute network or None, measures.Judge or None)"""
+    import tensorflow as tf
+
+    from tf_idinvert import checkpoint, embedded
+    from tf_idinvert.evaluation.measures import Judge
+    from tf_idinvert.evaluation.store import file_digest
+    path, network = args.attributes, None
+    if path is None and is_portraits and (embedded.CHECKPOINTS / embedded.ATTRIBUTES).is_file():
+        path = embedded.attributes_path()
+    if path is not None:
+        network = checkpoint.load(path, only=("attributes",)).attributes
+        if network is None or network.resolution != resolution:
+            raise ValueError(f"{path}: holds no attribute network" if network is None else
+                             f"{path}: for pictures of {network.resolution} px; the generator's have {resolution}")
+    score = network and tf.function(network.predict_attributes, reduce_retracing=True)
+    binary = network.binary if network else ()
+    key = " ".join(file_digest(each) for each in (path, args.inception) if each)
+    if args.inception:
+        from tf_idinvert.networks.inception import InceptionFeatures
+        return network, Judge("FID", f"Inception, Keras' weights {Path(args.inception).name}, 2048 pooled features, "
+                              "pictures resized to 299 px (bilinear)",
+                              tf.function(InceptionFeatures(args.inception), reduce_retracing=True), score, binary, key)
+    if network is None:
+        return None, None
+    return network, Judge("FD", f"the embedding of the attribute network {Path(path).name} (not comparable with FID)",
+                          tf.function(network.embedding, reduce_retracing=True), score, binary, key)
+
+
+def load_features(args, attributes, judge, resolution, log):
+    """(F or None, what tells it from others, lambda_vgg, what it is)"""
+    from tf_idinvert.evaluation.store import file_digest
+    from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features
+    given = args.features
+    if given == "none" or args.loss_weight_feat == 0:
+        return None, "none", 0.0, "none, as asked"
+    if given is None and attributes is not None:
+        weight = PORTRAITS_WEIGHT if args.loss_weight_feat is None else args.loss_weight_feat
+        return attributes.features, judge.key, weight, f"the attribute network's convolutions, weight {weight:g}"
+    weight = VGG_WEIGHT if args.loss_weight_feat is None else args.loss_weight_feat
+    try:
+        if given in (None, "imagenet"):
+            return VGG16Features(), "imagenet", weight, f"VGG16, ImageNet weights, block4_conv3, weight {weight:g}"
+        from tf_idinvert.cli_encoder import load_features as load
+        features = load(given, resolution)
+        if not isinstance(features, VGG16Features) and args.loss_weight_feat is None:
+            weight = PORTRAITS_WEIGHT
+        return features, file_digest(given), weight, f"{Path(given).name}, weight {weight:g}"
+    except FeaturesError as error:
+        if given:
+            raise
+        log.warning("warning: in-domain inversion without the feature term: %s", error)
+        return None, "none", 0.0, f"none: {error}"
+
+
+def load_boundaries(args, networks):
+    """({name: Boundary}, notes)"""
+    from tf_idinvert import boundaries, embedded
+    if args.boundaries is None:
+        try:
+            paths = embedded.boundary_paths()
+        except embedded.EmbeddedError as error:
+            return {}, [f"No manipulations: {error}"]
+    else:
+        paths = {path.stem: path for path in sorted(Path(args.boundaries).iterdir()) if path.suffix in (".npz", ".npy")}
+        if not paths:
+            raise ValueError(f"{args.boundaries}: holds no boundaries (.npz or .npy)")
+    generator, found, notes = next(iter(networks.values())).generator, {}, []
+    for name, path in paths.items():
+        try:
+            found[name] = boundaries.read(path).for_network(generator.num_layers, generator.dlatent_size)
+        except boundaries.BoundaryError as error:
+            if args.boundaries:
+                raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+            notes.append(f"Boundary {path.name} left out: {error}")
+    return found, notes
+
+
+# ------------------------------------------------------------------------------------------------- measuring
+
+def measure(args, bench, photographs, folder, results, log):
+    """Measure the parts that were asked for, one after another, into `results`."""
+    from tf_idinvert.evaluation import (ablation, alignment, diffusion, edited, figures, out_of_domain, reconstruction,
+                                        semantics, tables)
+    from tf_idinvert.evaluation.bench import Missing
+    compute = {"table1": reconstruction.in_domain, "table1-force": reconstruction.force_in_domain,
+               "table2": edited.table, "figure3": semantics.precision_recall, "figures5-7": alignment.alignment,
+               "figure9": ablation.ablation, "diffusion": diffusion.diffusion,
+               "figure10": lambda bench: out_of_domain.out_of_domain(bench, photographs)}
+    key = everything(bench, photographs)
+    for name in (part for part in PARTS if part in args.parts):
+        began = time.perf_counter()
+
+        def fill(entry):
+            part = compute[name](bench)
+            for array, values in part.arrays.items():
+                entry.create(array, values.shape, values.dtype)[...] = values
+            return tables.plain({"numbers": part.numbers, "tables": [vars(table) for table in part.tables]})
+
+        try:
+            entry = bench.store.entry(f"part-{name}", [name, key], fill)
+        except Missing as error:
+            results[name] = {"missing": str(error)}
+            log.warning("%s: %s", name, error)
+            continue
+        numbers = entry.numbers["numbers"]
+        results[name] = {"numbers": numbers, "tables": [tables.Table(**each) for each in entry.numbers["tables"]],
+                         "figures": figures.draw(name, numbers, entry.arrays(), folder / "figures")}
+        log.info("%s: %.0f s", name, time.perf_counter() - began)
+
+
+def everything(bench, photographs):
+    """What the numbers of a part follow from, for the store."""
+    from tf_idinvert.evaluation import bench as benches
+    from tf_idinvert.evaluation.store import array_digest, file_digest
+    return [benches.VERSION, dataclasses.asdict(bench.sizes), bench.seed, bench.originals.key, bench.originals.about,
+            {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,
+            bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
+            {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},
+            [file_digest(path) for _, path in photographs if Path(path).is_file()]]
+
+
+def write(args, folder, about, results, reasons, log):
+    """All files but the figures, from what is known by now."""
+    from tf_idinvert.evaluation import claims, writing
+    measured = {name: part["numbers"] for name, part in results.items() if "missing" not in part}
+    absent = {name: part["missing"] for name, part in results.items() if "missing" in part}
+    absent.update({name: "stopped before" for name in args.parts if name not in results})
+    rows = claims.decide(measured, absent, reasons)
+    title = f"{TITLE} (quick: too few pictures to decide)" if args.quick else TITLE
+    writing.write(folder, title, about, results, rows, claims.table(rows))
+    log.info("%d of %d parts -> %s", len(measured), len(args.parts), folder / "index.html")
+
+
+if __name__ == "__main__":
+    cli.run(main)

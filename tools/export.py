@@ -1,0 +1,72 @@
+"""Write networks as a SavedModel that TensorFlow Serving loads as it is: encoding, inversion, sampling, manipulation.
+
+    python tools/export.py network.pkl -o serving/faces --boundaries boundaries/
+    python tools/export.py network.h5 -o serving/faces-half --boundaries age.npy smile.npz --float16
+
+Writes serving/NAME/VERSION/ (the version after the highest there, unless --version says which), with requests that
+warm a server up, and beside NAME models.config, a list of all models there, and batching_parameters.txt. An attribute
+is called as its boundary's file. The README tells how to serve and call it; each signature is described in
+tf_idinvert/export.py. Expect half a minute at 64 px and some minutes at 1024 px.
+"""
+import logging
+from pathlib import Path
+
+from tf_idinvert import cli, cli_inversion
+
+
+def parse_arguments():
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("model_path", help="network file: official pickle or ours (.h5); without an encoder it serves less")
+    add("--boundaries", nargs="+", default=[], help="files of boundaries, and folders of them")
+    cli.add_option(parser, "--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
+    add("--version", type=cli.number(int, 1), default=None, help="default: the one after the highest there, from 1")
+    add("--float16", action="store_true", help="store weights in half the bytes (they are read as float32)")
+    cli.add_option(parser, "--loss_weight_feat", type=cli.number(float, 0), default=5e-5,
+                   help="lambda_vgg of inversion (5e-5)")
+    cli.add_option(parser, "--loss_weight_enc", type=cli.number(float, 0), default=2.0,
+                   help="lambda_dom of inversion (2.0)")
+    add("--features", help="feature network of inversion: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
+        "notop .h5, or 'none'; default: imagenet if it can be had, else none, with a warning")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    found = read_boundaries(args.boundaries)
+    folder = Path(args.output_dir or Path("serving") / cli.title(args.model_path))
+
+    cli.import_tensorflow()
+    from tf_idinvert import checkpoint, export, serving_files
+    from tf_idinvert.inversion import InversionOptions
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving tells of its progress
+    log = logging.Logger("export")
+    log.addHandler(logging.StreamHandler())
+    models = checkpoint.load(args.model_path, only=("encoder", "generator"))
+    features = cli_inversion.load_features(args, log)[0] if models.encoder else None
+    options = InversionOptions(feature_weight=args.loss_weight_feat if features else 0.0,
+                               domain_weight=args.loss_weight_enc)
+    written = export.export(models, folder, version=args.version, boundaries=found, features=features, options=options,
+                            half=args.float16)
+    serving_files.write_configs(folder.parent)
+    size = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
+    print(f"{written}: {size / 1e6:.1f} MB; attributes: {', '.join(found) or 'none'}")
+
+
+def read_boundaries(paths):
+    """{file name without suffix: Boundary} of files and of folders' .npy and .npz files."""
+    from tf_idinvert import boundaries
+    files = []
+    for path in map(Path, paths):
+        inside = sorted(each for each in path.iterdir() if each.suffix in (".npy", ".npz")) if path.is_dir() else [path]
+        if not inside:
+            raise ValueError(f"{path}: no boundaries (.npy, .npz) in this folder")
+        files += inside
+    found = {path.stem: boundaries.read(path) for path in files}
+    if len(found) < len(files):
+        raise ValueError("boundaries: two files of the same name; an attribute is called as its boundary's file")
+    return found
+
+
+if __name__ == "__main__":
+    cli.run(main)
