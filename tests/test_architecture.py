@@ -74,7 +74,8 @@ MAY_IMPORT = {
     "benchmarks.matmul": ((), ("tensorflow",)),
     "benchmarks.operations": ((), ("tensorflow",)),
     "benchmarks.inversion": (("benchmarks.matmul", "benchmarks.operations", "checkpoint", "embedded", "inversion",
-                              "losses", "optimizers", "portraits", "networks.perceptual", *NETWORKS),
+                              "losses", "optimizers", "portraits", "networks.perceptual", "training.*",
+                              *NETWORKS),
                              ("tensorflow", "keras")),
     "benchmarks.serving": ((), ("tensorflow",)),
     "spool": ((), ()),
@@ -92,7 +93,7 @@ MAY_IMPORT = {
     "training.*": (("losses", "atomic", "images", "training.*"), ("tensorflow", "keras", "tqdm")),
     "evaluation.*": (("atomic", "boundaries", "editing", "images", "inverting", "inversion", "metrics", "moments",
                       "rendering", "report", "sliced_wasserstein", "evaluation.*"),
-                     ("tensorflow", "scipy", "sklearn", "PIL", "matplotlib")),
+                     ("tensorflow", "scipy", "sklearn", "threadpoolctl", "PIL", "matplotlib")),
 }
 LIGHT = ("images", "pickles", "report", "portraits", "atomic", "arguments", "cli")
 

@@ -108,12 +108,12 @@ def test_other_tasks(monkeypatch, folder, bare_model, arguments, kinds):
     assert ("PSNR" in (out / "restoration.html").read_text()) == ("ori" in kinds)
 
 
-def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch, folder, model):
+def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch, folder, bare_model):
     arguments = "--factor", "4", "--keep-input"
     small = np.asarray(Downsampling(16, 4)(picture("faces/f0.png")[None]))[0]
     images.save("small.png", small)
     for given, degrade, out in ("small.png", [], "a"), ("faces/f0.png", ["--degrade"], "b"):
-        assert run(monkeypatch, "restore.py", "super-resolve", model, given, *SETTINGS, *arguments, *degrade,
+        assert run(monkeypatch, "restore.py", "super-resolve", bare_model, given, *SETTINGS, *arguments, *degrade,
                    "-o", out) == 0
     assert np.array_equal(picture("a/small_deg.png"), picture("b/f0_deg.png"))
     assert np.abs(picture("a/small_res.png") - picture("b/f0_res.png")).mean() < 0.02, "but for 8 bits"

@@ -52,6 +52,7 @@ def test_a_transparent_shade_of_few_bits_is_found(load):
     np.testing.assert_array_equal(np.round((load(data) + 1) * 127.5), np.where(opaque == 85, 255, opaque))
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("data", DAMAGED, ids=range(len(DAMAGED)))
 def test_damaged_metadata_count_as_none(load, data):
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))

@@ -84,14 +84,8 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
         WeightsTooLarge: with `half`, weights beyond the range of float16.
     """
     folder = Path(folder)
-    if not serving_files.is_name(folder.name):
-        raise ExportError(f"{folder}: a model's name has letters, digits, '_', '-' and '.', at most 100; "
-                          f"got {folder.name!r}")
+    _check(models, folder)
     generator, encoder = models.generator, models.encoder
-    if generator is None:
-        raise ExportError("there is no generator among the networks")
-    if generator.synthesis.get_config()["num_channels"] != 3:
-        raise ExportError("the generator's images are not RGB")
     names, directions = _directions(boundaries or {}, generator)
     target = folder / str(_version(folder, version))
     temporary = folder / f".{target.name}.{os.getpid()}"
@@ -112,6 +106,17 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _check(models, folder):
+    """ExportError unless there is a generator of RGB images and the folder's name can be a model's."""
+    if not serving_files.is_name(folder.name):
+        raise ExportError(f"{folder}: a model's name has letters, digits, '_', '-' and '.', at most 100; "
+                          f"got {folder.name!r}")
+    if models.generator is None:
+        raise ExportError("there is no generator among the networks")
+    if models.generator.synthesis.get_config()["num_channels"] != 3:
+        raise ExportError("the generator's images are not RGB")
 
 
 class _Served:

@@ -269,16 +269,11 @@ def load_boundaries(args, networks):
 # ------------------------------------------------------------------------------------------------- measuring
 
 def measure(args, bench, photographs, folder, results, log):
-    """Measure the parts that were asked for, one after another, into `results`."""
-    from tf_idinvert.evaluation import (ablation, alignment, diffusion, edited, figures, out_of_domain, reconstruction,
-                                        semantics, tables)
+    """Measure the parts that were asked for, into `results`; others are shown where they are known already."""
+    from tf_idinvert.evaluation import figures, tables
     from tf_idinvert.evaluation.bench import Missing
-    compute = {"table1": reconstruction.in_domain, "table1-force": reconstruction.force_in_domain,
-               "table2": edited.table, "figure3": semantics.precision_recall, "figures5-7": alignment.alignment,
-               "figure9": ablation.ablation, "diffusion": diffusion.diffusion,
-               "figure10": lambda bench: out_of_domain.out_of_domain(bench, photographs)}
-    key = everything(bench, photographs)
-    for name in (part for part in PARTS if part in args.parts):
+    compute, key = parts(photographs), everything(bench, photographs)
+    for name in PARTS:
         began = time.perf_counter()
 
         def fill(entry):
@@ -288,15 +283,27 @@ def measure(args, bench, photographs, folder, results, log):
             return tables.plain({"numbers": part.numbers, "tables": [vars(table) for table in part.tables]})
 
         try:
-            entry = bench.store.entry(f"part-{name}", [name, key], fill)
+            entry = bench.store.known(f"part-{name}", [name, key])
+            if entry is None and name in args.parts:
+                entry = bench.store.entry(f"part-{name}", [name, key], fill)
+                log.info("%s: %.0f s", name, time.perf_counter() - began)
         except Missing as error:
             results[name] = {"missing": str(error)}
             log.warning("%s: %s", name, error)
             continue
-        numbers = entry.numbers["numbers"]
-        results[name] = {"numbers": numbers, "tables": [tables.Table(**each) for each in entry.numbers["tables"]],
-                         "figures": figures.draw(name, numbers, entry.arrays(), folder / "figures")}
-        log.info("%s: %.0f s", name, time.perf_counter() - began)
+        if entry is not None:
+            numbers = entry.numbers["numbers"]
+            results[name] = {"numbers": numbers, "tables": [tables.Table(**each) for each in entry.numbers["tables"]],
+                             "figures": figures.draw(name, numbers, entry.arrays(), folder / "figures")}
+
+
+def parts(photographs):
+    """{name: function, Bench -> Part}"""
+    from tf_idinvert.evaluation import ablation, alignment, diffusion, edited, out_of_domain, reconstruction, semantics
+    return {"table1": reconstruction.in_domain, "table1-force": reconstruction.force_in_domain,
+            "table2": edited.table, "figure3": semantics.precision_recall, "figures5-7": alignment.alignment,
+            "figure9": ablation.ablation, "diffusion": diffusion.diffusion,
+            "figure10": lambda bench: out_of_domain.out_of_domain(bench, photographs)}
 
 
 def everything(bench, photographs):
@@ -319,7 +326,7 @@ def write(args, folder, about, results, reasons, log):
     rows = claims.decide(measured, absent, reasons)
     title = f"{TITLE} (quick: too few pictures to decide)" if args.quick else TITLE
     writing.write(folder, title, about, results, rows, claims.table(rows))
-    log.info("%d of %d parts -> %s", len(measured), len(args.parts), folder / "index.html")
+    log.info("%d of %d parts -> %s", len(measured), len(PARTS), folder / "index.html")
 
 
 if __name__ == "__main__":

@@ -146,16 +146,15 @@ class Evaluation:
         return [{"method": method, **means(cell)} for method, cell in cells.items()]
 
     def cost(self):
-        rows, layer = [], self.args.composing_layer
-        networks = [("this model", str(self.args.model_path), self.models.generator.resolution),
-                    ("StyleGAN as published", PUBLISHED, PUBLISHED)]
+        rows, layer, codes = [], self.args.composing_layer, sorted({1, *self.args.codes})
+        networks = [("model", str(self.args.model_path), self.models.generator.resolution),
+                    ("published", PUBLISHED, PUBLISHED)]
         for name, network, resolution in networks[:1 if self.args.quick else 2]:
-            cells = [self.cell(f"cost-{resolution}-{n}", {"network": name, "codes": n, "layer": layer},
-                               functools.partial(self.measure, network, n)) for n in self.args.codes]
-            single = cells[0]["seconds"] / self.args.codes[0]
+            cells = [self.cell(f"cost-{name}-{n}", {"network": name, "codes": n, "layer": layer},
+                               functools.partial(self.measure, network, n)) for n in codes]
             rows += [{"network": name, "resolution": resolution, "N": n, "seconds an iteration": cell["seconds"],
-                      "of N single searches": cell["seconds"] / (n * single), "megabytes": cell["megabytes"]}
-                     for n, cell in zip(self.args.codes, cells)]
+                      "of N single searches": cell["seconds"] / (n * cells[0]["seconds"]),
+                      "megabytes": cell["megabytes"]} for n, cell in zip(codes, cells)]
         return rows
 
     # ---- what the parts are made of

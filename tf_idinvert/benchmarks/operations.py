@@ -8,6 +8,8 @@ import math
 
 import tensorflow as tf
 
+CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "While": "body", "StatelessWhile": "body"}
+
 
 def count(function, *arguments):
     """Operations of one call; functions that it calls count, the bodies of loops count once.
@@ -21,11 +23,18 @@ def count(function, *arguments):
 
 
 def _of_graph(graph):
-    total = sum(_of_operation(operation) for operation in graph.get_operations())
-    called = {operation.get_attr(name).name for operation in graph.get_operations()
-              for name, kind in (("f", "PartitionedCall"), ("f", "StatefulPartitionedCall"), ("body", "While"),
-                                 ("body", "StatelessWhile")) if operation.type == kind}
-    return total + sum(_of_graph(graph._get_function(name).graph) for name in called)
+    """Operations on which the outputs depend: the others (gradients of weights, say) are traced, but never run."""
+    total, seen, pending = 0, set(), [output.op for output in graph.outputs]
+    while pending:
+        operation = pending.pop()
+        if operation in seen:
+            continue
+        seen.add(operation)
+        pending += [each.op for each in operation.inputs]
+        attribute = CALLS.get(operation.type)
+        total += _of_graph(graph._get_function(operation.get_attr(attribute).name).graph) if attribute else \
+            _of_operation(operation)
+    return total
 
 
 def _of_operation(operation):

@@ -35,10 +35,8 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
     Raises:
         ValueError: a signature that the model does not have, or with other inputs.
     """
-    model = tf.saved_model.load(str(folder))
-    if signature not in model.signatures:
-        raise ValueError(f"{folder}: has no signature {signature!r}; it has {', '.join(sorted(model.signatures))}")
-    call = model.signatures[signature]
+    model = tf.saved_model.load(str(folder))        # its variables live as long as it does
+    call = _signature(model, folder, signature)
     rng = np.random.default_rng(seed)
     pool = {name: _rows(name, spec, rng) for name, spec in call.structured_input_signature[1].items()}
 
@@ -59,6 +57,12 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
             **{f"latency_p{q}": float(np.percentile(latencies, q)) for q in PERCENTILES},
             "latency_max": max(latencies), "memory_before": before, "memory_after": after,
             "mixed_rows": sum(mixed), "largest_difference": max(differences)}
+
+
+def _signature(model, folder, name):
+    if name not in model.signatures:
+        raise ValueError(f"{folder}: has no signature {name!r}; it has {', '.join(sorted(model.signatures))}")
+    return model.signatures[name]
 
 
 def _rows(name, spec, rng):

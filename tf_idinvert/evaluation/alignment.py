@@ -145,11 +145,13 @@ def project(bench, there):
         there: {method: ((mapped codes of other z, ...), inverted codes)}; the originals are the first method's.
     """
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
     count = min(bench.sizes.projected, bench.sizes.codes)
     sets = {"original": next(iter(there.values()))[0][0][:count],
             **{method: codes[:count] for method, (_, codes) in there.items()}}
     vectors = np.concatenate([each.reshape(len(each), -1) for each in sets.values()])
     mean, axes = principal_axes(vectors, TSNE_WIDTH)
-    points = TSNE(perplexity=min(30.0, (len(vectors) - 1) / 3), init="pca", random_state=bench.seed).fit_transform(
-        ((vectors - mean) @ axes.T).astype(np.float32))
+    placing = TSNE(perplexity=min(30.0, (len(vectors) - 1) / 3), init="pca", random_state=bench.seed)
+    with threadpool_limits(1):      # its loops are short: threads would wait for each other, on a busy machine for long
+        points = placing.fit_transform(((vectors - mean) @ axes.T).astype(np.float32))
     return dict(zip(sets, np.split(points.astype(np.float32), len(sets))))

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_idinvert import images, inverting, metrics
 from tf_idinvert.evaluation.originals import Originals
-from tf_idinvert.evaluation.store import Store
+from tf_idinvert.evaluation.store import Store, array_digest
 from tf_idinvert.inversion import Inversion, InversionOptions
 
 VERSION = 1                 # of what entries mean; a change makes older ones count no more
@@ -147,8 +147,7 @@ class Bench:
     def _traced(self, network, shape):
         """The network as a function of one input of this shape, traced once."""
         if id(network) not in self._functions:
-            self._functions[id(network)] = tf.function(lambda x: network(x), input_signature=[
-                tf.TensorSpec(shape, tf.float32)])
+            self._functions[id(network)] = tf.function(network, input_signature=[tf.TensorSpec(shape, tf.float32)])
         return self._functions[id(network)]
 
     def mapped(self, generator, count=MEAN_CODES):
@@ -161,9 +160,11 @@ class Bench:
     def strangeness(self, generator, codes):
         """How far codes are from the mean of W, in its standard deviations: root mean square, [N]; 1 within W."""
         mapped = self.mapped(generator)
-        deviation = mapped.std(axis=0, ddof=1)
-        apart = (np.asarray(codes) - mapped.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-        return np.sqrt(np.square(apart).mean(axis=(1, 2)))
+        mean, deviation = mapped.mean(axis=0), mapped.std(axis=0, ddof=1)
+        deviation = np.where(deviation > 0, deviation, 1)
+        squares = [np.square((codes[start:start + BATCH] - mean) / deviation).mean(axis=(1, 2))
+                   for start in range(0, len(codes), BATCH)]
+        return np.sqrt(np.concatenate(squares))
 
     # --------------------------------------------------------------------------------------------- inversions
 
@@ -177,15 +178,14 @@ class Bench:
     def inverted(self, method, count=None):
         """The first `count` originals, inverted by a method; None: as many as it inverts. Missing if it cannot be."""
         pictures = self.originals.pictures[:self.size(method)]
-        return self.invert(method, pictures, self.originals.key).first(count or len(pictures))
+        return self.invert(method, pictures).first(count or len(pictures))
 
-    def invert(self, method, pictures, key):
+    def invert(self, method, pictures):
         """Invert pictures by a method.
 
         Args:
             method: a name of METHODS.
             pictures: uint8 [N, R, R, 3].
-            key: what they follow from, for the store.
         Returns:
             Inverted.
         """
@@ -212,8 +212,8 @@ class Bench:
             usual = seconds[1:-1] or seconds[1:]
             return {"seconds": float(np.mean(usual)) if usual else None}
 
-        entry = self.store.entry(method, [VERSION, method, networks.sha256, options, features, len(pictures), self.seed,
-                                          key], fill)
+        entry = self.store.entry(method, [VERSION, method, networks.sha256, options, features, self.seed,
+                                          array_digest(pictures)], fill)
         return Inverted(entry.array("codes"), entry.array("pictures"), np.array(entry.array("mse")),
                         entry.numbers["seconds"])
 

@@ -151,8 +151,11 @@ def unevenness(bench, pictures):
     """[mean, low, high] over interpolations: the largest step over the mean step, of the judge's embedding."""
     if bench.judge is None:
         return None
-    embedded = np.concatenate([np.asarray(bench.judge.embed(batch)) for batch in measures.batches(pictures)])
-    steps = np.linalg.norm(np.diff(embedded.reshape(-1, STEPS - 2, embedded.shape[1]), axis=1), axis=2)
+    steps = []
+    for batch in measures.batches(pictures, 10 * (STEPS - 2)):
+        embedded = np.asarray(bench.judge.embed(batch)).reshape(len(batch) // (STEPS - 2), STEPS - 2, -1)
+        steps.append(np.linalg.norm(np.diff(embedded, axis=1), axis=2))
+    steps = np.concatenate(steps)
     moving = steps[steps.mean(axis=1) > 0]
     return measures.mean(moving.max(axis=1) / moving.mean(axis=1)) if len(moving) else None
 

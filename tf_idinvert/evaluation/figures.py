@@ -1,6 +1,7 @@
 """The figures, as PNG files: curves, clouds of points and sheets of pictures. Drawn by Matplotlib, without a screen."""
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,9 @@ def sheet(pictures, columns, rows=None):
             for edge in place.spines.values():
                 edge.set_visible(False)
             if i == 0:
-                place.set_title(columns[j].replace(" ", "\n", 1), fontsize=7)
+                place.set_title(textwrap.fill(columns[j], 17), fontsize=7)
             if j == 0 and rows:
-                place.set_ylabel(rows[i].replace(" ", "\n", 1), fontsize=7, rotation=0, ha="right", va="center")
+                place.set_ylabel(textwrap.fill(rows[i], 14), fontsize=7, rotation=0, ha="right", va="center")
     return figure
 
 
@@ -185,7 +186,7 @@ def near(points):
 def scatter(place, title, points):
     """Clouds of points, the originals above the others, so that they are not hidden."""
     for name, each in points.items():
-        place.scatter(*each.T, s=4, linewidths=0, alpha=0.55, color=COLOURS[name], label=_label(name),
+        place.scatter(*each.T, s=6, linewidths=0, alpha=0.55, color=COLOURS[name], label=_label(name),
                       zorder=3 if name == "original" else 2)
     place.set_title(title, fontsize=9)
     place.tick_params(labelsize=7)

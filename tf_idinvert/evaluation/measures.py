@@ -58,17 +58,17 @@ class Measured:
 class InBatches:
     """Pictures uint8 [N, R, R, 3] as `sliced_wasserstein.project` wants them; may be run through again."""
 
-    def __init__(self, pictures):
-        self.pictures = pictures
+    def __init__(self, pictures, size=BATCH):
+        self.pictures, self.size = pictures, size
 
     def __iter__(self):
-        for start in range(0, len(self.pictures), BATCH):
-            yield np.asarray(self.pictures[start:start + BATCH])
+        for start in range(0, len(self.pictures), self.size):
+            yield np.asarray(self.pictures[start:start + self.size])
 
 
-def batches(pictures):
-    """Pictures uint8 [N, R, R, 3] as float32 in [-1, 1], some at a time."""
-    for batch in InBatches(pictures):
+def batches(pictures, size=BATCH):
+    """Pictures uint8 [N, R, R, 3] as float32 in [-1, 1], `size` at a time."""
+    for batch in InBatches(pictures, size):
         yield images.to_float(batch)
 
 

@@ -40,6 +40,11 @@ class Store:
             entry.finish(fill(entry))
         return entry
 
+    def known(self, name, key):
+        """The entry, if it is complete; else None."""
+        entry = Entry(self.folder / f"{name}-{digest(key)}")
+        return None if entry.numbers is None else entry
+
 
 class Entry:
     """A folder of arrays, and `numbers`, None until it is complete."""
@@ -88,4 +93,4 @@ def file_digest(path):
 
 def array_digest(array):
     """SHA-256 of an array's values, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()

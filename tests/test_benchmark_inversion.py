@@ -1,0 +1,71 @@
+"""The measurements of inversion and the tool that prints them, in small."""
+import json
+import time
+
+import numpy as np
+import pytest
+from running import run
+
+from tf_idinvert import checkpoint, embedded, portraits
+from tf_idinvert.benchmarks import inversion, serving
+from tf_idinvert.networks.attributes import Attributes
+from tf_idinvert.networks.encoder import Encoder
+from tf_idinvert.networks.generator import Generator
+
+SMALL = dict(resolution=16, dlatent_size=8)
+
+
+def test_a_row_of_figures():
+    before = time.time()
+    row = inversion.measure(16, 1, before, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
+                            fmap_base=64, fmap_max=8)
+    assert all(value > 0 for value in row.values()) and row["start-up s"] < time.time() - before
+    assert row["px"] == 16 and row["batch"] == 1 and row["GFLOP"] > 0.1 and row["peak MB"] > 100
+
+
+@pytest.mark.parametrize("losses, target, steps", [([5, 4, 4, 2], 4, 1), ([5, 4, 3, 2], 2.5, 3), ([5, 4], 1, np.nan)])
+def test_first_step_below_a_loss(losses, target, steps):
+    found = inversion.first_below(np.array([losses, losses]).T, np.array([target, 9]))
+    np.testing.assert_array_equal(found, [steps, 0])
+
+
+def test_optimisers_are_compared_on_the_embedded_model(monkeypatch, tmp_path):
+    monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
+    assert inversion.run(print, sides=()) == [], "without a model there is nothing to compare"
+    checkpoint.save(checkpoint.Models(
+        encoder=Encoder(num_layers=6, filters=4, filters_max=8, **SMALL),
+        generator=Generator(latent_size=8, mapping_layers=2, mapping_fmaps=8, fmap_base=64, fmap_max=8, **SMALL)),
+        tmp_path / embedded.MODELS[0])
+    network = Attributes(portraits.ATTRIBUTES, resolution=16, widths=(4, 8), hidden=8)
+    checkpoint.save(checkpoint.Models(attributes=network), tmp_path / embedded.ATTRIBUTES)
+    said = []
+    adam, cosine, lbfgs = inversion.run(said.append, sides=())
+    assert adam["steps, most"] <= 100 and adam["share of adam's time"] == 1 and adam["final loss / adam's"] == 1
+    assert lbfgs["optimizer"] == "lbfgs" and 0 < lbfgs["s/step"] and "GFLOP/s" in said[0]
+
+
+def test_the_tool_prints_tables_and_writes_json(monkeypatch, tmp_path, capsys):
+    rows = [{"px": 64, "s": 1.23456}, {"optimizer": "lbfgs", "steps": float("nan")}, {"px": 256, "s": 22.0}]
+    asked = {}
+
+    def fake(log, **given):
+        asked.update(given)
+        return rows
+    monkeypatch.setattr(inversion, "run", fake)
+    out = tmp_path / "speed.json"
+    assert run(monkeypatch, "benchmark.py", "inversion", "--sides", "64", "256", "--json", out) == 0
+    assert capsys.readouterr().out == " px      s\n 64  1.235\n256     22\n\noptimizer  steps\n    lbfgs    nan\n"
+    assert len(json.loads(out.read_text())) == 3 and asked == {"sides": [64, 256]}
+
+
+def test_the_tool_loads_a_served_model(monkeypatch, capsys):
+    called = []
+
+    def fake(folder, signature):
+        called.append((folder, signature))
+        return {"signature": signature, "batch_sizes": [1, 2]}
+    monkeypatch.setattr(serving, "load_test", fake)
+    assert run(monkeypatch, "benchmark.py", "serving", "served/1") == 0
+    assert called == [("served/1", each) for each in ("encode", "synthesize", "reconstruct")]
+    assert "reconstruct" in capsys.readouterr().out
+    assert run(monkeypatch, "benchmark.py", "inversion", "served/1") == 2

@@ -1,0 +1,157 @@
+"""Speed of inversion: full-width networks with random weights, and what each optimiser needs on the embedded model.
+
+The baseline is the paper's equation, written down step by step and run eagerly, in the same process. Shares are of the
+machine's own rate of matrix multiplication, measured in the same run.
+"""
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import checkpoint, embedded, optimizers, portraits
+from tf_idinvert.benchmarks import matmul, operations
+from tf_idinvert.inversion import Inversion, InversionOptions
+from tf_idinvert.losses import mean_squared_difference
+from tf_idinvert.networks.encoder import Encoder
+from tf_idinvert.networks.generator import Generator
+from tf_idinvert.networks.perceptual import VGG16_LAYER, LayerFeatures
+from tf_idinvert.training import encoder_recipes
+
+SIDES, BATCHES = (64, 128, 256), (1, 4)
+REPORTS = 10            # of progress in a batch of inversion, see `inversion`
+EAGER_STEPS = 3
+
+
+def run(log, sides=SIDES, batches=BATCHES):
+    """A row for every side and batch, each measured in a process of its own; then a row for every optimiser.
+
+    Args:
+        log: callable, told a line of what is done.
+        sides: resolutions in pixels.
+        batches: images optimised together.
+    Returns:
+        list of dict, column -> text or number.
+    """
+    rate = matmul.rate()
+    log(f"float32 matrix products: {rate / 1e9:.0f} GFLOP/s")
+    rows = []
+    for side in sides:
+        for batch in batches:
+            log(f"inversion at {side} px, batch {batch}")
+            with multiprocessing.get_context("spawn").Pool(1) as child:
+                row = child.apply(measure, (side, batch, time.time()))
+            share = row["GFLOP"] * 1e9 / row["s/iteration"] / rate
+            rows.append({"benchmark": "inversion", **row, "of matmul rate": share})
+    return rows + _to_loss(log)
+
+
+def measure(side, batch, started, **widths):
+    """Time, memory and operations of inversion in this process.
+
+    Args:
+        side, batch: see `run`.
+        started: `time.time()` when this process was started.
+        widths: constructor arguments of the generator other than those of a full-width one, for a trial.
+    Returns:
+        dict of a row.
+    """
+    generator = Generator(resolution=side, layerwise=True, **widths)
+    encoder = Encoder(resolution=side, num_layers=generator.num_layers, dlatent_size=generator.dlatent_size)
+    vgg = keras.applications.VGG16(include_top=False, weights=None)
+    networks = encoder, generator.synthesis, LayerFeatures(vgg, VGG16_LAYER)
+    images = np.random.default_rng(0).uniform(-1, 1, [batch, side, side, 3]).astype("float32")
+    options, stamps = InversionOptions(steps=REPORTS, batch_size=batch), []
+    inversion = Inversion(synthesis=networks[1], encoder=encoder, features=networks[2], options=options)
+    codes = inversion(images, progress=lambda *_: stamps.append(time.time())).codes
+    row = {"px": side, "batch": batch, "s/iteration": float(np.median(np.diff(stamps))), "start-up s":
+           stamps[0] - started, "peak MB": _peak_bytes() / 1e6}
+    row["eager s/iteration"] = _eager(images, options, *networks)
+    row["faster"] = row["eager s/iteration"] / row["s/iteration"]
+    row["encoder s"] = _latency(tf.function(encoder), images)
+    row["synthesis s"] = _latency(tf.function(networks[1]), codes)
+    row["GFLOP"] = operations.count(
+        lambda x, features, w: _gradient(x, features, w, options, *networks), tf.constant(images),
+        networks[2](images), tf.constant(codes)) / 1e9
+    return row
+
+
+def _gradient(x, features, w, options, encode, synthesize, features_of):
+    """Gradient of Eq. (4) of Zhu et al. 2020, where `features` are F(x)."""
+    with tf.GradientTape() as tape:
+        tape.watch(w)
+        made = synthesize(w)
+        loss = (mean_squared_difference(x, made)
+                + options.feature_weight * mean_squared_difference(features, features_of(made))
+                + options.domain_weight * mean_squared_difference(w, encode(made)))
+    return tape.gradient(loss, w)
+
+
+def _eager(images, options, *networks):
+    """Seconds an iteration, step by step."""
+    x, features, w = tf.constant(images), networks[2](images), networks[0](images)
+    adam, times = optimizers.Adam(options.learning_rate), []
+    memory = adam.start(w)
+    for t in range(EAGER_STEPS + 1):        # the first prepares
+        start = time.perf_counter()
+        w, memory = adam.step(t, w, memory, None, _gradient(x, features, w, options, *networks))
+        w.numpy()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))
+
+
+def _latency(function, argument, calls=5):
+    """Median seconds of a call, after one that compiles."""
+    argument, times = tf.constant(argument), []
+    for _ in range(calls + 1):
+        start = time.perf_counter()
+        function(argument).numpy()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))
+
+
+def _peak_bytes():
+    """Most memory that this process has held; NaN where the system does not tell."""
+    try:
+        import resource
+    except ImportError:     # Windows
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _to_loss(log, count=4):
+    """A row for every optimiser: what it takes to reach, for every image, the loss after 100 steps of the published."""
+    try:
+        models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
+        attributes = checkpoint.load(embedded.attributes_path(), only=("attributes",)).attributes
+    except embedded.EmbeddedError as error:
+        log(f"optimisers are not compared: {error}")
+        return []
+    images = portraits.sample(count, embedded.SEED, models.generator.resolution)[0] / np.float32(127.5) - 1
+    weight, faithful, rows = encoder_recipes.portraits().options.feature_weight, InversionOptions.steps, []
+    for name in optimizers.NAMES:
+        log(f"optimiser {name} on {count} portraits")
+        suits = optimizers.recommended(name)
+        options = InversionOptions(steps=suits.steps + 1, learning_rate=suits.learning_rate, optimizer=name,
+                                   feature_weight=weight, batch_size=count)
+        stamps = []
+        result = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=attributes.features,
+                           options=options)(images, progress=lambda *_: stamps.append(time.perf_counter()))
+        lowest = np.minimum.accumulate(result.losses["total"], axis=0)      # [steps + 1, N]
+        target = lowest[faithful] if name == "adam" else target
+        steps = first_below(lowest, target)
+        seconds = float(np.median(np.diff(stamps))) * REPORTS / options.steps
+        rows.append({"optimizer": name, "to the loss of": f"{faithful} steps of adam", "steps, mean": steps.mean(),
+                     "steps, most": steps.max(), "s/step": seconds, "s": steps.max() * seconds,
+                     "final loss / adam's": float(np.mean(lowest[-1] / target))})
+    return [{**row, "share of adam's time": row["s"] / rows[0]["s"]} for row in rows]
+
+
+def first_below(losses, target):
+    """Steps [N] after which losses [steps + 1, N], which never rise, are at most `target` [N]; NaN: never."""
+    reached = losses <= target
+    return np.where(reached.any(axis=0), reached.argmax(axis=0), np.nan)
