@@ -42,7 +42,8 @@ def make(folder, roles=bench.ROLES, judged=True, with_boundaries=True, **sizes):
     found = {name: boundaries.Boundary(normal(i), (0, 1) if i else None) for i, name in enumerate(NAMES[:2])}
     return bench.Bench(store=kept, originals=sets[0], others=sets[1],
                        networks={role: network(role, 10 + i) for i, role in enumerate(roles)},
-                       missing={role: f"portraits64-{role}.h5 is not there" for role in bench.ROLES if role not in roles},
+                       missing={role: f"portraits64-{role}.h5 is not there" for role in bench.ROLES
+                                if role not in roles},
                        features=None, features_key="none", feature_weight=0.0, judge=judge,
                        boundaries=found if with_boundaries else {}, sizes=sizes, seed=5, progress=silent)
 

@@ -101,7 +101,8 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
     (tmp_path / "reasons.json").write_text('{"outside-fit": "my reason"}')
     assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--encoders", tmp_path / "mine.pkl", "--images",
                     tmp_path / "pictures", "--features", "none", "--photographs", tmp_path / "pictures/0.png",
-                    "--reasons", tmp_path / "reasons.json", "--count", 5, "--parts", "table1-force", "figure3", "figure10") == 0
+                    "--reasons", tmp_path / "reasons.json", "--count", 5, "--parts", "table1-force", "figure3",
+                    "figure10") == 0
     found = numbers(tmp_path / "out")
     assert found["missing"] == ["figure3: nothing tells the attributes of these pictures: give --attributes"]
     table = found["parts"]["table1-force"]["numbers"]
@@ -129,7 +130,6 @@ def test_mistakes_are_one_line(checkpoints, tmp_path, monkeypatch, capfd):
             (["--attributes", model], "holds no attribute network"),
             (["--images", tmp_path / "none"], "no such file or folder"),
             (["--reasons", tmp_path / "list.json"], "expected a JSON object"),
-            (["--boundaries", tmp_path], "holds no boundaries"),
-            (["--inception", model], "not the weights of InceptionV3")):
+            (["--boundaries", tmp_path], "holds no boundaries")):
         assert evaluate(monkeypatch, tmp_path / "out", *FEW, *arguments) == 2
         assert message in running.error_line(capfd)

@@ -22,8 +22,8 @@ def test_no_claim_is_left_out_where_nothing_was_measured():
 def test_both_papers_and_all_tables_and_figures_are_there():
     sources = " ".join(each.source for each in claims.CLAIMS)
     for place in ("ID, Table 1", "ID, Fig. 3", "ID, Table 2", "ID, Fig. 5", "ID, Fig. 6", "ID, Fig. 8", "ID, Fig. 9",
-                  "ID, Fig. 10", "FiD, Table 1", "FiD, Fig. 3", "FiD, Fig. 5", "FiD, Fig. 6", "FiD, Fig. 7", "FiD, Fig. 8",
-                  "FiD, Fig. 9", "FiD, Fig. 10"):
+                  "ID, Fig. 10", "FiD, Table 1", "FiD, Fig. 3", "FiD, Fig. 5", "FiD, Fig. 6", "FiD, Fig. 7",
+                  "FiD, Fig. 8", "FiD, Fig. 9", "FiD, Fig. 10"):
         assert place in sources
 
 

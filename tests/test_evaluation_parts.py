@@ -184,7 +184,8 @@ def test_coverage_against_all_distances(rng):
 
 def test_beyond_ten_times_the_reach():
     reference = np.array([[1.0, -2.0], [0.5, 1.0]])
-    assert alignment.beyond(np.array([[9.0, 19.0], [11.0, 0.0], [0.0, -21.0]]), reference).tolist() == [False, True, True]
+    positions = np.array([[9.0, 19.0], [11.0, 0.0], [0.0, -21.0]])
+    assert alignment.beyond(positions, reference).tolist() == [False, True, True]
 
 
 # ------------------------------------------------------------------------------------------------- scenes

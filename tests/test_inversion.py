@@ -177,6 +177,19 @@ def test_one_trace_for_all_batches_and_steps(with_mask):
     assert len(calls) == traced
 
 
+def test_fewer_images_than_a_batch_are_not_padded_to_it():
+    sizes = []
+
+    def counted(codes):
+        sizes.append(codes.shape[0])
+        return synthesis(codes)
+
+    inversion = Inversion(synthesis=counted, encoder=encoder, options=InversionOptions(steps=2, batch_size=4))
+    for count in 1, 3, 1, 9:
+        inversion(images_of(count))
+    assert sorted(set(sizes)) == [1, 3, 4] and len(sizes) <= 6, "traced for each larger batch, not for smaller ones"
+
+
 def test_moments_start_afresh():
     inversion = Inversion(synthesis=synthesis, encoder=encoder, options=InversionOptions(steps=4))
     first, again = inversion(images_of(2)), inversion(images_of(2))

@@ -32,7 +32,7 @@ class InversionOptions:
     feature_weight: float = 5e-5            # lambda_vgg
     domain_weight: float = 2.0              # lambda_dom
     masked_domain_weight: float = 0.0       # lambda_dom where a mask is given: diffusion has no domain term
-    batch_size: int = 4                     # images optimised together; the last batch is padded
+    batch_size: int = 4                     # images optimised together, at most; the last batch is padded
     results: int = 0                        # intermediate images, evenly spaced, the last after the final step
 
     def __post_init__(self):
@@ -92,6 +92,7 @@ class Inversion:
         self.features = features if options.feature_weight > 0 else None
         self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps, options.keep_best,
                                          options.cut_rising, options.tolerance)
+        self.rows = 1           # images of a batch so far; smaller ones are padded, so that none is compiled again
         self._synthesize = tf.function(lambda codes: synthesis(codes))
         self._encode = tf.function(lambda images: encoder(images)) if encoder is not None else None
         self._advance = tf.function(self._optimise)
@@ -128,7 +129,7 @@ class Inversion:
             raise ValueError("inversion needs an encoder, or codes to start from")
         if self._domain_weight(mask) > 0 and self.encoder is None:
             raise ValueError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
-        batch = self.options.batch_size
+        self.rows = batch = max(self.rows, min(self.options.batch_size, len(images)))
         parts = []
         for first in range(0, len(images), batch):
             rows = np.arange(first, first + batch).clip(max=len(images) - 1)     # the last batch is padded

@@ -62,8 +62,8 @@ def _about(bench):
             f"{len(bench.originals.pictures)} originals; 8 bits. Interpolation: between each picture and the next, "
             f"{STEPS - 2} pictures on the way. Manipulation: each attribute that has a boundary, {REACH:g} deviations "
             f"of W along its normal, half of the pictures each way. {judge}. SWD: Karras et al. 2018, mean over the "
-            "pyramid. Unevenness: the largest step of an interpolation over its mean step, in the judge's embedding; 1 is "
-            "even.")
+            "pyramid. Unevenness: the largest step of an interpolation over its mean step, in the judge's embedding; "
+            "1 is even.")
 
 
 def _measured(bench, method, inverted, reference):

@@ -1,0 +1,201 @@
+"""Speed of training: the steps of all objectives on the portraits' networks, their parts, one replica and two.
+
+Two replicas are two logical CPU devices of one machine: they share its cores, and so show what replication costs, not
+what it gains. Shares are of the machine's own rate of matrix multiplication, measured in the same run. Weights are
+random, pictures are noise: neither changes the work.
+"""
+from __future__ import annotations
+
+import multiprocessing
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import losses
+from tf_idinvert.benchmarks import matmul, operations
+from tf_idinvert.networks.attributes import Attributes
+from tf_idinvert.networks.discriminator import Discriminator
+from tf_idinvert.networks.encoder import Encoder
+from tf_idinvert.networks.generator import Generator
+from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
+from tf_idinvert.training import encoder_recipes, recipes, steps, stylegan
+from tf_idinvert.training.force_in_domain import ForceInDomain
+from tf_idinvert.training.in_domain import InDomain
+from tf_idinvert.training.traditional import Traditional
+
+METHODS = ("traditional", "in-domain", "force-in-domain", "stylegan")
+REPLICAS = (1, 2)
+WARM_UP = 2
+CODES = 13              # numbers that a rendered portrait is told apart by
+
+
+def run(log, recipe=None, encoders=None, methods=METHODS):
+    """Rows of every step on one replica and on two, and of the parts of the step on one.
+
+    Each is measured in a process of its own, and takes half a minute at the default sizes.
+
+    Args:
+        log: callable, told a line of what is done.
+        recipe: recipes.Recipe, whose networks are trained, as in its last stage; None: that of the portraits.
+        encoders: encoder_recipes.EncoderRecipe; None: that of the portraits.
+        methods: some of METHODS.
+    Returns:
+        list of dict, column -> text or number: 'part', the whole 'step' or one of its parts; 'replicas'; 'batch' over
+        all of them; 's' and 'images/s'; 'GFLOP' of convolutions and matrix products; 'of matmul rate'. The parts of a
+        step take longer together than the step, which makes some things once for several of them.
+    """
+    recipe, encoders = recipe or recipes.portraits(), encoders or encoder_recipes.portraits()
+    rate = matmul.rate()
+    log(f"float32 matrix products: {rate / 1e9:.0f} GFLOP/s")
+    rows = []
+    for method in methods:
+        for replicas in REPLICAS:
+            log(f"training: {method}, replicas: {replicas}")
+            with multiprocessing.get_context("spawn").Pool(1) as child:     # devices are settled once in a process
+                rows += child.apply(measure, (method, replicas, recipe, encoders))
+    return [{"benchmark": "training", **row, "of matmul rate": row["GFLOP"] * 1e9 / row["s"] / rate} for row in rows]
+
+
+def measure(method, replicas, recipe, encoders):
+    """Rows of one step, and on one replica of its parts, in this process, where TensorFlow has not started yet."""
+    strategy = tf.distribute.get_strategy()
+    if replicas > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
+    with strategy.scope():
+        model = make_model(method, recipe, encoders)
+    each = recipe.stages[-1].batch_size if method == "stylegan" else encoders.batch_per_replica
+    found = parts(method, model, arguments(model, each), recipe, encoders)
+    operations_of = {name: operations.count(function, *given) for name, (function, given, _) in found.items()}
+    whole = sum(operations_of[name] * times for name, (_, _, times) in found.items())
+    batch = each * replicas
+    rows = [_row(method, "step", replicas, batch, seconds_of_step(method, model, strategy, batch, recipe),
+                 whole * replicas)]
+    if replicas == 1:
+        rows += [_row(method, name, 1, batch, seconds_of(function, given), operations_of[name])
+                 for name, (function, given, _) in found.items()]
+    return rows
+
+
+def _row(method, part, replicas, batch, seconds, count):
+    return {"method": method, "part": part, "replicas": replicas, "batch": batch, "s": seconds,
+            "images/s": batch / seconds, "GFLOP": count / 1e9}
+
+
+# ------------------------------------------------------------------------------------------------- whole steps
+
+def make_model(method, recipe, encoders):
+    """The model in training, as `tools/train.py` makes it."""
+    generator, discriminator = Generator(**recipe.generator), Discriminator(**recipe.discriminator)
+    if method == "stylegan":
+        model = stylegan.StyleGAN(generator, discriminator, Generator(**recipe.generator), recipe.r1_interval)
+        model.begin(stylegan.Phase(recipe.stages[-1], start=0, stop=2 ** 40, fading=False, grows=False))
+        return model
+    codes = dict(num_layers=generator.num_layers, dlatent_size=generator.dlatent_size)
+    encoder = Encoder(resolution=generator.resolution, **codes, **encoders.encoder)
+    if method == "traditional":
+        return Traditional(encoder, generator, steps.adam())
+    features = Attributes(["any"], resolution=generator.resolution).features
+    if method == "in-domain":
+        return InDomain(encoder, generator, discriminator, features, steps.adam(), steps.adam(),
+                        encoder_recipes.in_domain_options(encoders.options))
+    return ForceInDomain(encoder, generator, discriminator, LatentDiscriminator(**codes, **encoders.latent_discriminator),
+                         features, steps.adam(), steps.adam(), steps.adam(), encoders.options)
+
+
+def seconds_of_step(method, model, strategy, batch, recipe):
+    """Mean seconds of a step; of StyleGAN over as many as have R1 once."""
+    rng, side = np.random.default_rng(0), model.generator.resolution
+    images = rng.integers(0, 256, (batch, side, side, 3), np.uint8)
+    data = {"traditional": rng.standard_normal((batch, model.generator.latent_size), np.float32),
+            "stylegan": (images, rng.standard_normal((batch, CODES), np.float32))}.get(method, images)
+    batches = iter(strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensors(data).repeat()))
+    step = tf.function(lambda data: strategy.run(model.train_step, args=(data,)))
+
+    def make(count):
+        for _ in range(count):
+            logs = step(next(batches))
+        float(strategy.experimental_local_results(next(iter(logs.values())))[0])       # waits for the last step
+
+    make(max(WARM_UP, recipe.r1_interval) if method == "stylegan" else WARM_UP)
+    start, count = time.perf_counter(), max(recipe.r1_interval, 8)
+    make(count)
+    return (time.perf_counter() - start) / count
+
+
+# ------------------------------------------------------------------------------------------------- parts
+
+def arguments(model, batch):
+    """What the parts are functions of: (images x [n, R, R, C] in [-1, 1], z [n, Z], codes [n, L, D])."""
+    generator = model.generator
+    shapes = [batch, *[generator.resolution] * 2, 3], [batch, generator.latent_size], [
+        batch, generator.num_layers, generator.dlatent_size]
+    return [tf.random.stateless_uniform(shape, [0, i], -1, 1) for i, shape in enumerate(shapes)]
+
+
+def parts(method, model, given, recipe, encoders):
+    """{name: (function whose work is that of a part of the step, its arguments, how often a step makes it)}.
+
+    A function gives gradients, which the optimiser would apply. What it is given, other parts have made.
+    """
+    x, z, w = given
+    if method == "traditional":
+        return {"FC, G": (lambda z: model.generator.synthesis(model.generator.mapping(z)), (z,), 1),
+                "E": (lambda x, w: _gradients(model.encoder, lambda: losses.mean_squared_difference(
+                    w, model.encoder(x, training=True))), (x, w), 1)}
+    found = {"D": (lambda x, y: _gradients(model.discriminator, lambda: losses.discriminator_loss(
+                 model.discriminator(x), model.discriminator(y))), (x, x), 1),
+             "R1": (lambda x: _gradients(model.discriminator, lambda: losses.r1_penalty(
+                 model.discriminator, x, 1.0)), (x,), 1 / recipe.r1_interval if method == "stylegan" else 1)}
+    if method == "stylegan":
+        return {"G": (lambda x, z: _of_g(model, x, z), (x, z), 1), **found}
+    found = {"E": (lambda x: _of_e(model, x, encoders.options), (x,), 1), **found}
+    if method == "force-in-domain":
+        judge = model.latent_discriminator
+        found["D_w"] = (lambda z, codes: _gradients(judge, lambda: losses.discriminator_loss(
+            judge(model.generator.mapping(z)), judge(codes))), (z, w), 1)
+        found["R1 of D_w"] = (lambda w: _gradients(judge, lambda: losses.r1_penalty(judge, w, 1.0)), (w,), 1)
+    return found
+
+
+def _of_e(model, x, options):
+    """Gradients of E, Eq. (5) of Leng et al. 2021, or Eq. (2) of Zhu et al. 2020, which has no D_w."""
+    def loss():
+        codes = model.encoder(x, training=True)
+        y = model.generator.synthesis(codes)
+        total = (losses.mean_squared_difference(x, y) + options.feature_weight * losses.mean_squared_difference(
+            model.features(x), model.features(y))
+            + options.adversarial_weight * losses.adversarial_loss(model.discriminator(y)))
+        if isinstance(model, ForceInDomain):
+            total += options.latent_weight * losses.adversarial_loss(model.latent_discriminator(codes))
+        return total
+    return _gradients(model.encoder, loss)
+
+
+def _of_g(model, x, z):
+    """Gradients of G in StyleGAN: against D, and the distance to the pictures; two z a picture, for style mixing."""
+    def loss():
+        w = model.generator.mapping(tf.concat([z, -z], axis=0))
+        y = model.generator.synthesis(tf.split(w, 2)[0])
+        return losses.adversarial_loss(model.discriminator(y)) + losses.laplacian_distance(x, y)
+    return _gradients(model.generator, loss)
+
+
+def _gradients(network, loss):
+    variables = network.trainable_variables
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([variable if isinstance(variable, tf.Variable) else variable.value for variable in variables])
+        total = tf.reduce_mean(loss())
+    return [gradient for gradient in tape.gradient(total, variables) if gradient is not None]
+
+
+def seconds_of(function, given, calls=5):
+    """Median seconds of a call, after some that prepare."""
+    function, times = tf.function(function), []
+    for _ in range(WARM_UP + calls):
+        start = time.perf_counter()
+        tf.nest.flatten(function(*given))[-1].numpy()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[WARM_UP:]))
