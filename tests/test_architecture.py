@@ -77,6 +77,8 @@ MAY_IMPORT = {
                               "losses", "optimizers", "portraits", "networks.perceptual", "training.*",
                               *NETWORKS),
                              ("tensorflow", "keras")),
+    "benchmarks.training": (("benchmarks.matmul", "benchmarks.operations", "losses", "training.*", *NETWORKS),
+                            ("tensorflow",)),
     "benchmarks.serving": ((), ("tensorflow",)),
     "spool": ((), ()),
     "results": (("arrays", "atomic"), ()),

@@ -144,6 +144,9 @@ def prepare(args, paths, missing, listing, log):
     sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
                      getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
     found, told = load_boundaries(args, networks)
+    if judge is not None and features_key == judge.key:
+        told.append("In-domain inversion is optimised with features of the network that measures the FD, which favours "
+                    "it there; SWD and MSE know nothing of that network.")
     about = {"Pictures": pictures.about,
              "Encoders": ", ".join(f"{role}: {each.name}" for role, each in networks.items()),
              "Distance": judge.about if judge else "none: no feature network was given",

@@ -1,0 +1,83 @@
+"""The benchmark of training, with tiny networks: all rows, and operations against counts by hand."""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from tf_idinvert.benchmarks import operations, training
+from tf_idinvert.training import encoder_recipes, recipes
+
+GENERATOR = dict(tiny.GENERATOR, resolution=16, latent_size=16, layerwise=True)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """(recipe of StyleGAN, recipe of the encoders), both for batches of four."""
+    stage = dataclasses.replace(recipes.portraits().stages[-1], resolution=16, batch_size=4)
+    recipe = dataclasses.replace(recipes.portraits(), generator=GENERATOR, discriminator=tiny.DISCRIMINATOR,
+                                 stages=(stage,), r1_interval=2)
+    encoders = dataclasses.replace(
+        encoder_recipes.portraits(), encoder=dict(filters=4, filters_max=8), batch_per_replica=4,
+        latent_discriminator=dict(mlp_layers=2, mlp_fmaps=8))
+    return recipe, encoders
+
+
+def found_parts(method, small):
+    model = training.make_model(method, *small)
+    return model, training.parts(method, model, training.arguments(model, 4), *small)
+
+
+def counted(part):
+    return operations.count(*part[:1], *part[1])
+
+
+@pytest.mark.parametrize("method, names", [
+    ("traditional", ["FC, G", "E"]), ("in-domain", ["E", "D", "R1"]),
+    ("force-in-domain", ["E", "D", "R1", "D_w", "R1 of D_w"]), ("stylegan", ["G", "D", "R1"])])
+def test_rows_of_a_step_and_its_parts(small, method, names):
+    rows = training.measure(method, 1, *small)
+    assert [row["part"] for row in rows] == ["step", *names]
+    assert all(row["method"] == method and (row["replicas"], row["batch"]) == (1, 4) for row in rows)
+    assert all(row["s"] > 0 and row["images/s"] == 4 / row["s"] and row["GFLOP"] > 0 for row in rows)
+    times = {"R1": 1 / 2} if method == "stylegan" else {}
+    assert rows[0]["GFLOP"] == pytest.approx(sum(row["GFLOP"] * times.get(row["part"], 1) for row in rows[1:]))
+
+
+def test_operations_by_hand(small):
+    """A perceptron's gradient in its weights takes twice the products of a call, but for its first layer's inputs."""
+    model, parts = found_parts("force-in-domain", small)
+    codes, rows = 8, 4 * model.generator.num_layers
+    call = 2 * rows * (codes * 8 + 8 * 8 + 8)
+    first = 2 * rows * codes * 8
+    mapping = operations.count(model.generator.mapping, parts["D_w"][1][0])
+    assert counted(parts["D_w"]) == 2 * (3 * call - first) + mapping
+    call = operations.count(model.discriminator, parts["D"][1][0])
+    assert 2 * 2.5 * call < counted(parts["D"]) <= 2 * 3 * call
+
+
+def test_parts_are_gradients_of_the_networks_that_learn(small):
+    for method in training.METHODS:
+        model, parts = found_parts(method, small)
+        for name, (function, given, _) in parts.items():
+            if name == "FC, G":
+                continue
+            network = {"E": "encoder", "G": "generator", "D": "discriminator", "R1": "discriminator"}.get(
+                name, "latent_discriminator")
+            shapes = {tuple(variable.shape) for variable in getattr(model, network).trainable_variables}
+            gradients = function(*given)
+            assert {tuple(each.shape) for each in gradients} <= shapes, (method, name)
+            assert max(float(tf.reduce_max(tf.abs(each))) for each in gradients) > 0, (method, name)
+
+
+def test_two_replicas_in_a_process_of_their_own(small):
+    lines = []
+    one, *_, two = training.run(lines.append, *small, methods=["in-domain"])
+    assert (one["part"], one["replicas"], one["batch"]) == ("step", 1, 4)
+    assert (two["part"], two["replicas"], two["batch"]) == ("step", 2, 8)
+    assert two["GFLOP"] == pytest.approx(2 * one["GFLOP"]) and list(one) == list(two)
+    assert np.isclose(one["of matmul rate"] / two["of matmul rate"], two["s"] / one["s"] / 2)
+    assert len(lines) == 3
