@@ -7,7 +7,7 @@ moves each attribute, mixes styles; each by the tool of that name, whose command
 there. Expect two to three minutes on two processor cores, and the page results/demo/index.html.
 """
 import argparse
-import json
+import os
 import shlex
 import subprocess
 import sys
@@ -17,8 +17,9 @@ from pathlib import Path
 from tf_idinvert import cli
 
 PORTRAITS = 6
-EDITED = 3          # of the portraits, the ones that are edited
+EDITED = 3          # of the portraits, the ones that are edited; the next ones are what they are mixed with
 STEPS = 5           # of manipulation
+DISTANCE = 1.5      # of its ends, about the width of the embedded generator's W
 
 
 def parse_arguments():
@@ -43,7 +44,8 @@ def main():
     run("diffuse", model, *edited, "-o", folder / "diffusion", *features)
     run("interpolate", model, *edited, "-o", folder / "interpolation")
     for path in boundaries.values():
-        run("manipulate", model, edited[0], path, "--step", STEPS, "-o", folder / "manipulation")
+        run("manipulate", model, edited[0], path, "--step", STEPS, "--start_distance", -DISTANCE, "--end_distance",
+            DISTANCE, "-o", folder / "manipulation")
     run("mix_style", model, *edited, "-o", folder / "style_mixing")
     page = write_page(folder, names, list(boundaries), time.time() - started)
     print(f"\n{time.time() - started:.0f} s -> {page}")
@@ -55,9 +57,9 @@ def write_list(path, portraits, names):
 
 def run(tool, *arguments):
     """Run a tool, its command printed first; ValueError where it fails, after what it said itself."""
-    command = [sys.executable, Path(__file__).with_name(f"{tool}.py"), *arguments]
-    print("\n$", shlex.join(["python", f"tools/{tool}.py", *map(str, arguments)]), flush=True)
-    code = subprocess.call([str(part) for part in command])
+    arguments = [os.path.relpath(each) if isinstance(each, Path) else str(each) for each in arguments]
+    print("\n$", shlex.join(["python", f"tools/{tool}.py", *arguments]), flush=True)
+    code = subprocess.call([sys.executable, Path(__file__).with_name(f"{tool}.py"), *arguments])
     if code == 130:
         raise KeyboardInterrupt
     if code:
@@ -98,7 +100,7 @@ def write_page(folder, names, attributes, seconds):
         "Codes along the line from one inversion to the other."))
     for attribute in attributes:
         sections.append(report.Section(
-            ["Name", "Inverted", *(f"{distance:+.1f}" for distance in distances(folder, attribute))],
+            ["Name", "Inverted", *(f"{DISTANCE * (2 * i / (STEPS - 1) - 1):+.2f}" for i in range(STEPS))],
             [[name, inverted(name, "inv"),
               *(picture("manipulation", f"{attribute.upper()}_some", f"{name}_{i + 1:02d}.png")
                 for i in range(STEPS))] for name in some], f"Manipulation: {attribute}"))
@@ -129,14 +131,6 @@ def error(original, picture):
 
     from tf_idinvert import images
     return float(np.mean(np.square(images.to_float(original.pixels) - images.to_float(picture.pixels))))
-
-
-def distances(folder, attribute):
-    """The distances that manipulate.py moved along a boundary."""
-    import numpy as np
-    path = folder / "manipulation" / f"{attribute.upper()}_some_options.json"
-    arguments = json.loads(path.read_text(encoding="utf-8"))["arguments"]
-    return np.linspace(arguments["start_distance"], arguments["end_distance"], STEPS)
 
 
 if __name__ == "__main__":
