@@ -33,10 +33,10 @@ NETWORKS = {
 
 def refusal(record):
     """The message with which a record is refused, checked to be one line and quick."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises((ConversionError, WeightsError)) as caught:
         to_network(record)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     message = str(caught.value)
     assert len(message.splitlines()) == 1 and len(message) < 300, message
     return message

@@ -86,7 +86,10 @@ def lbfgs_by_hand(function, w, steps, first):
                 alphas.append(np.sum(s * q) / np.sum(s * y))
                 q -= alphas[-1] * y
             s, y = pairs[-1] if pairs else (None, None)
-            q *= np.sum(s * y) / np.sum(y * y) if pairs else first * np.sqrt(g.size / np.sum(g * g))
+            steepness = np.sqrt(np.mean(g ** 2, axis=1, keepdims=True))
+            inverse = 1 / (steepness / steepness.max() + 1e-3)
+            q *= inverse
+            q *= np.sum(s * y) / np.sum(y * inverse * y) if pairs else first * np.sqrt(q.size / np.sum(q * q))
             for (s, y), alpha in zip(pairs[-20:], alphas[::-1]):
                 q += (alpha - np.sum(y * q) / np.sum(s * y)) * s
             d = -q
@@ -119,8 +122,10 @@ def test_lbfgs_goes_back_from_where_there_is_no_loss():
 
 
 def test_the_learning_rate_follows_half_a_cosine():
-    ones = lambda codes: (np.zeros(len(codes)), np.ones_like(codes))        # noqa: E731  Adam steps by its rate
-    found = drive(optimizers.Adam(0.1, decay_steps=8), ones, np.zeros([1, 2, 3], "float32"), 8)
+    def slope(codes):       # of one everywhere: Adam steps by its rate
+        return np.zeros(len(codes)), np.ones_like(codes)
+
+    found = drive(optimizers.Adam(0.1, decay_steps=8), slope, np.zeros([1, 2, 3], "float32"), 8)
     rates = -np.diff([0.0] + [codes[0, 0, 0] for codes in found])
     np.testing.assert_allclose(rates, 0.1 * (0.5 + 0.5 * np.cos(np.pi * np.arange(8) / 8)), atol=1e-6)
 
@@ -140,7 +145,8 @@ def test_without_guards_adam_is_as_published():
     options = InversionOptions()
     optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps, options.keep_best,
                                 options.cut_rising, options.tolerance)
-    assert optimizer == optimizers.Adam(0.01, None) and optimizers.recommended("adam") == optimizers.Recommended(100, .01)
+    assert optimizer == optimizers.Adam(0.01, None)
+    assert optimizers.recommended("adam") == optimizers.Recommended(options.steps, options.learning_rate)
 
 
 @pytest.mark.parametrize("rate", [0.01, 2.0])
@@ -186,11 +192,10 @@ def test_once_all_pictures_are_done_nothing_is_computed(monkeypatch):
 
 # ------------------------------------------------------------------------------------------------------------- speed
 
-@pytest.mark.parametrize("name", ["cosine", "lbfgs"])
-def test_as_low_as_a_hundred_steps_of_adam_in_fewer(name):
+def test_lower_than_a_hundred_steps_of_adam_in_a_third():
     images = images_of(4)
-    adam, faster = (final_loss(images, run(optimizer=each).codes) for each in ("adam", name))
-    assert optimizers.recommended(name).steps <= 50 and faster.mean() < adam.mean()
+    adam, faster = (final_loss(images, run(optimizer=each).codes) for each in ("adam", "lbfgs"))
+    assert optimizers.recommended("lbfgs").steps <= 33 and (faster < adam).all()
 
 
 def test_only_these_optimizers():

@@ -124,8 +124,8 @@ def test_without_an_embedded_model_there_is_one_line(monkeypatch, tmp_path, capf
 
 @pytest.mark.parametrize("arguments, expected", [
     ([], dict(optimizer="adam", steps=100, learning_rate=0.01, keep_best=False, cut_rising=False, tolerance=0.0)),
-    (["--optimizer", "lbfgs"], dict(optimizer="lbfgs", steps=33, learning_rate=0.03)),
-    (["--optimizer", "cosine", "--learning_rate", "0.2"], dict(optimizer="cosine", steps=50, learning_rate=0.2)),
+    (["--optimizer", "lbfgs"], dict(optimizer="lbfgs", steps=33, learning_rate=0.02)),
+    (["--optimizer", "cosine", "--learning_rate", "0.2"], dict(optimizer="cosine", steps=75, learning_rate=0.2)),
     (["--keep-best", "--cut_rising", "--tolerance", "0.01", *SHORT],
      dict(steps=2, keep_best=True, cut_rising=True, tolerance=0.01)),
     (["--features", "none"], dict(feature_weight=0.0)), (["--loss_weight_feat", "3"], dict(feature_weight=3.0))])

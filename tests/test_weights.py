@@ -73,10 +73,10 @@ def small(network_class):
 def refusal(network_class, config, arrays):
     """The message with which building is refused, checked to be one line, quick, and cheap."""
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(weights.WeightsError) as caught:
         weights.build(network_class, config, arrays)
-    seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
+    seconds, peak = time.process_time() - start, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     message = str(caught.value)
     assert message.startswith(network_class.__name__.lower() + ": ")

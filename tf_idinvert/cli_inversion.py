@@ -44,11 +44,11 @@ def parse(parser, **samples):
 def add_optimisation_options(group):
     """Add the options of every optimisation of codes."""
     cli.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True),
-                   help="(0.01; with cosine 0.1; with lbfgs, of its first step, 0.03)")
-    cli.add_option(group, "--num_iterations", type=number(int, 0), help="steps (100; with cosine 50, with lbfgs 33); "
-                   "0: the codes that would be started from")
+                   help="(0.01; with cosine 0.05; with lbfgs, of its first step, 0.02)")
+    cli.add_option(group, "--num_iterations", type=number(int, 0), help="steps (100; with cosine 75, with lbfgs 33); "
+                   "0: the  codes that would be started from")
     group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam as published; cosine: Adam with "
-                       "larger steps that shrink; lbfgs: L-BFGS, the fewest steps to the same loss (adam)")
+                       "larger steps that shrink; lbfgs: L-BFGS, a third of Adam's steps to the same loss (adam)")
     cli.add_option(group, "--keep_best", action="store_true", help="take the code of the lowest loss, not the last one")
     cli.add_option(group, "--cut_rising", action="store_true",
                    help="where the loss of a picture rises, go back to its best code with half the step")

@@ -6,9 +6,9 @@ Each has three pure functions, with which the loop in `inversion` reads
     repeat: codes, memory = step(t, codes, memory, loss, gradient)      # loss [N], gradient [N, L, D], both at `codes`
     codes = finish(codes, memory)
 
-and every step is one evaluation of loss and gradient. 'adam' is that of the published code; 'cosine' and 'lbfgs' reach
-the same loss in fewer steps. Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter
-2017, Eq. (5); Nocedal and Wright 2006, algorithms 3.1 and 7.4.
+and every step is one evaluation of loss and gradient. 'adam' is that of the published code; 'cosine' begins with larger
+steps, which shrink; 'lbfgs' reaches Adam's loss in about a third of its steps. Sources: Kingma and Ba 2015, algorithm
+1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright 2006, algorithms 3.1 and 7.4.
 """
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8      # Adam of the published code
 PAIRS = 20              # L-BFGS: differences of codes and gradients that are remembered
 ARMIJO = 1e-4           # L-BFGS: share of the promised decrease that makes a step acceptable
 CURVATURE = 1e-10       # L-BFGS: differences with less curvature than this are forgotten
+FLATTEST = 1e-3         # L-BFGS: no layer is taken for flatter than this share of the steepest
 PATIENCE = 10           # steps without progress after which an image is done
 RISE = 1.1              # ratio to its best loss above which an image has gone astray
 ADAM, COSINE, LBFGS = "adam", "cosine", "lbfgs"
@@ -39,15 +40,15 @@ def recommended(name):
     """Recommended steps and learning rate of an optimiser; ValueError where there is none of that name."""
     if name not in NAMES:
         raise ValueError(f"optimizer must be one of {', '.join(NAMES)}; got {name}")
-    return {ADAM: Recommended(100, 0.01), COSINE: Recommended(50, 0.1), LBFGS: Recommended(33, 0.03)}[name]
+    return {ADAM: Recommended(100, 0.01), COSINE: Recommended(75, 0.05), LBFGS: Recommended(33, 0.02)}[name]
 
 
 def make(name, learning_rate, steps, keep_best=False, cut_rising=False, tolerance=0.0):
     """An optimiser.
 
     Args:
-        name: 'adam'; 'cosine', Adam whose learning rate falls to 0 along half a cosine; or 'lbfgs'.
-        learning_rate: of 'lbfgs' the length of the first step, as the root of its mean square.
+        name: one of NAMES.
+        learning_rate: of 'cosine' the first; of 'lbfgs' the length of the first step, as the root of its mean square.
         steps: that will be made.
         keep_best, cut_rising, tolerance: see `Guarded`.
     """
@@ -60,7 +61,10 @@ def make(name, learning_rate, steps, keep_best=False, cut_rising=False, toleranc
 
 @dataclasses.dataclass(frozen=True)
 class Adam:
-    """Adam; `decay_steps`: the learning rate falls to 0 within as many steps, None: it stays."""
+    """Adam; its memory are the means of the gradient and of its square.
+
+    `decay_steps`: the learning rate falls to 0 within as many steps, along half a cosine; None: it stays.
+    """
 
     learning_rate: float
     decay_steps: int | None = None
@@ -86,6 +90,8 @@ class Adam:
 class LimitedMemory:
     """L-BFGS with backtracking. Every step tries a code for every image: one that lowers its loss enough is accepted
     and gives the next direction, else the next step tries half as far; no image waits for the line search of another.
+    Layers differ much in how steep they are: where nothing else is known, the Hessian is taken for diagonal, in each
+    layer in proportion to the root of the mean square of the gradient there. That halves the number of steps.
 
     The memory: the accepted codes, their loss and gradient; the direction from there, and how far along it is tried;
     `pairs` of differences between accepted codes and between their gradients, [PAIRS, 2, N, L, D], latest last.
@@ -124,9 +130,10 @@ class LimitedMemory:
         for i in reversed(range(PAIRS)):
             alphas.append(tf.math.divide_no_nan(_dot(pairs[i, 0], q), curvatures[i]))       # 0 without a pair
             q -= _column(alphas[-1]) * pairs[i, 1]
-        length = math.sqrt(float(gradient.shape[1] * gradient.shape[2])) * self.first_step
-        first = tf.math.divide_no_nan(length, tf.sqrt(_dot(gradient, gradient)))
-        scale = tf.math.divide_no_nan(curvatures[-1], _dot(pairs[-1, 1], pairs[-1, 1]))
+        inverse = _inverse_steepness(gradient)
+        q *= inverse
+        first = tf.math.divide_no_nan(self.first_step * math.sqrt(q.shape[1] * q.shape[2]), tf.sqrt(_dot(q, q)))
+        scale = tf.math.divide_no_nan(curvatures[-1], _dot(pairs[-1, 1], inverse * pairs[-1, 1]))
         q *= _column(tf.where(curvatures[-1] > 0, scale, first))
         for i, alpha in zip(range(PAIRS), reversed(alphas)):
             beta = tf.math.divide_no_nan(_dot(pairs[i, 1], q), curvatures[i])
@@ -187,6 +194,13 @@ class Guarded:
         progress = loss < (1 - self.tolerance) * mark
         waited = tf.where(waited >= PATIENCE, waited, tf.where(progress, 0.0, waited + 1))
         return (tf.where(progress, loss, mark), waited), waited >= PATIENCE
+
+
+def _inverse_steepness(gradient):
+    """Inverse of the root mean square of a gradient [N, L, D] in each layer, 1 in the steepest; [N, L, 1]."""
+    steepness = tf.sqrt(tf.reduce_mean(tf.square(tf.cast(gradient, tf.float64)), axis=2, keepdims=True))
+    share = tf.math.divide_no_nan(steepness, tf.reduce_max(steepness, axis=1, keepdims=True))
+    return tf.cast(1 / (share + FLATTEST), gradient.dtype)
 
 
 def _dot(a, b):
