@@ -12,7 +12,7 @@ def random_vgg16():
     """In place of the ImageNet weights, which would be fetched."""
     patch, vgg16 = pytest.MonkeyPatch(), keras.applications.VGG16
     keras.utils.set_random_seed(0)
-    patch.setattr(keras.applications, "VGG16", lambda include_top, weights: vgg16(include_top=include_top, weights=None))
+    patch.setattr(keras.applications, "VGG16", lambda weights, **others: vgg16(weights=None, **others))
     yield
     patch.undo()
 

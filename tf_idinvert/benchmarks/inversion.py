@@ -149,8 +149,8 @@ def _to_loss(log, count=8):
         needed = first_below(lowest, NEAR * target)
         seconds = float(np.median(np.diff(stamps))) * REPORTS / options.steps
         rows.append({"optimizer": name, "to": f"{NEAR} x loss of {faithful} steps of adam",
-                     "steps, mean": needed.mean(), "steps, most": needed.max(), "s/step": seconds, "s": needed.max() * seconds,
-                     "recommended": suits.steps,
+                     "steps, mean": needed.mean(), "steps, most": needed.max(), "s/step": seconds,
+                     "s": needed.max() * seconds, "recommended": suits.steps,
                      "then loss / adam's": float(np.mean(lowest[suits.steps] / target))})
     return [{**row, "share of published": row["s"] / (faithful * rows[0]["s/step"])} for row in rows]
 

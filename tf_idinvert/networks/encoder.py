@@ -34,7 +34,7 @@ class Unit(keras.layers.Layer):
         if batch_norm:
             # synchronized: statistics of the global batch, as the original averages them over all GPUs.
             self.norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=not self.norm_first,
-                                                        synchronized=True, dtype=kwargs.get("dtype"), name="norm")
+                                                        synchronized=True, name="norm")
             self.norm.build((None,) * (len(shape) - 1) + shape[-1:])
         self.built = True
 
@@ -101,9 +101,8 @@ class Encoder(keras.Model):
                                activate=True, name="from_image")
         self.blocks = [ResidualBlock(widths[i], widths[i + 1], generation, batch_norm, name=f"block{i}")
                        for i in range(num_blocks)]
-        # float32: codes stay exact where the rest computes in mixed precision.
         self.latent_out = Unit((widths[-1] * 16, num_layers * dlatent_size), generation, batch_norm, use_bias,
-                               activate=False, dtype="float32", name="latent_out")
+                               activate=False, name="latent_out")
         self.built = True
 
     def call(self, x, training=False):
