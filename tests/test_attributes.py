@@ -57,7 +57,8 @@ def test_losses_by_hand(network):
 
 
 def test_mirrored_pictures_have_mirrored_attributes(network):
-    training = AttributeTraining(network, keras.optimizers.Adam(), [1.0] * 3, mirrored=["turned"], noise=0.0, contrast=0.0)
+    training = AttributeTraining(network, keras.optimizers.Adam(), [1.0] * 3, mirrored=["turned"], noise=0.0,
+                                 contrast=0.0)
     x, targets = pictures(32, 1)
     x = x / np.float32(127.5) - 1
     changed, new = training._augmented(tf.constant(x), tf.constant(targets))

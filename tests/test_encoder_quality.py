@@ -71,7 +71,8 @@ def test_strangers(originals, mapped, rng):
     others = kept(portraits.sample(COUNT, 1, 16)[0])
     found = encoder_quality.strangers(originals, others, rng.standard_normal((COUNT, 3, 4)), judge)
     first, other = next(iter(originals)), next(iter(others))
-    np.testing.assert_allclose(found.errors[:100], np.square((first / 127.5 - other / 127.5)).mean((1, 2, 3)), rtol=1e-5)
+    expected = np.square((first / 127.5 - other / 127.5)).mean((1, 2, 3))
+    np.testing.assert_allclose(found.errors[:100], expected, rtol=1e-5)
     np.testing.assert_allclose(found.attributes["light"][:100], (first / 127.5 - 1).mean((1, 2, 3)), atol=1e-5)
     assert encoder_quality.compare(found, sliced_wasserstein.project(originals), found.attributes, ("red",), mapped)[
         "swd"] > 0

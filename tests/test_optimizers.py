@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tiny import normal, relative
 
-from tf_idinvert import optimizers
+from tf_idinvert import checkpoint, embedded, optimizers, portraits
 from tf_idinvert.inversion import Inversion, InversionOptions, invert
 
 SHAPE, CODES = (8, 8, 1), (3, 4)
@@ -137,6 +137,16 @@ def test_one_batch_of_four_and_four_of_one_give_the_same_codes(options):
     four, one = run(batch_size=4, **options), run(batch_size=1, **options)
     assert np.abs(four.codes - one.codes).max() <= 1e-4
     assert np.allclose(four.losses["total"], one.losses["total"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("options", [dict(optimizer=name) for name in optimizers.NAMES], ids=str)
+def test_the_same_with_real_networks(options):
+    models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
+    pictures = portraits.sample(4, embedded.SEED)[0] / np.float32(127.5) - 1
+    four, one = (invert(pictures, synthesis=models.generator.synthesis, encoder=models.encoder,
+                        options=InversionOptions(batch_size=size, steps=20, feature_weight=0.0, **options))
+                 for size in (4, 1))
+    np.testing.assert_allclose(four.codes, one.codes, atol=1e-4)
 
 
 # ------------------------------------------------------------------------------------------------------------ guards

@@ -29,7 +29,7 @@ def test_official_at_another_resolution_ends_there():
 def test_portraits_networks_fit_each_other_and_end_at_full_size():
     recipe = recipes.portraits()
     generator, discriminator = Generator(**recipe.generator), Discriminator(**recipe.discriminator)
-    assert (generator.resolution, generator.latent_size, generator.num_layers) == (64, 128, 10)
+    assert (generator.resolution, generator.latent_size, generator.num_layers) == (64, 16, 10)
     sizes = [sum(int(np.prod(v.shape)) for v in network.trainable_variables) for network in (generator, discriminator)]
     assert sizes == [896247, 643129]
     assert recipe.stages[-1].resolution == 64

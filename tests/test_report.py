@@ -189,7 +189,8 @@ def test_pages_that_cannot_be_written(tmp_path):
 def test_sections_each_have_a_table_of_their_own(tmp_path):
     path = tmp_path / "page.html"
     report.write_sections(path, "Demo", [
-        report.Section(["Name", "Picture"], [["cat", Picture(smooth(8, 8))]], title="Inversion <b>", text="What & why."),
+        report.Section(["Name", "Picture"], [["cat", Picture(smooth(8, 8))]], title="Inversion <b>",
+                       text="What & why."),
         report.Section(["Name"], (["row"] for _ in range(3)))])
     page = Page(path)
     assert len(page.all("table")) == 2 and len(page.all("h2")) == 1 and len(page.all("b")) == 0

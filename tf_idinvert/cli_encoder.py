@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import checkpoint, cli_training, data, embedded, portraits
+from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
-from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features
 from tf_idinvert.training import encoder_recipes, loop, state, steps
 from tf_idinvert.training.force_in_domain import ForceInDomain
 from tf_idinvert.training.in_domain import InDomain
@@ -83,8 +83,11 @@ def make_model(args, recipe, models, learning_rate):
     if group > 1 and recipe.batch_per_replica > group and recipe.batch_per_replica % group:
         raise ValueError(f"--batch-per-replica {recipe.batch_per_replica}: the discriminator of {args.generator} takes "
                          f"groups of {group}; give a multiple of it")
-    features = load_features(args.features, models.generator.resolution)
-    options = dataclasses.replace(recipe.options, feature_weight=0.0) if args.features == "none" else recipe.options
+    features, options = no_features, recipe.options
+    if args.features == "none":
+        options = dataclasses.replace(options, feature_weight=0.0)
+    else:
+        features, _ = load_features(args.features, models.generator.resolution)
     if args.method == "in-domain":
         return InDomain(models.encoder, models.generator, models.discriminator, features, optimizer,
                         steps.adam(learning_rate), encoder_recipes.in_domain_options(options))
@@ -113,31 +116,9 @@ def _policy(name):
         keras.mixed_precision.set_global_policy("float32")
 
 
-def load_features(name, resolution):
-    """F: callable, images in [-1, 1] -> features. FeaturesError where it cannot be had, or takes other images.
-
-    Args:
-        name: 'imagenet', 'none', or the path of an attribute network of ours or of Keras' VGG16 weights.
-        resolution: side of the images.
-    """
-    if name == "none":
-        return lambda images: tf.zeros([tf.shape(images)[0], 1])
-    if name == "imagenet":
-        return VGG16Features()
-    try:
-        attributes = checkpoint.load(name, only=("attributes",)).attributes
-    except checkpoint.CheckpointError as error:
-        try:
-            return VGG16Features(name)
-        except FeaturesError as other:
-            raise FeaturesError(f"{name}: neither a network file of ours ({error}) nor weights of VGG16 ({other})") \
-                from error
-    if attributes is None:
-        raise FeaturesError(f"{name}: holds no attribute network")
-    if attributes.resolution != resolution:
-        raise FeaturesError(f"{name}: is for pictures of {attributes.resolution} px; the generator's have {resolution}")
-    attributes.trainable = False
-    return attributes.features
+def no_features(images):
+    """F of a training without a feature term: nothing."""
+    return tf.zeros([tf.shape(images)[0], 1])
 
 
 def preview_pictures(args, generator, source):

@@ -5,7 +5,6 @@ TensorFlow is imported only in the functions that need it, so that `--help` does
 """
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 from tf_idinvert import cli, embedded, images, results
@@ -13,7 +12,6 @@ from tf_idinvert.cli import number
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would import TensorFlow
 STARTS = ("encoder", "mean", "random")          # of `inverting`, likewise
-VGG_WEIGHT = 5e-5                               # lambda_vgg of the published code
 MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5); default: the embedded model"
 EDITING_MODEL_HELP = "network file: official pickle or ours (.h5); default: the embedded model"
 PICTURES_HELP = "default: rendered portraits, none of which a network has learned from"
@@ -46,7 +44,7 @@ def add_optimisation_options(group):
     cli.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True),
                    help="(0.01; with cosine 0.05; with lbfgs, of its first step, 0.02)")
     cli.add_option(group, "--num_iterations", type=number(int, 0), help="steps (100; with cosine 75, with lbfgs 33); "
-                   "0: the  codes that would be started from")
+                   "0: the codes that would be started from")
     group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam as published; cosine: Adam with "
                        "larger steps that shrink; lbfgs: L-BFGS, a third of Adam's steps to the same loss (adam)")
     cli.add_option(group, "--keep_best", action="store_true", help="take the code of the lowest loss, not the last one")
@@ -95,8 +93,8 @@ def add_editing_options(parser, default):
     add_inversion_options(group)
 
 
-def load_features(args, log):
-    """The feature network and a note about it; without --features it is done without where VGG16 cannot be had.
+def load_features(args, log, resolution):
+    """F for images of `resolution` and a note about it; without --features it is done without where VGG16 cannot be had.
 
     Sets args.loss_weight_feat, where it was not given, to the weight that suits the network.
     """
@@ -104,10 +102,10 @@ def load_features(args, log):
     if given == "none" or args.loss_weight_feat == 0:
         args.loss_weight_feat = args.loss_weight_feat or 0.0
         return None, "The feature term was left out, as asked."
-    from tf_idinvert.networks.perceptual import FeaturesError
+    from tf_idinvert import features as network
     try:
-        features, weight = _open_features(given or "imagenet", getattr(args, "feature_layers", None))
-    except FeaturesError as error:
+        features, weight = network.load(given or "imagenet", resolution, getattr(args, "feature_layers", None))
+    except network.FeaturesError as error:
         if given:
             raise
         log.warning("warning: inverting without the feature term (--features none does so silently): %s", error)
@@ -128,23 +126,6 @@ def _embedded_features(model_path):
     return str(path) if Path(model_path).resolve().parent == path.parent else None
 
 
-def _open_features(given, layers):
-    """(F, the weight that suits it) of 'imagenet' or a file: an attribute network, or Keras' weights of VGG16."""
-    from tf_idinvert import checkpoint
-    from tf_idinvert.networks.multi_layer import VGG16Layers
-    from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features
-    from tf_idinvert.training import encoder_recipes
-    if given != "imagenet":
-        with contextlib.suppress(checkpoint.CheckpointError):       # then it has weights of VGG16, or VGG16 tells more
-            attributes = checkpoint.load(given, only=("attributes",)).attributes
-            if attributes is None:
-                raise FeaturesError(f"{given}: holds no attribute network")
-            if layers:
-                raise FeaturesError(f"{given}: an attribute network; --feature_layers are of VGG16")
-            return attributes.features, encoder_recipes.portraits().options.feature_weight
-    return VGG16Layers(layers, given) if layers else VGG16Features(given), VGG_WEIGHT
-
-
 def inversion_options(args, features, batch_size, **more):
     """InversionOptions as the arguments ask; what they leave open is what suits the optimiser."""
     from tf_idinvert import optimizers
@@ -162,7 +143,7 @@ def make_inverter(args, batch_size, models, log):
     """`inverting.Inverter` as the arguments ask; ValueError where the model cannot do that."""
     from tf_idinvert.inverting import Inverter
     _check(models, args)
-    features, note = load_features(args, log)
+    features, note = load_features(args, log, models.generator.resolution)
     options = inversion_options(args, features, batch_size,
                                 domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
     return Inverter(models, options, features, start=args.start, seed=args.seed, viz_size=args.viz_size,

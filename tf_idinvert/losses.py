@@ -61,8 +61,8 @@ def r1_penalty(discriminator, inputs, gamma):
 def laplacian_distance(a, b, levels=3):
     """Sum over the bands of the Laplacian pyramid of the mean absolute difference: [N, H, W, C], [N, H, W, C] -> [N].
 
-    Each of the `levels` bands is what halving by means and doubling by repetition loses; the last is what is left. H and
-    W are multiples of 2 ** levels. Fine lines weigh as much as large areas, which they do not in a plain mean.
+    Each of the `levels` bands is what halving by means and doubling by repetition loses; the last is what is left. H
+    and W are multiples of 2 ** levels. Fine lines weigh as much as large areas, which they do not in a plain mean.
 
     Source: Bojanowski et al. 2018 (Optimizing the Latent Space of Generative Networks), section 2, "Lap1".
     """

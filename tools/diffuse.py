@@ -56,7 +56,7 @@ def main():
     top, left, side = box
     log.info("crop of %d px around x %d, y %d, in pictures of %d px", side, left + side // 2, top + side // 2,
              models.generator.resolution)
-    features, note = cli_inversion.load_features(args, log)
+    features, note = cli_inversion.load_features(args, log, models.generator.resolution)
     options = cli_inversion.inversion_options(args, features, args.batch_size)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)

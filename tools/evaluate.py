@@ -31,7 +31,7 @@ HELP = {"count": "held-out pictures", "optimised": "the first of them, for the m
         "steps": "of in-domain inversion", "mse_steps": "of MSE-based optimisation",
         "ablated": "pictures for λ_dom 0 and 40", "diffused": "pairs for semantic diffusion",
         "codes": "of W, for the comparison of distributions", "projected": "of these, for t-SNE"}
-PORTRAITS_WEIGHT, VGG_WEIGHT = 20.0, 5e-5       # lambda_vgg with the attribute network's features, and with VGG16's
+PORTRAITS_WEIGHT = 20.0     # lambda_vgg with the attribute network's features
 
 
 def parse_arguments():
@@ -47,7 +47,7 @@ def parse_arguments():
     add("--features", help="F of in-domain inversion: an attribute network, 'imagenet' (VGG16), the path of VGG16 "
         "'notop' weights, or 'none' (the attribute network; without one imagenet)")
     cli.add_option(parser, "--loss_weight_feat", type=cli.number(float, 0),
-                   help=f"lambda_vgg ({PORTRAITS_WEIGHT:g} with an attribute network, {VGG_WEIGHT:g} with VGG16)")
+                   help=f"lambda_vgg ({PORTRAITS_WEIGHT:g} with an attribute network, 5e-5 with VGG16)")
     add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
     add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
     add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json")
@@ -222,24 +222,21 @@ def load_judge(args, resolution, is_portraits):
 
 def load_features(args, attributes, judge, resolution, log):
     """(F or None, what tells it from others, lambda_vgg, what it is)"""
+    from tf_idinvert import features as network
     from tf_idinvert.evaluation.store import file_digest
-    from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features
     given = args.features
     if given == "none" or args.loss_weight_feat == 0:
         return None, "none", 0.0, "none, as asked"
     if given is None and attributes is not None:
         weight = PORTRAITS_WEIGHT if args.loss_weight_feat is None else args.loss_weight_feat
         return attributes.features, judge.key, weight, f"the attribute network's convolutions, weight {weight:g}"
-    weight = VGG_WEIGHT if args.loss_weight_feat is None else args.loss_weight_feat
     try:
+        features, suited = network.load(given or "imagenet", resolution)
+        weight = suited if args.loss_weight_feat is None else args.loss_weight_feat
         if given in (None, "imagenet"):
-            return VGG16Features(), "imagenet", weight, f"VGG16, ImageNet weights, block4_conv3, weight {weight:g}"
-        from tf_idinvert.cli_encoder import load_features as load
-        features = load(given, resolution)
-        if not isinstance(features, VGG16Features) and args.loss_weight_feat is None:
-            weight = PORTRAITS_WEIGHT
+            return features, "imagenet", weight, f"VGG16, ImageNet weights, block4_conv3, weight {weight:g}"
         return features, file_digest(given), weight, f"{Path(given).name}, weight {weight:g}"
-    except FeaturesError as error:
+    except network.FeaturesError as error:
         if given:
             raise
         log.warning("warning: in-domain inversion without the feature term: %s", error)

@@ -50,7 +50,8 @@ def parse_arguments():
     cli.add_option(parser, "--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
     parser.add_argument("--optimizer", choices=("adam", "cosine", "lbfgs"), default="cosine", help="(cosine)")
     cli.add_option(parser, "--batch_size", type=number(int, 1), default=5, help="pictures together (5)")
-    cli.add_option(parser, "--loss_weight_feat", type=number(float, 0), default=5e-5, help="lambda_vgg (5e-5)")
+    cli.add_option(parser, "--loss_weight_feat", type=number(float, 0),
+                   help="lambda_vgg (5e-5; of an attribute network 20)")
     parser.add_argument("--features", default="none", help="'imagenet', a VGG16 notop .h5 file, or 'none' (none)")
     parser.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolution (4)")
     parser.add_argument("--noise", type=number(float, 0), default=0.2, help="of denoising, values in [-1, 1] (0.2)")
@@ -83,7 +84,7 @@ def main():
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None:
         raise ValueError(f"{args.model_path}: holds no generator")
-    features, _ = cli_inversion.load_features(args, log)
+    features, _ = cli_inversion.load_features(args, log, models.generator.resolution)
     evaluation = Evaluation(folder, models, features, args, log)
     for name, listing in listings.items():
         evaluation.load(name, listing[:args.count])

@@ -22,8 +22,8 @@ def parse_arguments():
     cli.add_option(parser, "--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
     add("--version", type=cli.number(int, 1), default=None, help="default: the one after the highest there, from 1")
     add("--float16", action="store_true", help="store weights in half the bytes (they are read as float32)")
-    cli.add_option(parser, "--loss_weight_feat", type=cli.number(float, 0), default=5e-5,
-                   help="lambda_vgg of inversion (5e-5)")
+    cli.add_option(parser, "--loss_weight_feat", type=cli.number(float, 0),
+                   help="lambda_vgg of inversion (5e-5; of an attribute network 20)")
     cli.add_option(parser, "--loss_weight_enc", type=cli.number(float, 0), default=2.0,
                    help="lambda_dom of inversion (2.0)")
     add("--features", help="feature network of inversion: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
@@ -43,7 +43,9 @@ def main():
     log = logging.Logger("export")
     log.addHandler(logging.StreamHandler())
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
-    features = cli_inversion.load_features(args, log)[0] if models.encoder else None
+    features = None
+    if models.encoder is not None and models.generator is not None:
+        features, _ = cli_inversion.load_features(args, log, models.generator.resolution)
     options = InversionOptions(feature_weight=args.loss_weight_feat if features else 0.0,
                                domain_weight=args.loss_weight_enc)
     written = export.export(models, folder, version=args.version, boundaries=found, features=features, options=options,

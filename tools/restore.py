@@ -73,8 +73,8 @@ def add_search_options(group):
     cli.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
     cli.add_option(group, "--num_iterations", type=number(int, 0), default=200, help="(200; original: up to 3,000)")
     cli.add_option(group, "--num_results", type=number(int, 0), default=4, help="steps shown in the page (4)")
-    cli.add_option(group, "--loss_weight_feat", type=number(float, 0), default=5e-5,
-                   help="lambda_vgg, weight of the feature term (5e-5)")
+    cli.add_option(group, "--loss_weight_feat", type=number(float, 0),
+                   help="lambda_vgg, weight of the feature term (5e-5; of an attribute network 20)")
     group.add_argument("--features", help="feature network: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
                        "notop .h5, or 'none'; default: imagenet if it can be had, else none, with a warning")
     cli.add_option(group, "--loss_weight_enc", type=number(float, 0), default=0.0,
@@ -109,7 +109,7 @@ def main():
         raise ValueError(f"{args.model_path}: holds no generator")
     degrade = restoration.degradation(args.task, models.generator.resolution, factor=args.factor, sigma=args.blur,
                                       known=known_part(args, models.generator.resolution))
-    features, note = cli_inversion.load_features(args, log)
+    features, note = cli_inversion.load_features(args, log, models.generator.resolution)
     options = MultiCodeOptions(
         codes=args.num_codes, layer=args.composing_layer or (4 if args.task == "inpaint" else 6),
         steps=args.num_iterations, learning_rate=args.learning_rate, optimizer=args.optimizer,

@@ -101,8 +101,9 @@ def make_model(method, recipe, encoders):
     if method == "in-domain":
         return InDomain(encoder, generator, discriminator, features, steps.adam(), steps.adam(),
                         encoder_recipes.in_domain_options(encoders.options))
-    return ForceInDomain(encoder, generator, discriminator, LatentDiscriminator(**codes, **encoders.latent_discriminator),
-                         features, steps.adam(), steps.adam(), steps.adam(), encoders.options)
+    latent_discriminator = LatentDiscriminator(**codes, **encoders.latent_discriminator)
+    return ForceInDomain(encoder, generator, discriminator, latent_discriminator, features, steps.adam(), steps.adam(),
+                         steps.adam(), encoders.options)
 
 
 def seconds_of_step(method, model, strategy, batch, recipe):

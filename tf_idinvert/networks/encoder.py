@@ -40,7 +40,7 @@ class Unit(keras.layers.Layer):
 
     def call(self, x, training=False):
         weight = tf.cast(tf.convert_to_tensor(self.weight), x.dtype)
-        x = tf.nn.conv2d(x, weight, 1, "SAME") if len(weight.shape) == 4 else tf.matmul(x, weight)
+        x = tf.nn.conv2d(x, weight, 1, "SAME") if len(weight.shape) == 4 else layers.matmul(x, weight)
         if self.bias is not None:
             x = x + tf.cast(tf.convert_to_tensor(self.bias), x.dtype)
         if self.norm_first and self.norm is not None:

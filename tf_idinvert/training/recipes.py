@@ -33,26 +33,29 @@ def official(resolution=1024, kimg=25000):
                   stages=ending_at(stages, kimg), r1_interval=1, mirror=True)
 
 
-def portraits(kimg=1500):
+def portraits(kimg=1000):
     """The rendered portraits at 64 px on two processor cores: from codes to pictures first, then against D as well.
 
     The numbers a portrait is rendered from, as the first of z, let G learn the portraits one by one while D rests: in
-    half an hour it knows all that varies, if in blurred outlines. Against D from the start, the same time gives sharper
-    faces of fewer kinds. The mapping network learns faster than the official one (0.3, not 0.01, of the rate), or it
-    would take ten times as long to tell the numbers apart. R1 on every 16th step. The pictures have no random detail, so
-    the generator has no noise; given noise, it drew dots where the noise was strong.
+    half an hour it knows all that varies. Against D from the start, the same time gives faces of few kinds. What makes
+    this quick: few other numbers in z, which G would have to learn to ignore; no pixel norm on z, which would blur what
+    the numbers say; a mapping network that learns as fast as the rest; and ten times the usual learning rate.
+
+    R1 on every 16th step. The pictures have no random detail, so the generator has no noise.
     """
     shared = dict(resolution=64, fmap_base=768, fmap_max=96, fused_scale=True)
-    generator = dict(shared, latent_size=128, dlatent_size=128, layerwise=True, mapping_layers=4, mapping_fmaps=128,
-                     mapping_lrmul=0.3, use_noise=False, style_mixing_prob=0.5)
-    paired = dict(adversarial=False, pair_weight=1.0, beta_1=0.9, average_kimg=2, center_weight=1.0)
+    generator = dict(shared, latent_size=16, normalize_latents=False, dlatent_size=128, layerwise=True,
+                     mapping_layers=4, mapping_fmaps=128, mapping_lrmul=1.0, use_noise=False, style_mixing_prob=0.5)
+    paired = dict(batch_size=16, adversarial=False, pair_weight=1.0, beta_1=0.9, average_kimg=2, center_weight=1.0)
     against_d = dict(batch_size=16, learning_rate=0.001, r1_gamma=2.0, center_weight=1.0)
     stages = (
-        Stage(16, kimg=80, batch_size=32, learning_rate=0.003, **paired),
-        Stage(32, kimg=120, batch_size=16, learning_rate=0.003, **paired),
-        Stage(64, kimg=50, batch_size=16, learning_rate=0.002, **paired),
+        Stage(16, kimg=60, learning_rate=0.01, **paired),
+        Stage(32, kimg=80, learning_rate=0.01, **paired),
+        Stage(32, kimg=40, learning_rate=0.004, **paired),
+        Stage(64, kimg=60, learning_rate=0.006, **paired),
+        Stage(64, kimg=90, learning_rate=0.002, **paired),
         Stage(64, kimg=250, pair_weight=10.0, **against_d),
-        Stage(64, kimg=1000, pair_weight=3.0, **against_d),
+        Stage(64, kimg=420, pair_weight=3.0, **against_d),
     )
     return Recipe(generator=generator, discriminator=dict(shared, blur_filter=None), stages=ending_at(stages, kimg),
                   r1_interval=16, mirror=False)
