@@ -29,7 +29,7 @@ def test_options_reach_the_recipe(parse):
     fixed = cli_stylegan.make_recipe(parse("--preset", "portraits", "--structure", "fixed"))
     assert [stage.resolution for stage in fixed.stages] == [64]
     other = cli_stylegan.make_recipe(parse("--preset", "portraits", "--data", "photographs"))
-    assert other == recipes.unpaired(recipes.portraits())
+    assert other == recipes.portraits(paired=False)
 
 
 def test_several_workers_are_refused(parse):

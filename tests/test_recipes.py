@@ -26,12 +26,14 @@ def test_official_at_another_resolution_ends_there():
     assert sum(stage.kimg for stage in recipe.stages) == 14000
 
 
-def test_portraits_networks_fit_each_other_and_end_at_full_size():
-    recipe = recipes.portraits()
+@pytest.mark.parametrize("paired, latent_size, parameters", [(True, 16, [881911, 643129]),
+                                                             (False, 128, [896247, 643129])])
+def test_portraits_networks_fit_each_other_and_end_at_full_size(paired, latent_size, parameters):
+    recipe = recipes.portraits(paired=paired)
     generator, discriminator = Generator(**recipe.generator), Discriminator(**recipe.discriminator)
-    assert (generator.resolution, generator.latent_size, generator.num_layers) == (64, 16, 10)
+    assert (generator.resolution, generator.latent_size, generator.num_layers) == (64, latent_size, 10)
     sizes = [sum(int(np.prod(v.shape)) for v in network.trainable_variables) for network in (generator, discriminator)]
-    assert sizes == [896247, 643129]
+    assert sizes == parameters
     assert recipe.stages[-1].resolution == 64
     assert all(stage.batch_size % 4 == 0 for stage in recipe.stages)     # groups of the minibatch deviation
 
@@ -54,10 +56,8 @@ def test_fixed_structure_trains_as_long_at_full_size():
     assert [(s.resolution, s.kimg, s.fade_kimg, s.batch_size) for s in recipe.stages] == [(256, 14000, 0, 32)]
 
 
-def test_portraits_without_codes_are_trained_against_d_from_the_start():
-    before, after = recipes.portraits(), recipes.unpaired(recipes.portraits())
-    assert [stage.adversarial for stage in before.stages] == [False, False, False, True, True]
-    assert all(stage.pair_weight > 0 for stage in before.stages)
-    assert all(stage.adversarial and not stage.pair_weight for stage in after.stages)
-    assert [stage.kimg for stage in after.stages] == [stage.kimg for stage in before.stages]
-    assert recipes.unpaired(recipes.official()) == recipes.official()
+def test_portraits_meet_d_when_their_numbers_are_learned_and_other_pictures_from_the_start():
+    paired, unpaired = recipes.portraits(), recipes.portraits(paired=False)
+    assert [stage.adversarial for stage in paired.stages] == [False] * 5 + [True] * 2
+    assert all(stage.pair_weight > 0 for stage in paired.stages)
+    assert all(stage.adversarial and not stage.pair_weight for stage in unpaired.stages)

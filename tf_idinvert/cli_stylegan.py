@@ -39,11 +39,9 @@ def make_recipe(args):
     """The preset with what the arguments change."""
     length = {} if args.kimg is None else {"kimg": args.kimg}
     if args.preset == "portraits":
-        recipe = recipes.portraits(**length)
+        recipe = recipes.portraits(**length, paired=args.data == "portraits")   # of others, no numbers are known
     else:
         recipe = recipes.official(args.resolution, **length)
-    if args.data != "portraits":
-        recipe = recipes.unpaired(recipe)       # no codes are known of other pictures
     if args.structure == "fixed":
         recipe = recipes.fixed(recipe)
     if args.batch_size:

@@ -33,8 +33,8 @@ def official(resolution=1024, kimg=25000):
                   stages=ending_at(stages, kimg), r1_interval=1, mirror=True)
 
 
-def portraits(kimg=1000):
-    """The rendered portraits at 64 px on two processor cores: from codes to pictures first, then against D as well.
+def portraits(kimg=1000, paired=True):
+    """64 px on two processor cores: the rendered portraits, or, not `paired`, any pictures.
 
     The numbers a portrait is rendered from, as the first of z, let G learn the portraits one by one while D rests: in
     half an hour it knows all that varies. Against D from the start, the same time gives faces of few kinds. What makes
@@ -44,28 +44,29 @@ def portraits(kimg=1000):
     R1 on every 16th step. The pictures have no random detail, so the generator has no noise.
     """
     shared = dict(resolution=64, fmap_base=768, fmap_max=96, fused_scale=True)
-    generator = dict(shared, latent_size=16, normalize_latents=False, dlatent_size=128, layerwise=True,
-                     mapping_layers=4, mapping_fmaps=128, mapping_lrmul=1.0, use_noise=False, style_mixing_prob=0.5)
-    paired = dict(batch_size=16, adversarial=False, pair_weight=1.0, beta_1=0.9, average_kimg=2, center_weight=1.0)
-    against_d = dict(batch_size=16, learning_rate=0.001, r1_gamma=2.0, center_weight=1.0)
-    stages = (
-        Stage(16, kimg=60, learning_rate=0.01, **paired),
-        Stage(32, kimg=80, learning_rate=0.01, **paired),
-        Stage(32, kimg=40, learning_rate=0.004, **paired),
-        Stage(64, kimg=60, learning_rate=0.006, **paired),
-        Stage(64, kimg=90, learning_rate=0.002, **paired),
-        Stage(64, kimg=250, pair_weight=10.0, **against_d),
-        Stage(64, kimg=420, pair_weight=3.0, **against_d),
-    )
+    told = dict(latent_size=16, normalize_latents=False, mapping_lrmul=1.0) if paired else dict(latent_size=128)
+    generator = dict(shared, **told, dlatent_size=128, layerwise=True, mapping_layers=4, mapping_fmaps=128,
+                     use_noise=False, style_mixing_prob=0.5)
+    stages = _portraits_paired() if paired else (
+        Stage(16, kimg=100, batch_size=32, learning_rate=0.002, r1_gamma=2.0, average_kimg=2, center_weight=1.0),
+        Stage(32, kimg=200, batch_size=16, learning_rate=0.002, r1_gamma=2.0, average_kimg=5, center_weight=1.0),
+        Stage(64, kimg=700, batch_size=16, learning_rate=0.001, r1_gamma=2.0, center_weight=1.0))
     return Recipe(generator=generator, discriminator=dict(shared, blur_filter=None), stages=ending_at(stages, kimg),
                   r1_interval=16, mirror=False)
 
 
-def unpaired(recipe):
-    """The same for pictures whose codes are not known: as many images, all of them against D."""
-    stages = tuple(dataclasses.replace(stage, adversarial=True, pair_weight=0.0, beta_1=0.0)
-                   for stage in recipe.stages)
-    return dataclasses.replace(recipe, stages=stages)
+def _portraits_paired():
+    told = dict(batch_size=16, adversarial=False, pair_weight=1.0, beta_1=0.9, average_kimg=2, center_weight=1.0)
+    against_d = dict(batch_size=16, learning_rate=0.001, r1_gamma=2.0, center_weight=1.0)
+    return (
+        Stage(16, kimg=60, learning_rate=0.01, **told),
+        Stage(32, kimg=80, learning_rate=0.01, **told),
+        Stage(32, kimg=40, learning_rate=0.004, **told),
+        Stage(64, kimg=60, learning_rate=0.006, **told),
+        Stage(64, kimg=90, learning_rate=0.002, **told),
+        Stage(64, kimg=250, pair_weight=10.0, **against_d),
+        Stage(64, kimg=420, pair_weight=3.0, **against_d),
+    )
 
 
 def fixed(recipe):
