@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "restoration": (("degradations", "inverting", "multi_code"), ("tensorflow",)),
     "restoration_cost": (("checkpoint", "degradations", "multi_code", "networks.generator"), ("tensorflow",)),
     "editing": ((), ()),
+    "edit_quality": ((), ()),
     "boundaries": (("arrays", "atomic", "pickle_machine"), ("sklearn",)),
     "metrics": ((), ("sklearn",)),
     "moments": ((), ()),
