@@ -66,7 +66,7 @@ MAY_IMPORT = {
     "serving_checks": ((), ("tensorflow",)),
     "serving_exif": ((), ("tensorflow",)),
     "serving_images": (("serving_checks", "serving_exif"), ("tensorflow",)),
-    "serving_inversion": (("losses", "optimizers"), ("tensorflow",)),
+    "serving_inversion": (("inversion", "optimizers"), ("tensorflow",)),
     "serving_weights": (("weights",), ("tensorflow", "keras")),
     "serving_files": (("atomic",), ("tensorflow",)),
     "export": (("inversion", "serving_checks", "serving_files", "serving_images", "serving_inversion",

@@ -180,7 +180,9 @@ class Inversion:
         def body(i, codes, memory, history):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(codes)
-                terms = self._losses(codes, images, target, mask)
+                _, terms = objective(
+                    codes, images, target, mask, synthesis=self.synthesis, encoder=self.encoder, features=self.features,
+                    feature_weight=self.options.feature_weight, domain_weight=self._domain_weight(mask))
                 total = terms[-1]
             codes, memory = self.optimizer.step(i, codes, memory, total, tape.gradient(total, codes))
             return i + 1, codes, memory, history.write(i - step, tf.stack(terms))
@@ -189,17 +191,28 @@ class Inversion:
             lambda i, *_: i < stop, body, [step, codes, memory, history], parallel_iterations=1)
         return codes, memory, history.stack()
 
-    def _losses(self, codes, images, target, mask):
-        """The three terms of Eq. (4) and their weighted sum, each [N]; terms that do not count are 0."""
-        reconstruction = self.synthesis(codes)
-        seen = reconstruction if mask is None else _masked(reconstruction, mask)
-        pixel = mean_squared_difference(images, seen)
-        feature = mean_squared_difference(target, self.features(seen)) if self.features else tf.zeros_like(pixel)
-        domain_weight, domain = self._domain_weight(mask), tf.zeros_like(pixel)
-        if domain_weight > 0:
-            domain = mean_squared_difference(codes, self.encoder(reconstruction))
-        total = pixel + self.options.feature_weight * feature + domain_weight * domain
-        return pixel, feature, domain, total
+
+def objective(codes, images, target, mask=None, *, synthesis, encoder, features, feature_weight, domain_weight):
+    """What is minimised.
+
+    Args:
+        codes: [N, L, D].
+        images: [N, R, R, C] in [-1, 1], masked already where there is a mask.
+        target: F(images); where there are no features, anything.
+        mask, synthesis, encoder, features: see `Inversion`; features None: without that term.
+        feature_weight, domain_weight: lambda_vgg and lambda_dom; 0: without that term.
+    Returns:
+        (G(z) [N, R, R, C], (pixel, feature, domain, total)): the terms of Eq. (4), not weighted, and their weighted sum,
+        each [N]; terms that do not count are 0.
+    """
+    reconstruction = synthesis(codes)
+    seen = reconstruction if mask is None else _masked(reconstruction, mask)
+    pixel = mean_squared_difference(images, seen)
+    feature = mean_squared_difference(target, features(seen)) if features else tf.zeros_like(pixel)
+    domain = tf.zeros_like(pixel)
+    if domain_weight > 0:
+        domain = mean_squared_difference(codes, encoder(reconstruction))
+    return reconstruction, (pixel, feature, domain, pixel + feature_weight * feature + domain_weight * domain)
 
 
 def _masked(images, mask):

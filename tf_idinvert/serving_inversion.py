@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_idinvert.losses import mean_squared_difference
+from tf_idinvert.inversion import objective
 from tf_idinvert.optimizers import Adam
 
 TERMS = ("pixel_loss", "feature_loss", "domain_loss", "total_loss")
@@ -30,14 +30,8 @@ def optimise(images, steps, learning_rates, *, synthesis, encoder, features, opt
     target = features(images) if features else None
 
     def losses(codes):
-        reconstruction = synthesis(codes)
-        pixel = mean_squared_difference(images, reconstruction)
-        feature = mean_squared_difference(target, features(reconstruction)) if features else tf.zeros_like(pixel)
-        domain = tf.zeros_like(pixel)
-        if options.domain_weight > 0:
-            domain = mean_squared_difference(codes, encoder(reconstruction))
-        total = pixel + options.feature_weight * feature + options.domain_weight * domain
-        return reconstruction, (pixel, feature, domain, total)
+        return objective(codes, images, target, synthesis=synthesis, encoder=encoder, features=features,
+                         feature_weight=options.feature_weight, domain_weight=options.domain_weight)
 
     def body(i, codes, memory):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
