@@ -80,6 +80,20 @@ def test_style_mixing_crosses_layers_in_use_only(generator):
     assert crossings == {1, 2, 3, 4}                    # 4 layers at level 1; 4: none of them mixed
 
 
+@pytest.mark.parametrize("layerwise", [False, True])
+def test_a_larger_w_has_the_same_pictures(layerwise):
+    generator = tiny.generator(layerwise=layerwise)
+    generator.dlatent_avg.assign(tiny.normal(8))
+    z, small = tiny.normal(3, 8), {}
+    for psi in (1.0, 0.5):
+        small[psi] = generator(z, truncation_psi=psi).numpy()
+    w = generator.mapping(z).numpy()
+    generator.scale_codes(5.0)
+    np.testing.assert_allclose(generator.mapping(z).numpy(), 5 * w, rtol=1e-5, atol=1e-6)
+    for psi, pictures in small.items():
+        np.testing.assert_allclose(generator(z, truncation_psi=psi).numpy(), pictures, atol=1e-5)
+
+
 @pytest.mark.parametrize("probability, allowed", [(0.0, {6}), (1.0, {1, 2, 3, 4, 5})])
 def test_style_mixing_probability(probability, allowed):
     generator = tiny.generator(style_mixing_prob=probability)

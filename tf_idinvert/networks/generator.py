@@ -78,6 +78,18 @@ class Generator(keras.Model):
         w = self.truncate(self.mapping(z, labels=labels), psi, cutoff)
         return self.synthesis(w, noise_seed=noise_seed, lod=lod)
 
+    def scale_codes(self, factor):
+        """Make W `factor` (> 0) times as large, in place; the picture of a z stays what it is.
+
+        The mapping network's last layer and w_avg are multiplied (its leaky ReLU lets positive factors through), the
+        layers that turn w into styles divided.
+        """
+        last = self.mapping.dense[-1]
+        for variable in (last.weight, last.bias, self.dlatent_avg):
+            variable.assign(tf.convert_to_tensor(variable) * factor)
+        for layer in self.synthesis.styled:
+            layer.style.weight.assign(tf.convert_to_tensor(layer.style.weight) / factor)
+
     def truncate(self, w, psi, cutoff=None):
         """Truncation: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None leaves w as it is."""
         if psi is None:
