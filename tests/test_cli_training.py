@@ -23,7 +23,7 @@ def parse(monkeypatch, tmp_path):
 def files(monkeypatch, tmp_path):
     """The embedded files, empty, in a folder of their own."""
     monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
-    for name in (cli_training.GENERATOR, embedded.ATTRIBUTES):
+    for name in (embedded.GENERATOR, embedded.ATTRIBUTES):
         (tmp_path / name).touch()
     return tmp_path
 
@@ -36,7 +36,9 @@ def refusal(parse, capsys, *arguments):
 
 def test_data_is_needed_but_for_the_portraits(parse, files, capsys):
     assert parse("--preset", "portraits").data == "portraits"
-    assert "--data is needed" in refusal(parse, capsys)
+    assert (parse().preset, parse("--data", "portraits").preset, parse("--data", "x").preset) == (
+        "portraits", "portraits", "official")
+    assert "--data is needed" in refusal(parse, capsys, "--preset", "official")
     assert parse("--method", "traditional", "--generator", str(files / embedded.ATTRIBUTES)).data is None
     assert "--generator is needed" in refusal(parse, capsys, "--method", "in-domain", "--data", "x")
 
@@ -50,7 +52,7 @@ def test_embedded_files_are_the_default_of_the_portraits(parse, files):
     (files / embedded.ATTRIBUTES).unlink()
     with pytest.raises(embedded.EmbeddedError):
         parse("--method", "in-domain", "--preset", "portraits")
-    args = parse("--method", "in-domain", "--data", "x", "--generator", str(files / cli_training.GENERATOR))
+    args = parse("--method", "in-domain", "--data", "x", "--generator", str(files / embedded.GENERATOR))
     assert (args.features, args.features_sha256) == ("imagenet", None)
     assert not hasattr(parse("--method", "traditional", "--preset", "portraits"), "features")
 

@@ -18,7 +18,6 @@ from tf_idinvert.cli import number
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")
 METHODS = ("stylegan", *ENCODERS, "attributes")
-GENERATOR = "portraits64-stylegan.h5"       # in the folder of what comes with the repository
 SEED = number(int, 0, 2 ** 31 - 1)
 WEIGHT, POSITIVE, COUNT = number(float, 0), number(float, 0, exclusive=True), number(int, 1)
 
@@ -57,6 +56,9 @@ def parse_arguments(description):
     options = _options(description)
     args = options.parse()
     args.pictures = args.pictures or (24000 if args.method == "attributes" else 40000)
+    if args.method != "attributes" and args.preset is None:
+        own = getattr(args, "generator", None) or args.data not in (None, "portraits")
+        args.preset = "official" if own else "portraits"
     preset = getattr(args, "preset", None)
     args.output = args.output or Path("runs") / "-".join(filter(None, (args.method, preset)))
     if preset:
@@ -72,7 +74,7 @@ def _add_files(args, parser):
     """The files that an encoder learns from: by default the embedded ones; with sums, so that none is exchanged."""
     if args.generator is None and args.preset == "official":
         parser.error("--generator is needed, except with --preset portraits")
-    args.generator = args.generator or embedded.CHECKPOINTS / GENERATOR
+    args.generator = args.generator or embedded.generator_path()
     args.generator_sha256 = sha256(args.generator)
     if args.method != "traditional":
         args.features = args.features or (str(embedded.attributes_path()) if args.preset == "portraits" else "imagenet")
@@ -92,7 +94,8 @@ def _options(description):
     options = _Options(description)
     _add_common_options(options.of(*METHODS))
     add = options.of("stylegan", *ENCODERS)
-    add("--preset", choices=["official", "portraits"], default="official", help="set of hyper-parameters (official)")
+    add("--preset", choices=["official", "portraits"], help="set of hyper-parameters (official where --data or "
+        "--generator is given, else portraits)")
     add("--data", default=None, help="'portraits' (rendered), a folder of NAME-rXX.tfrecords or FOLDER/NAME of them, a "
         "folder of pictures, or a .npy file of uint8 [N, R, R, 3]; default: portraits for that preset")
     add("--strategy", choices=["one", "mirrored", "multi-worker"], default="one", help="one device, all GPUs of the "
@@ -132,7 +135,7 @@ def _add_stylegan_options(add):
 
 def _add_encoder_options(add):
     add("--generator", type=Path, help="network file with G and D, official pickle or ours; default with the portraits "
-        f"preset: checkpoints/{GENERATOR}")
+        f"preset: checkpoints/{embedded.GENERATOR}")
     add("--learning-rate", type=POSITIVE, help="at the start; falls to 0.8 of itself over each quarter of the run (the "
         "preset's: 1e-4 official, 5e-4 portraits)")
     add("--batch-per-replica", type=COUNT, help="(the preset's: 16)")

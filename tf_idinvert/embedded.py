@@ -11,6 +11,7 @@ from tf_idinvert import images, portraits
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portraits64-traditional.h5")  # best first
+GENERATOR = "portraits64-stylegan.h5"
 ATTRIBUTES = "portraits64-attributes.h5"
 BOUNDARIES = "boundaries"       # a folder of NAME.npz
 SEED = 1000                     # `portraits.sample` draws none of the training's portraits (see `rendering.chunks`)
@@ -30,6 +31,17 @@ def model_path():
         if (CHECKPOINTS / name).is_file():
             return CHECKPOINTS / name
     raise EmbeddedError(_absent("an embedded model", MODELS[0], "a network file as the first argument"))
+
+
+def generator_path():
+    """Path of the embedded generator as StyleGAN's training left it: G, D and Gs, without an encoder.
+
+    Raises:
+        EmbeddedError: it is not there.
+    """
+    if (CHECKPOINTS / GENERATOR).is_file():
+        return CHECKPOINTS / GENERATOR
+    raise EmbeddedError(_absent("the generator of portraits", GENERATOR, "a network file of your own"))
 
 
 def attributes_path():

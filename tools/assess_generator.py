@@ -1,6 +1,7 @@
 """Measure a portraits generator against rendered portraits that it has not seen; renders against renders are the floor.
 
-    python tools/assess_generator.py checkpoints/portraits64-stylegan.h5 checkpoints/portraits64-attributes.h5
+    python tools/assess_generator.py                                    # those that come with the repository
+    python tools/assess_generator.py runs/stylegan-portraits/network.h5 --count 2000
 
 Writes to the output folder: quality.md and quality.json (sliced Wasserstein distance at each level, Fréchet distance of
 the attribute network's embedding, attributes seen in samples and in renders, how well attributes separate in W, path
@@ -10,7 +11,7 @@ px take 100 seconds of processor time, 10,000 some five times as long.
 import math
 from pathlib import Path
 
-from tf_idinvert import cli
+from tf_idinvert import cli, embedded
 
 SHOWN, COLUMNS, GAP = 64, 8, 12
 INTERPOLATIONS, STEPS = 6, 10
@@ -21,18 +22,22 @@ TOLD = 0.5                  # least agreement of the attribute network with the 
 
 def parse_arguments():
     parser = cli.parser(__doc__)
-    parser.add_argument("model_path", help="network file with a generator of portraits")
-    parser.add_argument("attributes_path", help="network file with an attribute network of the same resolution")
+    parser.add_argument("model_path", nargs="?", help="network file with a generator of portraits; default: "
+                        f"checkpoints/{embedded.GENERATOR}")
+    parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
+                        f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--count", type=cli.number(int, SHOWN), default=10000, help="pictures in each set (10000)")
     parser.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=1000, help="of the renders, those of "
                         "the floor have the next one, and of the samples; not the training's --data-seed (1000)")
     cli.add_option(parser, "--output_dir", "-o", default="results/quality", help="(results/quality)")
     cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main():
     args = parse_arguments()
+    args.model_path = args.model_path or str(embedded.generator_path())
+    args.attributes_path = args.attributes_path or str(embedded.attributes_path())
     cli.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Write networks as a SavedModel that TensorFlow Serving loads as it is: encoding, inversion, sampling, manipulation.
 
+    python tools/export.py                                  # the embedded model and its boundaries
     python tools/export.py network.pkl -o serving/faces --boundaries boundaries/
     python tools/export.py network.h5 -o serving/faces-half --boundaries age.npy smile.npz --float16
 
@@ -17,8 +18,10 @@ from tf_idinvert import cli, cli_inversion
 def parse_arguments():
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    add("model_path", help="network file: official pickle or ours (.h5); without an encoder it serves less")
-    add("--boundaries", nargs="+", default=[], help="files of boundaries, and folders of them")
+    add("model_path", nargs="?", help="network file: official pickle or ours (.h5); without an encoder it serves less; "
+        "default: the embedded model")
+    add("--boundaries", nargs="+", help="files of boundaries, and folders of them; default: none, those of the embedded "
+        "model if that is exported")
     cli.add_option(parser, "--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
     add("--version", type=cli.number(int, 1), default=None, help="default: the one after the highest there, from 1")
     add("--float16", action="store_true", help="store weights in half the bytes (they are read as float32)")
@@ -28,12 +31,16 @@ def parse_arguments():
                    help="lambda_dom of inversion (2.0)")
     add("--features", help="feature network of inversion: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
         "notop .h5, or 'none'; default: imagenet if it can be had, else none, with a warning")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main():
     args = parse_arguments()
-    found = read_boundaries(args.boundaries)
+    if args.model_path is None:
+        from tf_idinvert import embedded
+        args.model_path = embedded.model_path()
+        args.boundaries = args.boundaries or embedded.boundary_paths().values()
+    found = read_boundaries(args.boundaries or [])
     folder = Path(args.output_dir or Path("serving") / cli.title(args.model_path))
 
     cli.import_tensorflow()

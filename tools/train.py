@@ -1,15 +1,15 @@
 """Train networks.
 
-    python tools/train.py --method stylegan --preset portraits
+    python tools/train.py                                   # StyleGAN on rendered portraits
     python tools/train.py --method attributes
-    python tools/train.py --method force-in-domain --preset portraits --encoder-norm none
+    python tools/train.py --method force-in-domain --encoder-norm none
     python tools/train.py --method in-domain --generator network.pkl --data photographs-tfrecords/ --strategy mirrored
 
-StyleGAN: the default preset is the official one (1024 px, 25,000 kimg: days on eight GPUs); `portraits` trains on
-rendered portraits of 64 px and is for two processor cores: 2 kimg take a minute, faces take an hour, good ones a day.
+StyleGAN: the preset of your own --data is the official one (1024 px, 25,000 kimg: days on eight GPUs). The other one,
+`portraits`, is for 64 px on two processor cores: 2 kimg take a minute, blurred faces half an hour, good ones two hours.
 Encoders (traditional, in-domain, force-in-domain) learn to invert the generator of a file; the portraits preset takes
-the generator and the attribute network that come with the repository, some hours. Attributes: the network that scores
-rendered portraits and gives their perceptual features; minutes.
+the generator and the attribute network that come with the repository. Attributes: the network that scores rendered
+portraits and gives their perceptual features; minutes.
 
 Writes to the output folder: network.h5 (all networks, opened by tf_idinvert.checkpoint.load), preview.png (StyleGAN:
 upper half psi 0.7, lower half psi 1; encoders: pictures over their reconstructions), log.jsonl, tensorboard/, state.npz
