@@ -256,16 +256,16 @@ def test_conversion_shows_and_keeps_everything(monkeypatch, tmp_path, model, cap
     assert all(np.array_equal(one, other) for one, other in zip(before.get_weights(), after.get_weights()))
 
 
-def test_conversion_to_a_w_of_unit_deviation_without_some_networks(monkeypatch, tmp_path, capfd):
+def test_conversion_to_a_w_of_another_size_without_some_networks(monkeypatch, tmp_path, capfd):
     models = checkpoint.Models(generator=tiny.generator(), discriminator=tiny.discriminator())
     checkpoint.save(models, tmp_path / "g.h5")
-    assert run(monkeypatch, "convert.py", "g.h5", "unit.h5", "--unit-w", "--without", "D") == 0
+    assert run(monkeypatch, "convert.py", "g.h5", "unit.h5", "--w-deviation", 0.5, "--without", "D") == 0
     found, z = checkpoint.load(tmp_path / "unit.h5"), tiny.normal(1000, 8)
-    assert found.discriminator is None and found.generator.mapping(z).numpy().std(axis=0).mean() == pytest.approx(1, 0.1)
+    assert found.discriminator is None and found.generator.mapping(z).numpy().std(axis=0).mean() == pytest.approx(0.5, 0.1)
     np.testing.assert_allclose(found.generator(z[:2]).numpy(), models.generator(z[:2]).numpy(), atol=1e-4)
     capfd.readouterr()
     checkpoint.save(dataclasses.replace(models, encoder=tiny.encoder()), tmp_path / "encoder.h5")
-    assert run(monkeypatch, "convert.py", "encoder.h5", "unit.h5", "--unit-w") == 2
+    assert run(monkeypatch, "convert.py", "encoder.h5", "unit.h5", "--w-deviation", "1") == 2
     assert "holds an encoder" in error_line(capfd)
 
 

@@ -4,13 +4,13 @@
     python tools/convert.py network.pkl                     # only show
     python tools/convert.py network.pkl network.h5          # to ours; --dtype float16 halves it
     python tools/convert.py network.h5 network.pkl          # to the official format, for the original code
-    python tools/convert.py runs/stylegan/network.h5 generator.h5 --unit-w      # a W of deviation 1
+    python tools/convert.py runs/stylegan/network.h5 generator.h5 --w-deviation 0.5
 
 Prints a line for every network: resolution, parameters (trainable and stored), layers and width of its codes, and
 whether every layer has a w of its own (idinvert) or all share one (StyleGAN). Nothing in either file is executed.
 
-Weights of the domain term, of R1 on codes, steps of the optimisation, distances of manipulation: all are meant for a W
-whose components deviate by about 1. A training may end at another size; --unit-w makes it so, and no picture changes.
+The weights of the domain term and of R1 on codes, steps of the optimisation, distances of manipulation: all depend on
+how large W is. A training may end at any size; --w-deviation changes it, and no picture.
 """
 from pathlib import Path
 
@@ -29,8 +29,8 @@ def main():
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
     parser.add_argument("--without", nargs="+", choices=ROLES.values(), default=(), metavar="NETWORK",
                         help=f"networks not to write, of {', '.join(ROLES.values())}")
-    parser.add_argument("--unit-w", action="store_true", help="multiply W so that its components' standard deviation is "
-                        "1 on average; for generators without encoder")
+    parser.add_argument("--w-deviation", type=cli.number(float, 0, exclusive=True), help="multiply W so that this is the "
+                        "mean standard deviation of its components; for generators without encoder")
     args = parser.parse_intermixed_args()
     if args.target and Path(args.target).is_dir():
         raise ValueError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
@@ -45,8 +45,8 @@ def main():
         network = getattr(models, field)
         if network is not None:
             print(f"  {role:3} {type(network).__name__:14} {described(network)}")
-    if args.unit_w:
-        print(f"  W times {make_unit_w(source, models):.6g}")
+    if args.w_deviation:
+        print(f"  W times {scale_w(source, models, args.w_deviation):.6g}")
     if args.target:
         for field, role in ROLES.items():
             if role in args.without:
@@ -55,14 +55,14 @@ def main():
         print(f"-> {args.target}: {size(args.target)}")
 
 
-def make_unit_w(source, models):
-    """Give W a mean deviation of 1 in all generators -> the factor. ValueError where other networks know its size."""
+def scale_w(source, models, deviation):
+    """Give W this mean deviation in all generators -> the factor. ValueError where other networks know its size."""
     from tf_idinvert import inverting
     if models.generator is None:
-        raise ValueError(f"{source}: holds no generator (Gs), whose W --unit-w could change")
+        raise ValueError(f"{source}: holds no generator (Gs), whose W --w-deviation could change")
     if models.encoder is not None or models.latent_discriminator is not None:
-        raise ValueError(f"{source}: holds an encoder or a D_w, which know the size of W; --unit-w is for generators")
-    factor = 1.0 / inverting.random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
+        raise ValueError(f"{source}: holds an encoder or a D_w, which know the size of W; --w-deviation is for generators")
+    factor = deviation / inverting.random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
     for generator in filter(None, (models.generator, models.training_generator)):
         generator.scale_codes(factor)
     return factor
