@@ -48,10 +48,20 @@ def test_rows_of_a_step_and_its_parts(small, method, names):
     assert rows[0]["GFLOP"] == pytest.approx(sum(row["GFLOP"] * times.get(row["part"], 1) for row in rows[1:]))
 
 
+def test_stylegan_while_it_grows(small):
+    recipe, encoders = small
+    stages = tuple(dataclasses.replace(recipe.stages[-1], resolution=side) for side in (8, 8, 16))
+    smaller = training._smaller(dataclasses.replace(recipe, stages=stages))
+    assert [each.stages[-1].resolution for each in smaller] == [8]
+    whole, half = (training.measure("stylegan", 1, each, encoders) for each in (recipe, smaller[0]))
+    assert (whole[0]["px"], half[0]["px"], half[0]["part"]) == (16, 8, "step")
+    assert all(large["GFLOP"] > 2 * little["GFLOP"] for large, little in zip(whole, half))
+
+
 def test_operations_by_hand(small):
     """A perceptron's gradient in its weights takes twice the products of a call, but for its first layer's inputs."""
     model, parts = found_parts("force-in-domain", small)
-    codes, rows = 8, 4 * model.generator.num_layers
+    codes, rows = 8, 4 * model.generator.num_layers + 1       # one more, see `layers.matmul`
     call = 2 * rows * (codes * 8 + 8 * 8 + 8)
     first = 2 * rows * codes * 8
     mapping = operations.count(model.generator.mapping, parts["D_w"][1][0])

@@ -6,6 +6,8 @@ random, pictures are noise: neither changes the work.
 """
 from __future__ import annotations
 
+import dataclasses
+import functools
 import multiprocessing
 import time
 
@@ -31,7 +33,7 @@ CODES = 13              # numbers that a rendered portrait is told apart by
 
 
 def run(log, recipe=None, encoders=None, methods=METHODS):
-    """Rows of every step on one replica and on two, and of the parts of the step on one.
+    """Rows of every step on one replica and on two, of StyleGAN's at lower resolutions, and of the parts of a step.
 
     Each is measured in a process of its own, and takes half a minute at the default sizes.
 
@@ -41,20 +43,31 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
         encoders: encoder_recipes.EncoderRecipe; None: that of the portraits.
         methods: some of METHODS.
     Returns:
-        list of dict, column -> text or number: 'part', the whole 'step' or one of its parts; 'replicas'; 'batch' over
-        all of them; 's' and 'images/s'; 'GFLOP' of convolutions and matrix products; 'of matmul rate'. The parts of a
-        step take longer together than the step, which makes some things once for several of them.
+        list of dict, column -> text or number: 'method'; 'px', the side; 'part', the whole 'step' or one of its parts;
+        'replicas'; 'batch' over all of them; 's' and 'images/s'; 'GFLOP' of convolutions and matrix products; 'of
+        matmul rate'. The parts of a step take longer together than the step, which makes some things once for several
+        of them.
     """
     recipe, encoders = recipe or recipes.portraits(), encoders or encoder_recipes.portraits()
     rate = matmul.rate()
     log(f"float32 matrix products: {rate / 1e9:.0f} GFLOP/s")
     rows = []
     for method in methods:
-        for replicas in REPLICAS:
-            log(f"training: {method}, replicas: {replicas}")
+        cases = [(replicas, recipe) for replicas in REPLICAS]
+        if method == "stylegan":
+            cases += [(1, smaller) for smaller in _smaller(recipe)]
+        for replicas, own in cases:
+            log(f"training: {method}, {own.stages[-1].resolution} px, replicas: {replicas}")
             with multiprocessing.get_context("spawn").Pool(1) as child:     # devices are settled once in a process
-                rows += child.apply(measure, (method, replicas, recipe, encoders))
+                rows += child.apply(measure, (method, replicas, own, encoders))
     return [{"benchmark": "training", **row, "of matmul rate": row["GFLOP"] * 1e9 / row["s"] / rate} for row in rows]
+
+
+def _smaller(recipe):
+    """The recipe as while it grows: its last stage at each of the resolutions before, the largest first."""
+    last = recipe.stages[-1]
+    sides = sorted({stage.resolution for stage in recipe.stages} - {last.resolution}, reverse=True)
+    return [dataclasses.replace(recipe, stages=(dataclasses.replace(last, resolution=side),)) for side in sides]
 
 
 def measure(method, replicas, recipe, encoders):
@@ -71,16 +84,17 @@ def measure(method, replicas, recipe, encoders):
     operations_of = {name: operations.count(function, *given) for name, (function, given, _) in found.items()}
     whole = sum(operations_of[name] * times for name, (_, _, times) in found.items())
     batch = each * replicas
-    rows = [_row(method, "step", replicas, batch, seconds_of_step(method, model, strategy, batch, recipe),
+    side = recipe.stages[-1].resolution if method == "stylegan" else model.generator.resolution
+    rows = [_row(method, side, "step", replicas, batch, seconds_of_step(method, model, strategy, batch, recipe),
                  whole * replicas)]
     if replicas == 1:
-        rows += [_row(method, name, 1, batch, seconds_of(function, given), operations_of[name])
+        rows += [_row(method, side, name, 1, batch, seconds_of(function, given), operations_of[name])
                  for name, (function, given, _) in found.items()]
     return rows
 
 
-def _row(method, part, replicas, batch, seconds, count):
-    return {"method": method, "part": part, "replicas": replicas, "batch": batch, "s": seconds,
+def _row(method, side, part, replicas, batch, seconds, count):
+    return {"method": method, "px": side, "part": part, "replicas": replicas, "batch": batch, "s": seconds,
             "images/s": batch / seconds, "GFLOP": count / 1e9}
 
 
@@ -109,6 +123,8 @@ def make_model(method, recipe, encoders):
 def seconds_of_step(method, model, strategy, batch, recipe):
     """Mean seconds of a step; of StyleGAN over as many as have R1 once."""
     rng, side = np.random.default_rng(0), model.generator.resolution
+    if method == "stylegan":
+        side = model.phase.stage.resolution
     images = rng.integers(0, 256, (batch, side, side, 3), np.uint8)
     data = {"traditional": rng.standard_normal((batch, model.generator.latent_size), np.float32),
             "stylegan": (images, rng.standard_normal((batch, CODES), np.float32))}.get(method, images)
@@ -146,18 +162,19 @@ def parts(method, model, given, recipe, encoders):
         return {"FC, G": (lambda z: model.generator.synthesis(model.generator.mapping(z)), (z,), 1),
                 "E": (lambda x, w: _gradients(model.encoder, lambda: losses.mean_squared_difference(
                     w, model.encoder(x, training=True))), (x, w), 1)}
-    found = {"D": (lambda x, y: _gradients(model.discriminator, lambda: losses.discriminator_loss(
-                 model.discriminator(x), model.discriminator(y))), (x, x), 1),
-             "R1": (lambda x: _gradients(model.discriminator, lambda: losses.r1_penalty(
-                 model.discriminator, x, 1.0)), (x,), 1 / recipe.r1_interval if method == "stylegan" else 1)}
+    judge = functools.partial(model.discriminator, lod=model.level if method == "stylegan" else 0)
+    found = {"D": (lambda x, y: _gradients(
+                 model.discriminator, lambda: losses.discriminator_loss(judge(x), judge(y))), (x, x), 1),
+             "R1": (lambda x: _gradients(model.discriminator, lambda: losses.r1_penalty(judge, x, 1.0)), (x,),
+                    1 / recipe.r1_interval if method == "stylegan" else 1)}
     if method == "stylegan":
         return {"G": (lambda x, z: _of_g(model, x, z), (x, z), 1), **found}
     found = {"E": (lambda x: _of_e(model, x, encoders.options), (x,), 1), **found}
     if method == "force-in-domain":
-        judge = model.latent_discriminator
-        found["D_w"] = (lambda z, codes: _gradients(judge, lambda: losses.discriminator_loss(
-            judge(model.generator.mapping(z)), judge(codes))), (z, w), 1)
-        found["R1 of D_w"] = (lambda w: _gradients(judge, lambda: losses.r1_penalty(judge, w, 1.0)), (w,), 1)
+        of_codes = model.latent_discriminator
+        found["D_w"] = (lambda z, codes: _gradients(of_codes, lambda: losses.discriminator_loss(
+            of_codes(model.generator.mapping(z)), of_codes(codes))), (z, w), 1)
+        found["R1 of D_w"] = (lambda w: _gradients(of_codes, lambda: losses.r1_penalty(of_codes, w, 1.0)), (w,), 1)
     return found
 
 
@@ -179,8 +196,8 @@ def _of_g(model, x, z):
     """Gradients of G in StyleGAN: against D, and the distance to the pictures; two z a picture, for style mixing."""
     def loss():
         w = model.generator.mapping(tf.concat([z, -z], axis=0))
-        y = model.generator.synthesis(tf.split(w, 2)[0])
-        return losses.adversarial_loss(model.discriminator(y)) + losses.laplacian_distance(x, y)
+        y = model.generator.synthesis(tf.split(w, 2)[0], lod=model.level)
+        return losses.adversarial_loss(model.discriminator(y, lod=model.level)) + losses.laplacian_distance(x, y)
     return _gradients(model.generator, loss)
 
 
