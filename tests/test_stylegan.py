@@ -121,18 +121,20 @@ def test_steps_by_hand(interval, rng):
     assert (int(model.step.numpy()), int(model.images_seen.numpy())) == (4, 4 * BATCH)
 
 
-def test_pair_term_by_hand(rng):
+@pytest.mark.parametrize("squares", [0.0, 5.0])
+def test_pair_term_by_hand(rng, squares):
     """Without D: theta moves along the sign of its difference to the pictures; D rests."""
     rate, weight = 0.1, 2.0
     theta, images = rng.standard_normal((16, 16, 3)), rng.integers(0, 256, (BATCH, 16, 16, 3), np.uint8)
     model = sgd(stylegan.StyleGAN(ToyGenerator(theta), ToyDiscriminator(theta), ToyGenerator(theta)), rate)
     model.generator.resolution = 16
-    model.begin(stylegan.Phase(Stage(16, 1, learning_rate=rate, pair_weight=weight, adversarial=False), 0, 1000,
-                               fading=False, grows=True))
+    stage = Stage(16, 1, learning_rate=rate, pair_weight=weight, pair_squares=squares, adversarial=False)
+    model.begin(stylegan.Phase(stage, 0, 1000, fading=False, grows=True))
     x = tf.constant(images / 127.5 - 1, tf.float32)
     with tf.GradientTape() as tape:
         variable = tf.Variable(theta, dtype=tf.float32)
-        expected = tf.reduce_mean(losses.laplacian_distance(x, tf.tile(variable[None], [BATCH, 1, 1, 1])))
+        drawn = tf.tile(variable[None], [BATCH, 1, 1, 1])
+        expected = tf.reduce_mean(losses.laplacian_distance(x, drawn)) + squares * tf.reduce_mean(tf.square(x - drawn))
         total = weight * expected
     logs = model.train_step((tf.constant(images), tf.zeros([BATCH, 2])))
     assert {name: float(value) for name, value in logs.items()} == {"pair": pytest.approx(float(expected), rel=1e-5)}

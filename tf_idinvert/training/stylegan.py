@@ -38,6 +38,7 @@ class Stage:
     average_kimg: float = 10.0      # half-life of the generator's running average
     adversarial: bool = True        # False: only the pair term; D rests
     pair_weight: float = 0.0        # of the distance from a picture to the one drawn from its code
+    pair_squares: float = 0.0       # weight of the mean squared difference within that distance
     center_weight: float = 0.0      # of the distance from w_avg to each layer's mean code
     beta_1: float = 0.0             # of Adam
 
@@ -149,7 +150,7 @@ class StyleGAN(keras.Model):
                 terms["g_loss"] = losses.adversarial_loss(discriminate(fakes))      # [n]
                 g_loss += terms["g_loss"]
             if stage.pair_weight:
-                terms["pair"] = losses.laplacian_distance(reals, fakes) * whole
+                terms["pair"] = self._pair_distance(reals, fakes) * whole
                 g_loss += stage.pair_weight * terms["pair"]
             if stage.center_weight:
                 g_loss += stage.center_weight * self._off_center(w)
@@ -162,6 +163,11 @@ class StyleGAN(keras.Model):
         self.step.assign_add(1)
         self.images_seen.assign_add(tf.cast(batch, tf.int64))
         return steps.global_means(terms, batch)
+
+    def _pair_distance(self, reals, fakes):
+        """[n]: the distance of pictures; squares make more of what differs much in few pixels, as a mouth does."""
+        distance, weight = losses.laplacian_distance(reals, fakes), self.phase.stage.pair_squares
+        return distance + weight * losses.mean_squared_difference(reals, fakes) if weight else distance
 
     def _step_of_d(self, discriminate, reals, fakes, batch):
         """One step of D -> its terms, [n] or [n, 1] each."""
