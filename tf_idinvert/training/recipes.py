@@ -63,9 +63,8 @@ def _portraits_paired():
         Stage(32, kimg=80, learning_rate=0.01, **told),
         Stage(32, kimg=40, learning_rate=0.004, **told),
         Stage(64, kimg=60, learning_rate=0.006, pair_squares=20.0, **told),
-        Stage(64, kimg=180, learning_rate=0.002, pair_squares=20.0, **told),
-        Stage(64, kimg=250, pair_weight=10.0, pair_squares=20.0, **against_d),
-        Stage(64, kimg=330, pair_weight=3.0, pair_squares=20.0, **against_d),
+        Stage(64, kimg=260, learning_rate=0.002, pair_squares=20.0, **told),
+        Stage(64, kimg=500, pair_weight=30.0, pair_squares=20.0, **against_d),
     )
 
 
