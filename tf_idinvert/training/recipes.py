@@ -33,7 +33,7 @@ def official(resolution=1024, kimg=25000):
                   stages=ending_at(stages, kimg), r1_interval=1, mirror=True)
 
 
-def portraits(kimg=1000, paired=True):
+def portraits(kimg=600, paired=True):
     """64 px on two processor cores: the rendered portraits, or, not `paired`, any pictures.
 
     The numbers a portrait is rendered from, as the first of z, let G learn the portraits one by one while D rests: in
@@ -64,7 +64,7 @@ def _portraits_paired():
         Stage(32, kimg=40, learning_rate=0.004, **told),
         Stage(64, kimg=60, learning_rate=0.006, pair_squares=20.0, **told),
         Stage(64, kimg=260, learning_rate=0.002, pair_squares=20.0, **told),
-        Stage(64, kimg=500, pair_weight=30.0, pair_squares=20.0, **against_d),
+        Stage(64, kimg=100, pair_weight=30.0, pair_squares=20.0, **against_d),
     )
 
 
