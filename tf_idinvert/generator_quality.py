@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import boundaries, images, metrics, sliced_wasserstein
+from tf_idinvert import boundaries, cli, images, metrics, rendering, sliced_wasserstein
 from tf_idinvert.moments import Parts
 from tf_idinvert.spool import Spool
 
@@ -47,6 +47,21 @@ class Pictures:
     def first(self, count):
         """The first pictures, uint8 [count, R, R, 3]."""
         return np.stack([picture for picture, _ in zip(self.spool, range(count))])
+
+
+def rendered(count, seed, resolution):
+    """Rendered portraits of a seed, drawn under a progress bar.
+
+    Returns:
+        (Pictures, {name: [count]} their true attributes).
+    """
+    pictures, rows = Pictures(resolution), []
+    with cli.progress(count, f"rendering, seed {seed}", unit="img") as bar:
+        for drawn, attributes in rendering.chunks(count, seed, resolution):
+            pictures.add(drawn)
+            rows.append(attributes)
+            bar.update(len(drawn))
+    return pictures, {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
 
 
 @dataclasses.dataclass(frozen=True)

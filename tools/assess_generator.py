@@ -44,10 +44,11 @@ def main():
     cli.import_tensorflow()
     import tensorflow as tf
 
+    from tf_idinvert import generator_quality
     generator, network = load_networks(args)
     draw = tf.function(generator.synthesis, reduce_retracing=True)
-    renders, truth = render(args, args.seed, generator.resolution)
-    others, _ = render(args, args.seed + 1, generator.resolution)
+    renders, truth = generator_quality.rendered(args.count, args.seed, generator.resolution)
+    others, _ = generator_quality.rendered(args.count, args.seed + 1, generator.resolution)
     samples, codes = sample(args, generator)
     result = {"model": args.model_path, "attribute network": args.attributes_path, "count": args.count,
               "seed": args.seed, "resolution": generator.resolution,
@@ -73,21 +74,6 @@ def load_networks(args):
     if unknown:
         raise ValueError(f"{args.attributes_path}: attribute {unknown[0]!r} is none of the portraits'")
     return generator, network
-
-
-def render(args, seed, resolution):
-    """Rendered portraits -> (Pictures, {name: [N]} their true attributes)."""
-    import numpy as np
-
-    from tf_idinvert import rendering
-    from tf_idinvert.generator_quality import Pictures
-    pictures, rows = Pictures(resolution), []
-    with cli.progress(args.count, f"rendering, seed {seed}", unit="img") as bar:
-        for drawn, attributes in rendering.chunks(args.count, seed, resolution):
-            pictures.add(drawn)
-            rows.append(attributes)
-            bar.update(len(drawn))
-    return pictures, {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
 
 
 def sample(args, generator):

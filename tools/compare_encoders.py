@@ -39,10 +39,12 @@ def main():
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     cli.import_tensorflow()
+    from tf_idinvert import generator_quality
 
     network = load_attributes(attributes_path)
     sets = {name: load_set(path, network.resolution) for name, path in zip(labels(paths), paths)}
-    (originals, truth), (others, _) = (render(args, seed, network.resolution) for seed in (args.seed, args.seed + 1))
+    (originals, truth), (others, _) = (generator_quality.rendered(args.count, seed, network.resolution)
+                                       for seed in (args.seed, args.seed + 1))
     found, shown = measure(args, sets, network, originals, truth, others)
     result = {"count": args.count, "seed": args.seed, "resolution": network.resolution, "range": [-1, 1],
               "sha256": sums(dict(zip(sets, paths)), attributes_path), "encoders": found}
@@ -98,21 +100,6 @@ def load_set(path, resolution):
             raise ValueError(f"{path}: the {field} is for pictures of {network.resolution} px; the attribute network's "
                              f"have {resolution}")
     return models
-
-
-def render(args, seed, resolution):
-    """Rendered portraits -> (Pictures, {name: [N]} their true attributes)."""
-    import numpy as np
-
-    from tf_idinvert import rendering
-    from tf_idinvert.generator_quality import Pictures
-    pictures, rows = Pictures(resolution), []
-    with cli.progress(args.count, f"rendering, seed {seed}", unit="img") as bar:
-        for drawn, attributes in rendering.chunks(args.count, seed, resolution):
-            pictures.add(drawn)
-            rows.append(attributes)
-            bar.update(len(drawn))
-    return pictures, {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
 
 
 def measure(args, sets, network, originals, truth, others):
