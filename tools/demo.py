@@ -19,7 +19,7 @@ from tf_idinvert import cli
 PORTRAITS = 6
 EDITED = 3          # of the portraits, the ones that are edited; the next ones are what they are mixed with
 STEPS = 5           # of manipulation
-DISTANCE = 1.5      # of its ends, about the width of the embedded generator's W
+DISTANCE = 3.0      # of its ends, as by default in the tool
 
 
 def parse_arguments():
