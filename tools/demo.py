@@ -19,7 +19,8 @@ from tf_idinvert import cli
 PORTRAITS = 6
 EDITED = 3          # of the portraits, the ones that are edited; the next ones are what they are mixed with
 STEPS = 5           # of manipulation
-DISTANCE = 3.0      # of its ends, as by default in the tool
+DISTANCE = 2.0      # of its ends, about the deviation of W along a boundary's normal; less where W is narrower
+DISTANCES = {"expression": 1.5}
 
 
 def parse_arguments():
@@ -43,9 +44,10 @@ def main():
         run("invert", model, pictures, "-o", place, "--batch_size", EDITED, *features)
     run("diffuse", model, *edited, "-o", folder / "diffusion", *features)
     run("interpolate", model, *edited, "-o", folder / "interpolation")
-    for path in boundaries.values():
-        run("manipulate", model, edited[0], path, "--step", STEPS, "--start_distance", -DISTANCE, "--end_distance",
-            DISTANCE, "-o", folder / "manipulation")
+    for name, path in boundaries.items():
+        distance = DISTANCES.get(name, DISTANCE)
+        run("manipulate", model, edited[0], path, "--step", STEPS, "--start_distance", -distance, "--end_distance",
+            distance, "-o", folder / "manipulation")
     run("mix_style", model, *edited, "-o", folder / "style_mixing")
     page = write_page(folder, names, list(boundaries), time.time() - started)
     print(f"\n{time.time() - started:.0f} s -> {page}")
@@ -99,8 +101,9 @@ def write_page(folder, names, attributes, seconds):
           inverted(other, "ori")] for name, other in zip(some, others)], "Interpolation",
         "Codes along the line from one inversion to the other."))
     for attribute in attributes:
+        distance = DISTANCES.get(attribute, DISTANCE)
         sections.append(report.Section(
-            ["Name", "Inverted", *(f"{DISTANCE * (2 * i / (STEPS - 1) - 1):+.2f}" for i in range(STEPS))],
+            ["Name", "Inverted", *(f"{distance * (2 * i / (STEPS - 1) - 1):+.2f}" for i in range(STEPS))],
             [[name, inverted(name, "inv"),
               *(picture("manipulation", f"{attribute.upper()}_some", f"{name}_{i + 1:02d}.png")
                 for i in range(STEPS))] for name in some], f"Manipulation: {attribute}"))
