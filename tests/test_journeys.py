@@ -154,7 +154,8 @@ def test_interrupted_runs_keep_what_is_done(tmp_path, model_path, pictures):
         shutil.copy(pictures / "p0.png", pictures / f"p{i}.png")
     command = [sys.executable, str(TOOLS / "invert.py"), str(model_path), str(pictures), "-o", str(tmp_path / "out"),
                "--features", "none", "--num_iterations", "300", "--batch_size", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,      # tests in the background ignore SIGINT
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.time() + 120
     while not (tmp_path / "out/p0_inv.png").exists() and time.time() < deadline and process.poll() is None:
         time.sleep(0.05)
