@@ -61,7 +61,7 @@ def test_stylegan_while_it_grows(small):
 def test_operations_by_hand(small):
     """A perceptron's gradient in its weights takes twice the products of a call, but for its first layer's inputs."""
     model, parts = found_parts("force-in-domain", small)
-    codes, rows = 8, 4 * model.generator.num_layers + 1       # one more, see `layers.matmul`
+    codes, rows = 8, 4 * model.generator.num_layers
     call = 2 * rows * (codes * 8 + 8 * 8 + 8)
     first = 2 * rows * codes * 8
     mapping = operations.count(model.generator.mapping, parts["D_w"][1][0])

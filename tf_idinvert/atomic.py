@@ -7,6 +7,12 @@ import tempfile
 from pathlib import Path
 
 
+def write_text(path, text):
+    """Write a text file, UTF-8; see `replacing`."""
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Yield the path of a new empty file beside `path`; it takes `path`'s place when the block ends without an error.

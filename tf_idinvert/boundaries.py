@@ -273,6 +273,11 @@ def _layers(layers, path):
     return tuple(sorted(set(layers))) or None
 
 
+def files(folder):
+    """Paths of the files of boundaries in a folder, in the order of their names."""
+    return sorted(path for path in Path(folder).iterdir() if path.suffix in (".npy", ".npz"))
+
+
 def write(path, boundary):
     """Write a boundary, atomically: the original's form if `path` ends in .npy, without any pickle if in .npz.
 

@@ -27,10 +27,7 @@ def model_path():
     Raises:
         EmbeddedError: none is.
     """
-    for name in MODELS:
-        if (CHECKPOINTS / name).is_file():
-            return CHECKPOINTS / name
-    raise EmbeddedError(_absent("an embedded model", MODELS[0], "a network file as the first argument"))
+    return _first(MODELS, "an embedded model", "a network file as the first argument")
 
 
 def generator_path():
@@ -39,9 +36,7 @@ def generator_path():
     Raises:
         EmbeddedError: it is not there.
     """
-    if (CHECKPOINTS / GENERATOR).is_file():
-        return CHECKPOINTS / GENERATOR
-    raise EmbeddedError(_absent("the generator of portraits", GENERATOR, "a network file of your own"))
+    return _first([GENERATOR], "the generator of portraits", "a network file of your own")
 
 
 def attributes_path():
@@ -50,9 +45,7 @@ def attributes_path():
     Raises:
         EmbeddedError: it is not there.
     """
-    if (CHECKPOINTS / ATTRIBUTES).is_file():
-        return CHECKPOINTS / ATTRIBUTES
-    raise EmbeddedError(_absent("the attribute network of the portraits", ATTRIBUTES, "a file of your own"))
+    return _first([ATTRIBUTES], "the attribute network of the portraits", "a file of your own")
 
 
 def boundary_paths():
@@ -90,6 +83,14 @@ def sample_pictures(folder, count, seed=SEED, resolution=64):
             if not path.exists():
                 images.save(path, picture)
     return folder
+
+
+def _first(names, what, instead):
+    """Path of the first of the files that is there. EmbeddedError where none is."""
+    for name in names:
+        if (CHECKPOINTS / name).is_file():
+            return CHECKPOINTS / name
+    raise EmbeddedError(_absent(what, names[0], instead))
 
 
 def _absent(what, name, instead):

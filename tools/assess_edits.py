@@ -62,7 +62,7 @@ def read_boundaries(folder):
     if folder is None:
         paths = embedded.boundary_paths()
     else:
-        paths = {path.stem: path for path in sorted(Path(folder).iterdir()) if path.suffix in (".npy", ".npz")}
+        paths = {path.stem: path for path in boundaries.files(folder)}
         if not paths:
             raise ValueError(f"{folder}: no boundaries (.npy, .npz) in this folder")
     return {name: boundaries.read(path) for name, path in paths.items()}
@@ -149,10 +149,8 @@ def write(folder, result, rows):
 
     from tf_idinvert import atomic, images
     from tf_idinvert.evaluation import tables
-    for name, text in (("edits.json", json.dumps(tables.plain(result), indent=1, default=str) + "\n"),
-                       ("edits.md", page(result))):
-        with atomic.replacing(folder / name) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
+    atomic.write_text(folder / "edits.json", json.dumps(tables.plain(result), indent=1, default=str) + "\n")
+    atomic.write_text(folder / "edits.md", page(result))
     images.save(folder / "edits.png", images.grid(np.concatenate(rows), len(rows[0])))
 
 

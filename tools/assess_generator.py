@@ -143,9 +143,8 @@ def write(folder, result, binary):
              f"{result['seed']}), {result['resolution']} px, 8 bits, not resized. Floor: as many renders of seed "
              f"{result['seed'] + 1} against the same renders.", "",
              *distances_table(result), "", *attributes_table(result, binary), "", *codes_table(result)]
-    for name, text in (("quality.json", json.dumps(plain(result), indent=1)), ("quality.md", "\n".join(lines))):
-        with atomic.replacing(folder / name) as temporary:
-            Path(temporary).write_text(text + "\n", encoding="utf-8")
+    atomic.write_text(folder / "quality.json", json.dumps(plain(result), indent=1) + "\n")
+    atomic.write_text(folder / "quality.md", "\n".join(lines) + "\n")
 
 
 def plain(value):

@@ -149,10 +149,8 @@ def write(folder, result, network):
 
     from tf_idinvert import atomic
     from tf_idinvert.evaluation import tables
-    for name, text in (("encoders.json", json.dumps(tables.plain(result), indent=1) + "\n"),
-                       ("encoders.md", page(result, network))):
-        with atomic.replacing(folder / name) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
+    atomic.write_text(folder / "encoders.json", json.dumps(tables.plain(result), indent=1) + "\n")
+    atomic.write_text(folder / "encoders.md", page(result, network))
 
 
 def page(result, network):

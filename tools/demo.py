@@ -4,7 +4,7 @@
 
 Renders portraits that no network was trained on, inverts them, diffuses the face of one into another, interpolates,
 moves each attribute, mixes styles; each by the tool of that name, whose command it prints, so that you can go on from
-there. Expect two to three minutes on two processor cores, and the page results/demo/index.html.
+there. Expect a minute or two on two processor cores, and the page results/demo/index.html.
 """
 import argparse
 import os

@@ -252,7 +252,7 @@ def load_boundaries(args, networks):
         except embedded.EmbeddedError as error:
             return {}, [f"No manipulations: {error}"]
     else:
-        paths = {path.stem: path for path in sorted(Path(args.boundaries).iterdir()) if path.suffix in (".npz", ".npy")}
+        paths = {path.stem: path for path in boundaries.files(args.boundaries)}
         if not paths:
             raise ValueError(f"{args.boundaries}: holds no boundaries (.npz or .npy)")
     generator, found, notes = next(iter(networks.values())).generator, {}, []

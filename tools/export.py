@@ -67,7 +67,7 @@ def read_boundaries(paths):
     from tf_idinvert import boundaries
     files = []
     for path in map(Path, paths):
-        inside = sorted(each for each in path.iterdir() if each.suffix in (".npy", ".npz")) if path.is_dir() else [path]
+        inside = boundaries.files(path) if path.is_dir() else [path]
         if not inside:
             raise ValueError(f"{path}: no boundaries (.npy, .npz) in this folder")
         files += inside

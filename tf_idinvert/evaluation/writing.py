@@ -31,18 +31,13 @@ def write(folder, title, about, results, claims, claims_table):
     for part in done.values():
         text += [tables.markdown(each) for each in part["tables"]]
         text += [f"![{caption}](figures/{file})\n" for file, caption in part["figures"]]
-    _replace(folder / "tables.md", "\n".join(text))
-    _replace(folder / "tables.json", json.dumps(tables.plain({
+    atomic.write_text(folder / "tables.md", "\n".join(text))
+    atomic.write_text(folder / "tables.json", json.dumps(tables.plain({
         "about": about, "claims": claims, "missing": missing,
         "parts": {name: {"numbers": part["numbers"], "tables": [vars(each) for each in part["tables"]]}
                   for name, part in done.items()}}), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     report.write_sections(folder / "index.html", title, list(_sections(folder, claims_table, done)), summary=summary,
                           notes=[*notes, *(f"Not measured: {each}" for each in missing)], viz_size=0)
-
-
-def _replace(path, text):
-    with atomic.replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
 
 
 def _sections(folder, claims_table, done):

@@ -33,6 +33,8 @@ def matmul(x, weight):
     TensorFlow multiplies a single row in another order than several ones. An optimisation of a hundred steps makes much
     of such differences; so there are never less than two.
     """
+    if (x.shape[0] or 1) > 1:
+        return tf.matmul(x, weight)
     return tf.matmul(tf.concat([x, x[:1]], axis=0), weight)[:-1]
 
 
