@@ -44,10 +44,11 @@ def test_a_planted_direction_of_w_plus_is_found():
     codes, direction = normal(4000, 4, 6), normal(4, 6, seed=1)
     direction[0] = 0
     scores = np.einsum("nld,ld->n", codes, direction)
-    found = boundaries.fit(codes, scores, keep=0.2, unit="all")
+    found = boundaries.fit(codes, scores, keep=0.2)
     assert cosine(found.boundary.normal[0], direction) > 0.97 and found.accuracy["validation"] > 0.95
-    np.testing.assert_allclose(np.linalg.norm(found.boundary.normal), 1, atol=1e-5)
-    by_layer = boundaries.fit(codes, scores, keep=0.2).boundary.normal
+    lengths = np.linalg.norm(found.boundary.normal[0], axis=-1)
+    assert np.mean(lengths ** 2) == pytest.approx(1, abs=1e-5) and lengths[0] < 0.2 * lengths[1:].min()
+    by_layer = boundaries.fit(codes, scores, keep=0.2, unit="layer").boundary.normal
     np.testing.assert_allclose(np.linalg.norm(by_layer, axis=-1), 1, atol=1e-5)
     assert all(cosine(by_layer[0, layer], direction[layer]) > 0.95 for layer in (1, 2, 3))
 
@@ -89,6 +90,15 @@ def test_fits_that_make_no_sense_are_one_line(settings, words):
     assert words in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
+def test_the_deviation_is_a_distance_along_the_normal():
+    codes, boundary = normal(500, 4, 8), Boundary(unit(1, 4, 8, seed=1) * 3, (1, 2))
+    along = lambda each: each[:, 1] @ boundary.normal[0, 1] + each[:, 2] @ boundary.normal[0, 2]
+    moved = codes + boundary.deviation(codes) * np.isin(np.arange(4), (1, 2))[:, None] * boundary.normal
+    np.testing.assert_allclose(along(moved) - along(codes), along(codes).std(ddof=1), rtol=1e-4)
+    shared = np.repeat(codes[:, :1], 4, axis=1)
+    assert Boundary(unit(1, 1, 8)).deviation(shared) == pytest.approx((shared[:, 0] @ unit(1, 1, 8)[0, 0]).std(ddof=1))
+
+
 # ---- conditional boundaries
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -106,6 +116,12 @@ def test_one_condition_is_the_published_formula():
     expected = a - (a * b).sum() * b
     result = boundaries.conditional(Boundary(a), [Boundary(b), Boundary(-b)])       # giving it twice changes nothing
     np.testing.assert_allclose(result.normal, expected / np.linalg.norm(expected), atol=1e-5)
+
+
+def test_a_conditional_boundary_keeps_what_each_layer_does():
+    lengths = np.array([0, 0.5, 1, 2], np.float32)[:, None]
+    result = boundaries.conditional(Boundary(unit(1, 4, 8) * lengths), [Boundary(unit(1, 4, 8, seed=1))])
+    np.testing.assert_allclose(np.linalg.norm(result.normal[0], axis=-1), lengths[:, 0], atol=1e-5)
 
 
 def test_conditions_that_leave_nothing_or_do_not_fit_are_refused():

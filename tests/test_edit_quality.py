@@ -58,7 +58,7 @@ def test_all_files_and_cells(files, assess, capfd):
     lines = (files / "out/edits.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     assert [row[0] for row in rows] == ["boundary", "eyeglasses", "pose"]
-    assert rows[0][5:] == ["age", "eyeglasses", "pose", "hair"] and rows[1][6] == "–" != rows[1][5]
+    assert rows[0][6:] == ["age", "eyeglasses", "pose", "hair"] and rows[1][7] == "–" != rows[1][6]
     assert images.read(files / "out/edits.png").shape == (2 * 16 + 2, 3 * 16 + 4, 3)
 
 

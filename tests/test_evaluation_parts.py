@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
-from tf_idinvert import editing, images, metrics
+from tf_idinvert import boundaries, editing, images, metrics
 from tf_idinvert.evaluation import alignment, diffusion, edited, reconstruction, scenes, semantics
 from tf_idinvert.evaluation.bench import METHODS, Missing
 from tf_idinvert.inversion import InversionOptions, invert
@@ -106,8 +106,7 @@ def test_edited_pictures_are_those_of_the_edited_codes(tmp_path):
     expected = editing.manipulate(codes[1:2], normal, [-reach], layers)[0]         # picture 1 is moved down
     drawn = images.to_uint8(generator.synthesis(tf.constant(expected)).numpy())
     np.testing.assert_allclose(moved[3 + 1].astype(int), drawn[0], atol=1)
-    along = bench.mapped(generator)[:, :2] @ normal[0, :2].T
-    assert reach == pytest.approx(edited.REACH * np.mean([along[:, i, i].std(ddof=1) for i in range(2)]), rel=1e-4)
+    assert reach == edited.REACH * boundaries.Boundary(normal, layers).deviation(bench.mapped(generator))
     between = edited.interpolated(bench, "encoder", codes)
     assert between.shape == (3 * 5, 16, 16, 3)
     middle = images.to_uint8(generator.synthesis(tf.constant((codes[2:3] + codes[0:1]) / 2)).numpy())

@@ -52,6 +52,13 @@ class Boundary:
             raise BoundaryError(f"a boundary for layer {outside[0]}; this network has layers 0 to {num_layers - 1}")
         return Boundary(np.broadcast_to(self.normal, [1, num_layers, width]), self.layers)
 
+    def deviation(self, codes):
+        """Standard deviation of codes [N, L, D] along the normal, as a distance: `w + deviation * n` moves w by one."""
+        layers = list(range(codes.shape[1])) if self.layers is None else list(self.layers)
+        normal = np.broadcast_to(self.normal[0], codes.shape[1:])[layers].astype(np.float64)
+        along = np.einsum("nld,ld->n", codes[:, layers], normal)
+        return float(along.std(ddof=1) / (normal ** 2).sum())
+
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
@@ -73,7 +80,7 @@ def side_of(num_layers):
 
 # ------------------------------------------------------------------------------------------------- fitting
 
-def fit(codes, scores, keep=0.02, train_share=0.7, unit="layer", seed=0):
+def fit(codes, scores, keep=0.02, train_share=0.7, unit="all", seed=0):
     """Boundary between the codes of high and of low scores.
 
     Args:
@@ -81,7 +88,9 @@ def fit(codes, scores, keep=0.02, train_share=0.7, unit="layer", seed=0):
         scores: [N], high where the attribute is present; labels 0 and 1 will do. NaN: the code is left out.
         keep: how many codes to take from either end: a share up to 0.5, or a count of at least 2.
         train_share: share of those that the hyperplane is fitted to; the others validate it.
-        unit: 'layer': each layer's part of the normal has length 1; 'all': the whole has.
+        unit: what is scaled to length 1. 'all': the layers' parts in root mean square, so that distances mean the same as
+            for one direction repeated in every layer, and layers that tell nothing of the attribute hardly move.
+            'layer': every layer's part, as in the published boundaries.
         seed: of the split, and of the order of codes with equal scores.
     Returns:
         Fit. Positive distances along its normal raise the score.
@@ -153,10 +162,12 @@ def _hyperplane(vectors, labels, seed):
 
 
 def _unit(normal, unit):
-    """Normal scaled to length 1, in each layer ('layer') or as a whole ('all')."""
+    """Normal scaled to length 1 in each layer ('layer'), or in root mean square over the layers ('all')."""
     if unit not in ("layer", "all"):
         raise BoundaryError(f"unit: expected 'layer' or 'all', got {unit!r}")
-    length = np.linalg.norm(normal, axis=-1 if unit == "layer" else (1, 2), keepdims=True)
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    if unit == "all":
+        length = np.sqrt(np.mean(length ** 2, axis=1, keepdims=True))
     return (normal / np.where(length > 0, length, 1)).astype(np.float32)
 
 
@@ -164,7 +175,7 @@ def conditional(boundary, others):
     """The boundary without what it shares with others, so that moving along it leaves their scores as they are.
 
     In every layer the normals of the others are projected out of the boundary's, so that this holds for any choice of
-    layers; then each layer is given unit length again. Source: Shen et al. 2020, section 3.2, Fig. 2.
+    layers; then each layer is given its length again. Source: Shen et al. 2020, section 3.2, Fig. 2.
 
     Args:
         boundary: Boundary.
@@ -178,13 +189,13 @@ def conditional(boundary, others):
                             f"{list(wrong[0].normal.shape) if wrong else 'none'}")
     primary = boundary.normal[0].astype(np.float64)                                        # [L, D]
     directions = np.stack([other.normal[0] for other in others], axis=-1).astype(np.float64)   # [L, D, K]
-    for layer, basis in enumerate(directions):
-        shares = np.linalg.lstsq(basis, primary[layer], rcond=1e-6)[0]
-        left = primary[layer] - basis @ shares
-        if np.linalg.norm(left) <= 1e-4 * np.linalg.norm(primary[layer]):
+    for layer in np.flatnonzero(primary.any(axis=-1)):
+        length = np.linalg.norm(primary[layer])
+        left = primary[layer] - directions[layer] @ np.linalg.lstsq(directions[layer], primary[layer], rcond=1e-6)[0]
+        if np.linalg.norm(left) <= 1e-4 * length:
             raise BoundaryError(f"nothing is left of the boundary in layer {layer}: it is a sum of the others")
-        primary[layer] = left
-    return Boundary(_unit(primary[None], "layer"), boundary.layers)
+        primary[layer] = left / np.linalg.norm(left) * length
+    return Boundary(primary[None].astype(np.float32), boundary.layers)
 
 
 # ------------------------------------------------------------------------------------------------- files

@@ -3,16 +3,18 @@
     python tools/assess_edits.py                                    # 200 held-out portraits, the embedded model
     python tools/assess_edits.py network.h5 --boundaries mine/ --num_iterations 0
 
-Portraits that no network was trained on are inverted, their codes moved along each boundary by -DISTANCE to DISTANCE,
-and an attribute network scores what is drawn. Writes to the output folder: edits.md and edits.json (share of portraits
-whose attribute follows the distance all the way; change of that attribute and of every other one), and edits.png (for
-each boundary a row with one portrait on the way). 200 portraits take some minutes, most of them for the inversion.
+Portraits that no network was trained on are inverted, their codes moved along each boundary's normal, down and up by
+as much as W deviates along it, and an attribute network scores what is drawn. Writes to the output folder: edits.md and
+edits.json (share of portraits whose attribute follows the distance all the way; change of that attribute and of every
+other one), and edits.png (for each boundary a row with one portrait on the way). 200 portraits take some minutes, most
+of them for the inversion.
 """
 from pathlib import Path
 
 from tf_idinvert import cli, cli_inversion, embedded
 
 BATCH = 20      # portraits that are drawn at once, each at all distances
+CODES = 1000    # of W, whose deviation along a normal is the unit of --distance
 
 
 def parse_arguments():
@@ -25,7 +27,8 @@ def parse_arguments():
     parser.add_argument("--count", type=cli.number(int, 1, 100000), default=200, help="portraits (200)")
     parser.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
                         f"not the trainings' --data-seed ({embedded.SEED})")
-    parser.add_argument("--distance", type=cli.number(float, 0, exclusive=True), default=1.5, help="the largest (1.5)")
+    parser.add_argument("--distance", type=cli.number(float, 0, exclusive=True), default=1.0, help="the largest, "
+                        "in deviations of W along the normal (1)")
     parser.add_argument("--step", type=cli.number(int, 2, 50), default=7, help="distances, both ends included (7)")
     cli.add_option(parser, "--output_dir", "-o", default="results/edits", help="(results/edits)")
     cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
@@ -107,19 +110,21 @@ def measure(args, generator, network, pictures, codes, found):
     import numpy as np
     import tensorflow as tf
 
-    from tf_idinvert import edit_quality, editing, portraits
-    distances = np.linspace(-args.distance, args.distance, args.step)
+    from tf_idinvert import edit_quality, editing, inverting, portraits
+    shares = np.linspace(-args.distance, args.distance, args.step)
+    mapped = inverting.random_codes(generator, 0, 0, CODES)
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     synthesize = tf.function(lambda w: generator.synthesis(w), reduce_retracing=True)
     deviations = {name: float(np.std(values)) for name, values in joined(
         judge(tf.constant(part, tf.float32)) for part in np.array_split(pictures, -(-len(pictures) // 100))).items()}
-    edits, rows = {}, []
+    edits, units, rows = {}, {}, []
     with cli.progress(len(found) * len(codes), "manipulating", unit="img") as bar:
         for name, boundary in found.items():
             boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
-            scores = []
+            scores, units[name] = [], boundary.deviation(mapped)
             for first in range(0, len(codes), BATCH):
-                moved = editing.manipulate(codes[first:first + BATCH], boundary.normal, distances, boundary.layers)
+                moved = editing.manipulate(codes[first:first + BATCH], boundary.normal, shares * units[name],
+                                           boundary.layers)
                 drawn = tf.clip_by_value(synthesize(tf.reshape(moved, [-1, *moved.shape[2:]])), -1, 1)
                 scores.append({each: values.numpy().reshape(len(moved), -1) for each, values in judge(drawn).items()})
                 bar.update(len(moved))
@@ -127,10 +132,10 @@ def measure(args, generator, network, pictures, codes, found):
                     rows.append(drawn[:args.step].numpy())
             edits[name] = edit_quality.measure(joined(scores), name, deviations)
     edited = [name for name in network.names if name in portraits.ATTRIBUTES]
-    numbers = {name: {"monotone": each.monotone, "strictly": each.strictly, "wanted": each.wanted,
+    numbers = {name: {"unit": units[name], "monotone": each.monotone, "strictly": each.strictly, "wanted": each.wanted,
                       "others": each.others, "ratio": each.ratio([other for other in edited if other != name])}
                for name, each in edits.items()}
-    return {"model": str(args.model_path), "count": len(codes), "seed": args.seed, "distances": distances.tolist(),
+    return {"model": str(args.model_path), "count": len(codes), "seed": args.seed, "distances": shares.tolist(),
             "arguments": vars(args), "edits": numbers}, rows
 
 
@@ -161,17 +166,18 @@ def page(result):
     edits = result["edits"]
     others = sorted({other for each in edits.values() for other in each["others"]} | set(edits),
                     key=(portraits.ATTRIBUTES + portraits.NUISANCES + tuple(edits)).index)
-    rows = [[name, f"{100 * each['monotone']:.1f} %", f"{100 * each['strictly']:.1f} %", each["wanted"], each["ratio"],
-             *(each["others"].get(other) for other in others)] for name, each in edits.items()]
+    rows = [[name, each["unit"], f"{100 * each['monotone']:.1f} %", f"{100 * each['strictly']:.1f} %", each["wanted"],
+             each["ratio"], *(each["others"].get(other) for other in others)] for name, each in edits.items()]
     text = (f"{result['count']} portraits rendered with seed {result['seed']}, which no training draws, inverted, their "
             f"codes moved along each boundary's normal by {result['distances'][0]:+g} to {result['distances'][-1]:+g} "
-            f"in {len(result['distances'])} distances. Scores of the attribute network; changes from the first distance "
+            f"deviations of W, in {len(result['distances'])} distances. Unit: that deviation, as a distance of "
+            "manipulate.py. Scores of the attribute network; changes from the first distance "
             "to the last, in standard deviations of the portraits' scores. Follows: share of portraits whose score "
             f"never falls by more than {edit_quality.SLACK:g} deviations from one distance to the next; strictly: whose "
             "score rises each time. Wanted: mean change of the attribute. Largest other: the largest change among the "
             f"other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean absolute change "
             "of every other attribute.")
-    table = tables.Table("Manipulations", text, ["boundary", "follows", "strictly", "wanted", "largest other / wanted",
+    table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted", "largest other / wanted",
                                                  *others], rows)
     names = ", ".join(edits)
     return f"{tables.markdown(table)}\n![Manipulations](edits.png)\n\nRows of the picture, from the top: {names}.\n"

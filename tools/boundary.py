@@ -61,8 +61,9 @@ def add_fit_arguments(fit):
                    "pictures all)")
     cli.add_option(fit, "--split_ratio", "-r", type=cli.number(float, 0, 1), default=0.7,
                    help="share of them that the boundary is fitted to, the others validate it (0.7)")
-    fit.add_argument("--unit", choices=["layer", "all"], default="layer", help="what has length 1: the normal's part "
-                     "in each layer, as in the published boundaries, or the whole (layer)")
+    fit.add_argument("--unit", choices=["all", "layer"], default="all", help="what has length 1: the layers' parts of "
+                     "the normal in root mean square, so that layers without the attribute hardly move, or each "
+                     "layer's part, as in the published boundaries (all)")
     cli.add_option(fit, "--manipulate_layers", default="", help="layers for manipulate.py to move, such as 0,1,2-5; "
                    "kept in the file (all)")
     fit.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 1), default=0, help="of the split (0)")

@@ -17,7 +17,7 @@ from tf_idinvert.evaluation.tables import Table
 
 COMPARED = ("mse", "inversion", "encoder", "force")
 STEPS = 7                   # of an interpolation, both ends included, which are not measured
-REACH = 2.0                 # distance of a manipulation, in deviations of W along the normal
+REACH = 1.0                 # distance of a manipulation, in deviations of W along the normal
 
 
 def table(bench):
@@ -114,9 +114,7 @@ def direction(bench, method, name):
     """(normal [1, L, D], layers, distance of REACH deviations of W along it) for the generator of a method."""
     generator = bench.generator(method)
     boundary = bench.boundaries[name].for_network(generator.num_layers, generator.dlatent_size)
-    along = np.einsum("nld,ld->nl", bench.mapped(generator), boundary.normal[0])
-    layers = list(range(generator.num_layers)) if boundary.layers is None else list(boundary.layers)
-    return boundary.normal, boundary.layers, REACH * float(along.std(axis=0, ddof=1)[layers].mean())
+    return boundary.normal, boundary.layers, REACH * boundary.deviation(bench.mapped(generator))
 
 
 def _drawn(bench, method, what, codes, count, edited):
