@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.signal import correlate2d
 from tiny import normal, relative
 
@@ -90,6 +91,24 @@ def test_scaling_of_images():
     assert np.array_equal(layers.upscale(x, 4), x.repeat(4, 1).repeat(4, 2))
     assert relative(layers.downscale(x, 2), x.reshape(2, 2, 2, 2, 2, 3).mean(axis=(2, 4))) < 1e-5
     assert layers.upscale(x, 1) is x and layers.downscale(x, 1) is x
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_gradients_of_upscaling_are_those_of_repeating(rng, factor):
+    """Twice over, as a penalty on gradients needs them."""
+    x, weights = (tf.constant(rng.standard_normal([2, 3 * k, 5 * k, 4])) for k in (1, factor))
+    found = []
+    for repeat in layers.upscale, lambda x, k: tf.repeat(tf.repeat(x, k, axis=1), k, axis=2):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = tf.reduce_sum(tf.sin(repeat(x, factor) * weights))
+            gradient = inner.gradient(y, x)
+            square = tf.reduce_sum(gradient ** 2)
+        found.append((gradient, outer.gradient(square, x)))
+    for ours, expected in zip(*found):
+        np.testing.assert_allclose(ours, expected, rtol=1e-12)
 
 
 def test_norms_and_activation():
