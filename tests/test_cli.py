@@ -1,4 +1,5 @@
 """Every tool: `--help` without TensorFlow and in a moment; errors of one line; exit codes."""
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,11 @@ def test_numbers_within_bounds():
     assert cli.number(int, 0)("0") == 0 and cli.number(float, 0, 1)("0.5") == 0.5
     with pytest.raises(ValueError):
         cli.number(int, 0, 10)("11")
+
+
+def test_options_are_understood_in_both_spellings_and_shown_once():
+    parser = argparse.ArgumentParser()
+    cli.add_option(parser, "--output_dir", "-o")
+    cli.add_option(parser, "--count")
+    assert [parser.parse_args([name, "x"]).output_dir for name in ("--output_dir", "--output-dir", "-o")] == ["x"] * 3
+    assert parser.format_help().count("--count COUNT") == 2     # in the usage, and in the list

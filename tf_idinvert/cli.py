@@ -48,7 +48,7 @@ def parser(description):
 
 def add_option(group, name, *short, **settings):
     """Add an option --like_this, the original's spelling, that is also understood --like-this."""
-    group.add_argument(*short, name, name.replace("_", "-"), **settings)
+    group.add_argument(*short, *dict.fromkeys([name, name.replace("_", "-")]), **settings)
 
 
 def add_output_options(group, default):
