@@ -8,7 +8,7 @@ import pytest
 import running
 import tiny
 
-from tf_idinvert import checkpoint, embedded, images
+from tf_idinvert import checkpoint, embedded, images, inverting
 from tf_idinvert.checkpoint import Models
 
 NAMES = ("age", "eyeglasses", "pose", "hair")
@@ -49,8 +49,13 @@ def test_two_encoders(files, compare, capfd):
     lines = (files / "out/encoders.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     assert [row[0] for row in rows] == 2 * ["encoder", "`first/network.h5`", "`second/network.h5`", "none"]
-    assert len(rows[0]) == 9 and rows[4] == ["encoder", "hair (R²)"] and "–" not in sum(rows, [])
-    assert rows[1][1].startswith(f"{one['mse'][0]:.3g} (") and rows[0][4] == "eyeglasses (right)"
+    assert len(rows[0]) == 10 and rows[4] == ["encoder", "hair (R²)"]
+    assert rows[3][2] == "–" and sum(rows, []).count("–") == 1      # without an encoder, samples are not redrawn
+    assert rows[1][1].startswith(f"{one['mse'][0]:.3g} (") and rows[0][5] == "eyeglasses (right)"
+    models = checkpoint.load(files / "first/network.h5")
+    samples = models.generator.synthesis(inverting.random_codes(models.generator, 7, 0, 24)).numpy().clip(-1, 1)
+    again = models.generator.synthesis(models.encoder(samples)).numpy().clip(-1, 1)
+    assert one["samples"][0] == pytest.approx(np.mean((samples - again) ** 2), rel=1e-4)
     text = "\n".join(lines)
     assert "24 portraits rendered with seed 7" in text and "16 px, values in [-1, 1]" in text
     assert "from the top: the originals, `first/network.h5`, `second/network.h5`." in text

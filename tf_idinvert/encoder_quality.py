@@ -66,6 +66,27 @@ def reconstruct(originals, invert, judge, seed=0, progress=None):
                     np.concatenate(codes), pictures)
 
 
+def sample_errors(mapped, synthesize, invert, batch=50):
+    """Errors of an encoder on samples of its own generator, which it could redraw without any: mapped codes have none.
+
+    Beside the errors on originals they tell what the domain gap costs (Zhu et al. 2020, section 2.1): an encoder may
+    do well on samples, and worse on what G was to learn.
+
+    Args:
+        mapped: [N, L, D], FC(z).
+        synthesize: function, codes [n, L, D] -> images [n, R, R, 3].
+        invert: as in `reconstruct`.
+        batch: samples drawn at once.
+    Returns:
+        [N], mean squared differences; samples and reconstructions are clipped to [-1, 1] first.
+    """
+    errors = []
+    for start in range(0, len(mapped), batch):
+        x = np.asarray(synthesize(mapped[start:start + batch])).clip(-1, 1)
+        errors.append(metrics.mse(np.asarray(invert(x)[1]).clip(-1, 1), x))
+    return np.concatenate(errors)
+
+
 def strangers(originals, others, codes, judge, seed=0):
     """What stands beside the encoders: other pictures in place of reconstructions, mapped codes in place of E(x).
 

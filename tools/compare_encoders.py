@@ -107,17 +107,21 @@ def measure(args, sets, network, originals, truth, others):
     import tensorflow as tf
 
     from tf_idinvert import encoder_quality, inverting, sliced_wasserstein
+    from tf_idinvert.evaluation import measures
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     reference = sliced_wasserstein.project(originals, args.seed)
     numbers, shown = {}, []
     with cli.progress(args.count * len(sets), "encoding", unit="img") as bar:
         for name, models in sets.items():
+            invert = inverter(models)
             try:
-                found = encoder_quality.reconstruct(originals, inverter(models), judge, args.seed, bar.update)
+                found = encoder_quality.reconstruct(originals, invert, judge, args.seed, bar.update)
             except encoder_quality.EncoderQualityError as error:
                 raise ValueError(f"{name}: {error}") from error
             mapped = inverting.random_codes(models.generator, args.seed, 0, args.count)
             numbers[name] = encoder_quality.compare(found, reference, truth, network.binary, mapped)
+            numbers[name]["samples"] = measures.mean(encoder_quality.sample_errors(
+                mapped, tf.function(models.generator.synthesis, reduce_retracing=True), invert))
             shown.append(found.pictures)
     more = inverting.random_codes(models.generator, args.seed, args.count, args.count)
     found = encoder_quality.strangers(originals, others, more, judge, args.seed)
@@ -162,11 +166,11 @@ def page(result, network):
     others = [name for name in network.names if name not in portraits.ATTRIBUTES]
     names = {name: f"`{name}`" if name != "none" else "none" for name in found}
     heads = {name: f"{name} ({'right' if name in network.binary else 'R²'})" for name in network.names}
-    rows = [[names[name], each["mse"], each["swd"], *(each["agreement"][one] for one in edited), each["frechet"],
-             each["outliers"], each["neighbours"]] for name, each in found.items()]
+    rows = [[names[name], each["mse"], each.get("samples"), each["swd"], *(each["agreement"][one] for one in edited),
+             each["frechet"], each["outliers"], each["neighbours"]] for name, each in found.items()]
     parts = [tables.Table("Encoders on held-out portraits", about(result), [
-        "encoder", "MSE", "SWD x 1000", *(heads[one] for one in edited), "Fréchet distance to W", "outliers",
-        "nearest neighbours"], rows)]
+        "encoder", "MSE", "MSE of samples", "SWD x 1000", *(heads[one] for one in edited), "Fréchet distance to W",
+        "outliers", "nearest neighbours"], rows)]
     if others:
         rows = [[names[name], *(each["agreement"][one] for one in others)] for name, each in found.items()]
         parts.append(tables.Table("Further attributes", "Agreement, as above.", [
@@ -181,8 +185,9 @@ def about(result):
     from tf_idinvert import encoder_quality
     return (f"{result['count']:,} portraits rendered with seed {result['seed']}, which none of the trainings draws; "
             f"{result['resolution']} px, values in [-1, 1], reconstructions clipped to that. MSE: mean over pixels, "
-            "channels and pictures. SWD: sliced Wasserstein distance to the originals (Karras et al. 2018), mean over "
-            "the pyramid's levels, 8 bits. Attributes: what the attribute network sees in the reconstructions against "
+            "channels and pictures; of samples: on as many pictures that the generator drew itself. SWD: sliced "
+            "Wasserstein distance to the originals (Karras et al. 2018), mean over the pyramid's levels, 8 bits. "
+            "Attributes: what the attribute network sees in the reconstructions against "
             "what the originals were rendered with, as the share of right answers, or R². Codes E(x) are compared with "
             f"as many FC(z), z of seed {result['seed']}. Fréchet distance to W: mean over the layers; too large with "
             f"few codes. Outliers: share with a component beyond {encoder_quality.DEVIATIONS:g} standard deviations of "
