@@ -114,6 +114,14 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
     assert any("cropped 24x20" in note for note in found["about"]["notes"])
 
 
+def test_reasons_beside_the_embedded_networks_are_told(checkpoints, tmp_path, monkeypatch):
+    names = [claim.name for claim in claims.CLAIMS]
+    (checkpoints / "reasons.json").write_text(json.dumps({name: f"of {name}" for name in names}))
+    assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--parts", "table1") == 0
+    failed = [each for each in numbers(tmp_path / "out")["claims"] if each["holds"] is False]
+    assert failed and all(each["reason"].endswith(f"of {each['name']}") for each in failed)
+
+
 def test_nothing_to_evaluate_is_one_line(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
     assert evaluate(monkeypatch, tmp_path / "out") == 2

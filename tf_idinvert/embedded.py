@@ -14,6 +14,7 @@ MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portrai
 GENERATOR = "portraits64-stylegan.h5"
 ATTRIBUTES = "portraits64-attributes.h5"
 BOUNDARIES = "boundaries"       # a folder of NAME.npz
+REASONS = "reasons.json"        # why claims of the papers do not hold for these networks, {name of the claim: reason}
 SEED = 1000                     # `portraits.sample` draws none of the training's portraits (see `rendering.chunks`)
 
 

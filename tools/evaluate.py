@@ -20,7 +20,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from tf_idinvert import cli
+from tf_idinvert import cli, embedded
 
 TITLE = "In-domain and force-in-domain GAN inversion, measured"
 PARTS = ("table1", "table1-force", "table2", "figure3", "figures5-7", "figure9", "figure10", "diffusion")
@@ -50,7 +50,8 @@ def parse_arguments():
                    help=f"lambda_vgg ({PORTRAITS_WEIGHT:g} with an attribute network, 5e-5 with VGG16)")
     add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
     add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
-    add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json")
+    add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json "
+        f"(checkpoints/{embedded.REASONS} for the networks there)")
     for name, what in HELP.items():
         cli.add_option(parser, f"--{name}", type=cli.number(int, 2), help=f"{what} ({FULL[name]}; {QUICK[name]})")
     cli.add_option(parser, "--inversion_batch_size", type=cli.number(int, 1), default=4, help="optimised together (4)")
@@ -89,14 +90,16 @@ def given_files(args):
     import json
 
     from tf_idinvert import images
-    reasons = {}
-    if args.reasons:
+    reasons, path = {}, args.reasons
+    if path is None and args.encoders is None and (embedded.CHECKPOINTS / embedded.REASONS).is_file():
+        path = embedded.CHECKPOINTS / embedded.REASONS
+    if path:
         try:
-            reasons = json.loads(Path(args.reasons).read_text(encoding="utf-8"))
+            reasons = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f"{args.reasons}: not JSON ({error})") from None
+            raise ValueError(f"{path}: not JSON ({error})") from None
         if not isinstance(reasons, dict) or not all(isinstance(each, str) for each in reasons.values()):
-            raise ValueError(f"{args.reasons}: expected a JSON object of texts")
+            raise ValueError(f"{path}: expected a JSON object of texts")
     return (images.listing([args.images]) if args.images else None,
             images.listing([args.photographs]) if args.photographs else [], reasons)
 
@@ -105,7 +108,6 @@ def given_files(args):
 
 def encoder_paths(args):
     """({role: path}, {role: why it is not there})"""
-    from tf_idinvert import embedded
     if args.encoders is None:
         paths = {role: embedded.CHECKPOINTS / f"portraits64-{role}.h5" for role in ROLES}
         missing = {role: f"{path.name} is not there" for role, path in paths.items() if not path.is_file()}
@@ -195,7 +197,7 @@ def load_judge(args, resolution, is_portraits):
     """(attribute network or None, measures.Judge or None)"""
     import tensorflow as tf
 
-    from tf_idinvert import checkpoint, embedded
+    from tf_idinvert import checkpoint
     from tf_idinvert.evaluation.measures import Judge
     from tf_idinvert.evaluation.store import file_digest
     path, network = args.attributes, None
@@ -245,7 +247,7 @@ def load_features(args, attributes, judge, resolution, log):
 
 def load_boundaries(args, networks):
     """({name: Boundary}, notes)"""
-    from tf_idinvert import boundaries, embedded
+    from tf_idinvert import boundaries
     if args.boundaries is None:
         try:
             paths = embedded.boundary_paths()
