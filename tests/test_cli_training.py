@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tf_idinvert import cli_training, embedded
+from tf_idinvert import cli_encoder, cli_training, embedded
 
 
 @pytest.fixture
@@ -65,6 +65,16 @@ def test_options_of_other_methods_are_refused(parse, files, capsys, method, opti
     preset = [] if method == "attributes" else ["--preset", "portraits"]
     assert f"{option[0]} is no option of --method {method}" in refusal(
         parse, capsys, "--method", method, *preset, *option)
+
+
+@pytest.mark.parametrize("options, expected", [
+    ([], (0.02, 0.02)), (["--options-of", "code"], (0.08, 0.02)), (["--options-of", "paper"], (0.1, 0.02)),
+    (["--options-of", "paper", "--adversarial-weight", "0", "--latent-weight", "1"], (0, 1)),
+    (["--data", "x"], (0.1, 0.1)), (["--data", "x", "--options-of", "code"], (0.08, 0.1))])
+def test_adversarial_weights(parse, files, options, expected):
+    generator = ["--generator", str(files / embedded.GENERATOR)] if "--data" in options else []
+    found = cli_encoder.make_recipe(parse("--method", "force-in-domain", *generator, *options)).options
+    assert (found.adversarial_weight, found.latent_weight) == expected
 
 
 def test_defaults_that_depend_on_the_method(parse, monkeypatch):

@@ -52,14 +52,15 @@ def make_recipe(args):
     """The preset with what the arguments change."""
     recipe = encoder_recipes.portraits() if args.preset == "portraits" else encoder_recipes.official()
     given = {name: value for name, value in vars(args).items() if value is not None}
-    options = dataclasses.replace(recipe.options, **{
-        "adversarial_weight": encoder_recipes.ADVERSARIAL_WEIGHTS[given.get("options_of", "paper")],
-        **{field.name: given[field.name] for field in dataclasses.fields(recipe.options) if field.name in given}})
+    options = {field.name: given[field.name] for field in dataclasses.fields(recipe.options) if field.name in given}
+    if "options_of" in given:
+        options.setdefault("adversarial_weight", encoder_recipes.ADVERSARIAL_WEIGHTS[given["options_of"]])
     encoder = dict(recipe.encoder, batch_norm=args.encoder_norm == "batch")
     encoder.update((name, given[f"encoder_{name}"]) for name in encoder if f"encoder_{name}" in given)
     latent = dict(recipe.latent_discriminator, design=given.get("latent_discriminator", "layerwise"))
-    return dataclasses.replace(recipe, options=options, encoder=encoder, latent_discriminator=latent, **{
-        name: given[name] for name in ("kimg", "learning_rate", "batch_per_replica") if name in given})
+    others = {name: given[name] for name in ("kimg", "learning_rate", "batch_per_replica") if name in given}
+    return dataclasses.replace(recipe, options=dataclasses.replace(recipe.options, **options), encoder=encoder,
+                               latent_discriminator=latent, **others)
 
 
 def load_generator(args):

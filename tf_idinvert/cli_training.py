@@ -104,7 +104,8 @@ def _options(description):
     _add_encoder_options(options.of(*ENCODERS))
     _add_guided_options(options.of("in-domain", "force-in-domain"))
     add = options.of("force-in-domain")
-    add("--latent-weight", type=WEIGHT, help="lambda_adv^Dw, of the latent adversarial term (the preset's: 0.1)")
+    add("--latent-weight", type=WEIGHT, help="lambda_adv^Dw, of the latent adversarial term (the preset's: 0.1 "
+        "official, 0.02 portraits)")
     add("--latent-r1-gamma", type=WEIGHT, help="gamma of the latent discriminator (the preset's: 10)")
     add("--latent-discriminator", choices=["layerwise", "whole"], default="layerwise", help="judges the w of each "
         "layer, or the whole code at once (layerwise)")
@@ -137,7 +138,7 @@ def _add_encoder_options(add):
     add("--generator", type=Path, help="network file with G and D, official pickle or ours; default with the portraits "
         f"preset: checkpoints/{embedded.GENERATOR}")
     add("--learning-rate", type=POSITIVE, help="at the start; falls to 0.8 of itself over each quarter of the run (the "
-        "preset's: 1e-4 official, 5e-4 portraits)")
+        "preset's: 1e-4 official, 1e-3 portraits)")
     add("--batch-per-replica", type=COUNT, help="(the preset's: 16)")
     add("--encoder-norm", choices=["batch", "none"], default="batch", help="batch norm, over all replicas, or none")
     add("--encoder-filters", type=COUNT, help="width of the first convolution (the preset's: 64 or 32)")
@@ -150,10 +151,10 @@ def _add_encoder_options(add):
 def _add_guided_options(add):
     add("--features", help="F: 'imagenet' (VGG16), the path of Keras' VGG16 notop .h5, an attribute network of ours, "
         "or 'none'; default: imagenet, with the portraits preset checkpoints/portraits64-attributes.h5")
-    add("--options-of", choices=["paper", "code"], default="paper", help="published lambda_adv: 0.1 in the paper, 0.08 "
-        "in the code (paper)")
+    add("--options-of", choices=["paper", "code"], help="lambda_adv as published: 0.1 in the paper, 0.08 in its code "
+        "(the preset's: 0.1 official, 0.02 portraits)")
     add("--feature-weight", type=WEIGHT, help="lambda_vgg (the preset's: 5e-5 official)")
-    add("--adversarial-weight", type=WEIGHT, help="lambda_adv, instead of the published one")
+    add("--adversarial-weight", type=WEIGHT, help="lambda_adv, any other")
     add("--r1-gamma", type=WEIGHT, help="gamma (the preset's: 10 official, 2 portraits)")
 
 
