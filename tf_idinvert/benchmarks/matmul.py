@@ -24,3 +24,9 @@ def rate(size=2048, seconds=2.0):
         float(product(a, b))
         times.append(time.perf_counter() - start)
     return 2 * size ** 3 / sorted(times)[len(times) // 2]
+
+
+def share(gflop, seconds, rates):
+    """Columns of a row: the highest of `rates` in GFLOP/s, and which share of it `gflop` in `seconds` are."""
+    highest = max(rates) / 1e9
+    return {"matmul GFLOP/s": highest, "of matmul rate": gflop / seconds / highest}

@@ -1,8 +1,8 @@
 """Speed of training: the steps of all objectives on the portraits' networks, their parts, one replica and two.
 
 Two replicas are two logical CPU devices of one machine: they share its cores, and so show what replication costs, not
-what it gains. Shares are of the machine's own rate of matrix multiplication, measured in the same run. Weights are
-random, pictures are noise: neither changes the work.
+what it gains. Shares are of the machine's own rate of matrix multiplication, the higher one of before and after each
+measurement. Weights are random, pictures are noise: neither changes the work.
 """
 from __future__ import annotations
 
@@ -49,8 +49,6 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
         of them.
     """
     recipe, encoders = recipe or recipes.portraits(), encoders or encoder_recipes.portraits()
-    rate = matmul.rate()
-    log(f"float32 matrix products: {rate / 1e9:.0f} GFLOP/s")
     rows = []
     for method in methods:
         cases = [(replicas, recipe) for replicas in REPLICAS]
@@ -58,9 +56,13 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
             cases += [(1, smaller) for smaller in _smaller(recipe)]
         for replicas, own in cases:
             log(f"training: {method}, {own.stages[-1].resolution} px, replicas: {replicas}")
+            rate = matmul.rate()
             with multiprocessing.get_context("spawn").Pool(1) as child:     # devices are settled once in a process
-                rows += child.apply(measure, (method, replicas, own, encoders))
-    return [{"benchmark": "training", **row, "of matmul rate": row["GFLOP"] * 1e9 / row["s"] / rate} for row in rows]
+                measured = child.apply(measure, (method, replicas, own, encoders))
+            rates = rate, matmul.rate()
+            rows += [{"benchmark": "training", **row, **matmul.share(row["GFLOP"], row["s"], rates)}
+                     for row in measured]
+    return rows
 
 
 def _smaller(recipe):
