@@ -88,7 +88,7 @@ MAY_IMPORT = {
     "edits": (("arrays", "cli", "images", "inverting", "report"), ("tensorflow",)),
     "features": (("checkpoint", "networks.multi_layer", "networks.perceptual", "training.*"), ()),
     "cli_inversion": (("cli", "embedded", "features", "images", "results", "inverting", "inversion", "optimizers"), ()),
-    "cli_training": (("cli", "data", "embedded", "rendering", "training.*"), ("tqdm", "tensorflow")),
+    "cli_training": (("atomic", "cli", "data", "embedded", "rendering", "training.*"), ("tqdm", "tensorflow")),
     "cli_stylegan": (("checkpoint", "cli_training", "data", "rendering", "training.*", *NETWORKS),
                      ("tensorflow", "keras")),
     "cli_encoder": (("checkpoint", "cli_training", "data", "embedded", "features", "portraits", "training.*",

@@ -13,7 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tf_idinvert import cli, embedded
+from tf_idinvert import atomic, cli, embedded
 from tf_idinvert.cli import number
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")
@@ -179,7 +179,7 @@ def check_options(args):
             name = differing[0]
             raise ValueError(f"{args.output}: holds a run with {name} {before[name]}, now {options[name]}; give "
                              "the same options, another --output, or --no-resume to overwrite it")
-    path.write_text(json.dumps(options, indent=1) + "\n", encoding="utf-8")
+    atomic.write_text(path, json.dumps(options, indent=1) + "\n")
     return resumes
 
 

@@ -334,8 +334,7 @@ def _write_labels(path, labels, names):
 
 
 def _write_json(path, content):
-    with atomic.replacing(path) as temporary:
-        Path(temporary).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    atomic.write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _read_json(path):

@@ -111,8 +111,7 @@ def write_index(folder, files, codes, encoded=None):
         if values is not None:
             arrays.write(folder / name, np.asarray(values, np.float32))
     lines = [f"./{name}" if name.startswith("#") else name for name in files]       # else it would be a comment
-    with atomic.replacing(folder / LIST) as temporary:
-        Path(temporary).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    atomic.write_text(folder / LIST, "".join(f"{line}\n" for line in lines))
 
 
 def write_options(path, record):
@@ -121,5 +120,4 @@ def write_options(path, record):
     Raises:
         OSError: the file cannot be written.
     """
-    with atomic.replacing(path) as temporary:
-        Path(temporary).write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+    atomic.write_text(path, json.dumps(record, indent=2, default=str) + "\n")

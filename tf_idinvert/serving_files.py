@@ -62,16 +62,11 @@ def write_configs(folder):
                      for name in names if is_name(name))
     config = folder / CONFIG
     if not config.exists() or config.read_text(encoding="utf-8").startswith(MARK):
-        _write(config, f"{MARK}model_config_list {{\n{models}}}\n")
+        atomic.write_text(config, f"{MARK}model_config_list {{\n{models}}}\n")
     if not (folder / BATCHING).exists():
-        _write(folder / BATCHING, BATCHING_TEXT)
+        atomic.write_text(folder / BATCHING, BATCHING_TEXT)
 
 
 def is_name(text):
     """Whether a text can be a model's name, in files and addresses."""
     return bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", text))
-
-
-def _write(path, text):
-    with atomic.replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")

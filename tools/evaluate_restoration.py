@@ -316,8 +316,7 @@ class Evaluation:
             lines += ["", f"## {part}", "", "| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
             lines += ["| " + " | ".join(f"{value:.4g}" if isinstance(value, float) else str(value)
                                         for value in row.values()) + " |" for row in rows]
-        with atomic.replacing(self.folder / "tables.md") as temporary:
-            Path(temporary).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        atomic.write_text(self.folder / "tables.md", "\n".join(lines) + "\n")
 
 
 def means(cell, kind="restored"):

@@ -72,8 +72,7 @@ class Entry:
 
     def finish(self, numbers):
         """Complete the entry."""
-        with atomic.replacing(self.path / "numbers.json") as temporary:
-            Path(temporary).write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+        atomic.write_text(self.path / "numbers.json", json.dumps(numbers, indent=1))
         self.numbers = json.loads(json.dumps(numbers))      # as it will be read the next time
 
 
