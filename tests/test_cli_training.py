@@ -68,7 +68,7 @@ def test_options_of_other_methods_are_refused(parse, files, capsys, method, opti
 
 
 @pytest.mark.parametrize("options, expected", [
-    ([], (0.02, 0.02)), (["--options-of", "code"], (0.08, 0.02)), (["--options-of", "paper"], (0.1, 0.02)),
+    ([], (0.02, 0.005)), (["--options-of", "code"], (0.08, 0.005)), (["--options-of", "paper"], (0.1, 0.005)),
     (["--options-of", "paper", "--adversarial-weight", "0", "--latent-weight", "1"], (0, 1)),
     (["--data", "x"], (0.1, 0.1)), (["--data", "x", "--options-of", "code"], (0.08, 0.1))])
 def test_adversarial_weights(parse, files, options, expected):

@@ -105,7 +105,7 @@ def _options(description):
     _add_guided_options(options.of("in-domain", "force-in-domain"))
     add = options.of("force-in-domain")
     add("--latent-weight", type=WEIGHT, help="lambda_adv^Dw, of the latent adversarial term (the preset's: 0.1 "
-        "official, 0.02 portraits)")
+        "official, 0.005 portraits)")
     add("--latent-r1-gamma", type=WEIGHT, help="gamma of the latent discriminator (the preset's: 10)")
     add("--latent-discriminator", choices=["layerwise", "whole"], default="layerwise", help="judges the w of each "
         "layer, or the whole code at once (layerwise)")
