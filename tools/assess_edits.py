@@ -4,10 +4,10 @@
     python tools/assess_edits.py network.h5 --boundaries mine/ --num_iterations 0
 
 Portraits that no network was trained on are inverted, their codes moved along each boundary's normal, down and up by
-as much as W deviates along it, and an attribute network scores what is drawn. Writes to the output folder: edits.md and
-edits.json (share of portraits whose attribute follows the distance all the way; change of that attribute and of every
-other one), and edits.png (for each boundary a row with one portrait on the way). 200 portraits take some minutes, most
-of them for the inversion.
+1.5 times the deviation of W along it, and an attribute network scores what is drawn. Writes to the output folder:
+edits.md and edits.json (share of portraits whose attribute follows the distance all the way; change of that attribute
+and of every other one), and edits.png (for each boundary a row with one portrait on the way). 200 portraits take some
+minutes, most of them for the inversion.
 """
 from pathlib import Path
 
@@ -27,8 +27,8 @@ def parse_arguments():
     parser.add_argument("--count", type=cli.number(int, 1, 100000), default=200, help="portraits (200)")
     parser.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
                         f"not the trainings' --data-seed ({embedded.SEED})")
-    parser.add_argument("--distance", type=cli.number(float, 0, exclusive=True), default=1.0, help="the largest, "
-                        "in deviations of W along the normal (1)")
+    parser.add_argument("--distance", type=cli.number(float, 0, exclusive=True), default=1.5, help="the largest, "
+                        "in deviations of W along the normal (1.5)")
     parser.add_argument("--step", type=cli.number(int, 2, 50), default=7, help="distances, both ends included (7)")
     cli.add_option(parser, "--output_dir", "-o", default="results/edits", help="(results/edits)")
     cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
