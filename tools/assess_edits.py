@@ -177,8 +177,8 @@ def page(result):
             "score rises each time. Wanted: mean change of the attribute. Largest other: the largest change among the "
             f"other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean absolute change "
             "of every other attribute.")
-    table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted", "largest other / wanted",
-                                                 *others], rows)
+    table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted",
+                                                 "largest other / wanted", *others], rows)
     names = ", ".join(edits)
     return f"{tables.markdown(table)}\n![Manipulations](edits.png)\n\nRows of the picture, from the top: {names}.\n"
 

@@ -40,8 +40,8 @@ def portraits():
     weight, the feature term of two different portraits is about as large as their pixel term. R1 has the weight that
     the generator's own discriminator was trained with at 64 px. The adversarial weights are smaller than the published
     ones, because the pixel term is: its published value at the end is 0.062 (Zhu et al. 2020, Table 1), here it is
-    about 0.01, and with 0.1 either adversarial term is eight times as large. So they are as large as the pixel term at
-    the end; codes, too, end nearer to W than with more of D_w.
+    about 0.01, and with 0.1 either adversarial term is eight times as large. With these, E's against D ends at twice
+    the pixel term, and that against D_w beside it; codes, too, end nearer to W than with more of D_w.
     """
     options = dataclasses.replace(force_in_domain.PAPER, feature_weight=20.0, adversarial_weight=0.02,
                                   latent_weight=0.005, r1_gamma=2.0)
