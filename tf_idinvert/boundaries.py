@@ -88,8 +88,8 @@ def fit(codes, scores, keep=0.02, train_share=0.7, unit="all", seed=0):
         scores: [N], high where the attribute is present; labels 0 and 1 will do. NaN: the code is left out.
         keep: how many codes to take from either end: a share up to 0.5, or a count of at least 2.
         train_share: share of those that the hyperplane is fitted to; the others validate it.
-        unit: what is scaled to length 1. 'all': the layers' parts in root mean square, so that distances mean the same as
-            for one direction repeated in every layer, and layers that tell nothing of the attribute hardly move.
+        unit: what is scaled to length 1. 'all': the layers' parts in root mean square, so that distances mean the same
+            as for one direction repeated in every layer, and layers that tell nothing of the attribute hardly move.
             'layer': every layer's part, as in the published boundaries.
         seed: of the split, and of the order of codes with equal scores.
     Returns:

@@ -19,7 +19,7 @@ from tf_idinvert import cli
 PORTRAITS = 6
 EDITED = 3          # of the portraits, the ones that are edited; the next ones are what they are mixed with
 STEPS = 5           # of manipulation
-DISTANCE = 2.0      # of its ends, about the deviation of W along a boundary's normal; other where W is narrower or wider
+DISTANCE = 2.0      # of its ends, about the deviation of W along a boundary's normal; else where W is of another width
 DISTANCES = {"expression": 1.0, "gender": 3.0}
 
 
