@@ -1,8 +1,11 @@
 """The table of claims: every claim a row, decided as the numbers say."""
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from tf_idinvert import embedded
 from tf_idinvert.evaluation import claims
 
 
@@ -84,3 +87,15 @@ def test_outside_the_domain_leaves_the_portrait_out():
     numbers = {"mse": {"in the domain": {"mse": 9}, "drawn cat": {"mse": 1}},
                "inversion": {"in the domain": {"mse": 1}, "drawn cat": {"mse": 2}}}
     assert claim("outside-fit").decide(numbers)[:2] == ("drawn cat: 1 against 2", True)
+
+
+def test_reasons_of_the_embedded_networks_are_for_claims_that_there_are():
+    reasons = json.loads((embedded.CHECKPOINTS / embedded.REASONS).read_text(encoding="utf-8"))
+    assert reasons and set(reasons) <= {each.name for each in claims.CLAIMS}
+    assert all(isinstance(each, str) and len(each) > 20 for each in reasons.values())
+
+
+def test_overlapping_intervals_are_counted():
+    close = {"table1": {"encoder": {"mse": [1.0, 0.5, 1.5]}, "traditional": {"mse": [1.2, 0.7, 1.7]}}}
+    table = claims.table(claims.decide(close, {}, {}))
+    assert "1 hold, 0 do not" in table.text and "In 1 of those that hold and 0 of those that do not" in table.text

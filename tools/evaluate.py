@@ -1,7 +1,7 @@
 """The tables and figures of both papers, measured: every method on the same held-out pictures, every claim decided.
 
     python tools/evaluate.py --quick                    # 2 minutes: that all works; so few pictures decide nothing
-    python tools/evaluate.py                            # the embedded portraits networks, half an hour on two cores
+    python tools/evaluate.py                            # the embedded portraits networks, 12 minutes on two cores
     python tools/evaluate.py --encoders styleganinv_ffhq256_encoder.pkl --images photographs/ --inception weights.h5
 
 Encoders are files that hold an encoder and its generator, ROLE=FILE, ROLE one of in-domain, in-domain-nobn (without
@@ -51,7 +51,7 @@ def parse_arguments():
     add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
     add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
     add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json "
-        f"(checkpoints/{embedded.REASONS} for the networks there)")
+        f"(checkpoints/{embedded.REASONS} for the networks there, but with --quick)")
     for name, what in HELP.items():
         cli.add_option(parser, f"--{name}", type=cli.number(int, 2), help=f"{what} ({FULL[name]}; {QUICK[name]})")
     cli.add_option(parser, "--inversion_batch_size", type=cli.number(int, 1), default=4, help="optimised together (4)")
@@ -91,8 +91,9 @@ def given_files(args):
 
     from tf_idinvert import images
     reasons, path = {}, args.reasons
-    if path is None and args.encoders is None and (embedded.CHECKPOINTS / embedded.REASONS).is_file():
+    if path is None and args.encoders is None and not args.quick:
         path = embedded.CHECKPOINTS / embedded.REASONS
+        path = path if path.is_file() else None
     if path:
         try:
             reasons = json.loads(Path(path).read_text(encoding="utf-8"))

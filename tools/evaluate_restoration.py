@@ -52,7 +52,8 @@ def parse_arguments():
     cli.add_option(parser, "--batch_size", type=number(int, 1), default=5, help="pictures together (5)")
     cli.add_option(parser, "--loss_weight_feat", type=number(float, 0),
                    help="lambda_vgg (5e-5; of an attribute network 20)")
-    parser.add_argument("--features", default="none", help="'imagenet', a VGG16 notop .h5 file, or 'none' (none)")
+    parser.add_argument("--features", help="feature network: 'imagenet' (VGG16), a VGG16 notop .h5 file, an attribute "
+                        "network of ours, or 'none'; default: as restore.py, of the embedded model its attribute network")
     parser.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolution (4)")
     parser.add_argument("--noise", type=number(float, 0), default=0.2, help="of denoising, values in [-1, 1] (0.2)")
     parser.add_argument("--blur", type=number(float, 0), default=0.7, help="of denoising, pixels (0.7)")
@@ -84,8 +85,10 @@ def main():
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None:
         raise ValueError(f"{args.model_path}: holds no generator")
-    features, _ = cli_inversion.load_features(args, log, models.generator.resolution)
+    features, note = cli_inversion.load_features(args, log, models.generator.resolution)
     evaluation = Evaluation(folder, models, features, args, log)
+    evaluation.notes.append(note or f"Feature term: {args.features or 'of the embedded attribute network'}, weight "
+                            f"{args.loss_weight_feat:g}.")
     for name, listing in listings.items():
         evaluation.load(name, listing[:args.count])
     for part in args.parts:

@@ -293,9 +293,11 @@ def table(rows):
     """The decided claims as a table."""
     words = {True: "holds", False: "does not hold", None: "not measured"}
     count = {word: sum(words[row["holds"]] == word for row in rows) for word in words.values()}
+    close = {word: sum(words[row["holds"]] == word and OVERLAP in row["reason"] for row in rows) for word in count}
     text = (f"{len(rows)} claims: {count['holds']} hold, {count['does not hold']} do not, {count['not measured']} were "
-            "not measured. What counts is who is better; the numbers are of other pictures, features and sizes than "
-            f"the papers'. '{OVERLAP}': so few pictures do not decide it.")
+            f"not measured. In {close['holds']} of those that hold and {close['does not hold']} of those that do not, "
+            f"{OVERLAP}: so few pictures do not decide them. What counts is who is better; the numbers are of other "
+            "pictures, features and sizes than the papers'.")
     return Table("The papers' claims", text, ["claim", "source", "their number", "ours", "holds", "reason"], [
         [row["claim"], row["source"], row["published"], row["ours"], words[row["holds"]], row["reason"]]
         for row in rows])

@@ -182,4 +182,4 @@ def share(flags):
     count, part = len(flags), float(np.mean(flags))
     middle = (part + Z95 ** 2 / (2 * count)) / (1 + Z95 ** 2 / count)
     reach = Z95 / (1 + Z95 ** 2 / count) * math.sqrt(part * (1 - part) / count + Z95 ** 2 / (4 * count ** 2))
-    return [part, max(middle - reach, 0.0), min(middle + reach, 1.0)]
+    return [part, middle - reach if part else 0.0, middle + reach if part < 1 else 1.0]

@@ -44,9 +44,10 @@ def out_of_domain(bench, photographs=()):
         rows += [[label, name, each["mse"], each["deviations"]] for name, each in numbers[method].items()]
         columns.append(np.array(inverted.pictures))
         headers.append(label)
-    text = (f"One of the originals, two drawn scenes and {len(pictures) - 3} photographs, cropped to their centre and "
-            f"resized to {resolution} px. {bench.sizes.steps} steps of in-domain inversion, {bench.sizes.mse_steps} on "
-            "pixels alone. MSE: values in [-1, 1], clipped. Deviations from W as in Table 1: mapped codes have 1.")
+    own = f" and {len(pictures) - 3} photographs, cropped to their centre" if len(pictures) > 3 else ""
+    text = (f"One of the originals, two drawn scenes{own}, at {resolution} px. {bench.sizes.steps} steps of in-domain "
+            f"inversion, {bench.sizes.mse_steps} on pixels alone. MSE: values in [-1, 1], clipped. Deviations from W "
+            "as in Table 1: mapped codes have 1.")
     numbers["headers"], numbers["names"] = headers, list(pictures)
     return Part(numbers, [Table("Figure 10: out of the domain", text, ["method", "picture", "MSE", "deviations from W"],
                                 rows)], {"sheet": np.stack(columns, axis=1)})
