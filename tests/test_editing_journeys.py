@@ -261,7 +261,8 @@ def test_conversion_to_a_w_of_another_size_without_some_networks(monkeypatch, tm
     checkpoint.save(models, tmp_path / "g.h5")
     assert run(monkeypatch, "convert.py", "g.h5", "unit.h5", "--w-deviation", 0.5, "--without", "D") == 0
     found, z = checkpoint.load(tmp_path / "unit.h5"), tiny.normal(1000, 8)
-    assert found.discriminator is None and found.generator.mapping(z).numpy().std(axis=0).mean() == pytest.approx(0.5, 0.1)
+    deviation = found.generator.mapping(z).numpy().std(axis=0).mean()
+    assert found.discriminator is None and deviation == pytest.approx(0.5, 0.1)
     np.testing.assert_allclose(found.generator(z[:2]).numpy(), models.generator(z[:2]).numpy(), atol=1e-4)
     capfd.readouterr()
     checkpoint.save(dataclasses.replace(models, encoder=tiny.encoder()), tmp_path / "encoder.h5")

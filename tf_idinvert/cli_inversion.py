@@ -94,7 +94,7 @@ def add_editing_options(parser, default):
 
 
 def load_features(args, log, resolution):
-    """F for images of `resolution` and a note about it; without --features it is done without where VGG16 cannot be had.
+    """F for images of `resolution` and a note about it; without --features done without where VGG16 cannot be had.
 
     Sets args.loss_weight_feat, where it was not given, to the weight that suits the network.
     """

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-SLACK = 0.05        # deviations of the originals by which a score may fall from one step to the next: what one cannot see
+SLACK = 0.05        # deviations of the originals that a score may fall from one step to the next: what one cannot see
 
 
 @dataclasses.dataclass(frozen=True)

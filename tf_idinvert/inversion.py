@@ -202,8 +202,8 @@ def objective(codes, images, target, mask=None, *, synthesis, encoder, features,
         mask, synthesis, encoder, features: see `Inversion`; features None: without that term.
         feature_weight, domain_weight: lambda_vgg and lambda_dom; 0: without that term.
     Returns:
-        (G(z) [N, R, R, C], (pixel, feature, domain, total)): the terms of Eq. (4), not weighted, and their weighted sum,
-        each [N]; terms that do not count are 0.
+        (G(z) [N, R, R, C], (pixel, feature, domain, total)): the terms of Eq. (4), not weighted, and their weighted
+        sum, each [N]; terms that do not count are 0.
     """
     reconstruction = synthesis(codes)
     seen = reconstruction if mask is None else _masked(reconstruction, mask)

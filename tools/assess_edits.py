@@ -22,7 +22,7 @@ def parse_arguments():
     parser.add_argument("model_path", nargs="?", help=cli_inversion.MODEL_HELP)
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute that the network scores "
+    parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute the network scores "
                         f"(checkpoints/{embedded.BOUNDARIES})")
     parser.add_argument("--count", type=cli.number(int, 1, 100000), default=200, help="portraits (200)")
     parser.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
@@ -168,15 +168,15 @@ def page(result):
                     key=(portraits.ATTRIBUTES + portraits.NUISANCES + tuple(edits)).index)
     rows = [[name, each["unit"], f"{100 * each['monotone']:.1f} %", f"{100 * each['strictly']:.1f} %", each["wanted"],
              each["ratio"], *(each["others"].get(other) for other in others)] for name, each in edits.items()]
-    text = (f"{result['count']} portraits rendered with seed {result['seed']}, which no training draws, inverted, their "
-            f"codes moved along each boundary's normal by {result['distances'][0]:+g} to {result['distances'][-1]:+g} "
-            f"deviations of W, in {len(result['distances'])} distances. Unit: that deviation, as a distance of "
-            "manipulate.py. Scores of the attribute network; changes from the first distance "
-            "to the last, in standard deviations of the portraits' scores. Follows: share of portraits whose score "
-            f"never falls by more than {edit_quality.SLACK:g} deviations from one distance to the next; strictly: whose "
-            "score rises each time. Wanted: mean change of the attribute. Largest other: the largest change among the "
-            f"other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean absolute change "
-            "of every other attribute.")
+    text = (f"{result['count']} portraits rendered with seed {result['seed']}, which no training draws, inverted, "
+            f"their codes moved along each boundary's normal by {result['distances'][0]:+g} to "
+            f"{result['distances'][-1]:+g} deviations of W, in {len(result['distances'])} distances. Unit: that deviation, as a distance of "
+            "manipulate.py. Scores of the attribute network; changes from the first distance to the last, in standard "
+            "deviations of the portraits' scores. Follows: share of portraits whose score never falls by more than "
+            f"{edit_quality.SLACK:g} deviations from one distance to the next; strictly: whose score rises each time. "
+            "Wanted: mean change of the attribute. Largest other: the largest change among the other ones of "
+            f"{', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean absolute change of every "
+            "other attribute.")
     table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted",
                                                  "largest other / wanted", *others], rows)
     names = ", ".join(edits)

@@ -191,7 +191,7 @@ def about(result):
             "what the originals were rendered with, as the share of right answers, or R². Codes E(x) are compared with "
             f"as many FC(z), z of seed {result['seed']}. Fréchet distance to W: mean over the layers; too large with "
             f"few codes. Outliers: share with a component beyond {encoder_quality.DEVIATIONS:g} standard deviations of "
-            "FC(z). Nearest neighbours: share of codes whose nearest one is of their own set, 0.5 for two sets from one "
+            "FC(z). Nearest neighbours: share of codes whose nearest one is of their own set, 0.5 for two sets of one "
             "distribution, 1 for sets that lie apart. Row 'none', to compare with: other portraits (seed "
             f"{result['seed'] + 1}) in place of the reconstructions for MSE and SWD, the originals themselves for the "
             "attributes, FC(z) of other z (of the last encoder's generator) for the codes. In brackets: 95 % "

@@ -29,8 +29,9 @@ def main():
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
     parser.add_argument("--without", nargs="+", choices=ROLES.values(), default=(), metavar="NETWORK",
                         help=f"networks not to write, of {', '.join(ROLES.values())}")
-    parser.add_argument("--w-deviation", type=cli.number(float, 0, exclusive=True), help="multiply W so that this is the "
-                        "mean standard deviation of its components; for generators without encoder")
+    parser.add_argument("--w-deviation", type=cli.number(float, 0, exclusive=True),
+                        help="multiply W so that this is the mean standard deviation of its components; for generators "
+                        "without encoder")
     args = parser.parse_intermixed_args()
     if args.target and Path(args.target).is_dir():
         raise ValueError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
@@ -61,7 +62,7 @@ def scale_w(source, models, deviation):
     if models.generator is None:
         raise ValueError(f"{source}: holds no generator (Gs), whose W --w-deviation could change")
     if models.encoder is not None or models.latent_discriminator is not None:
-        raise ValueError(f"{source}: holds an encoder or a D_w, which know the size of W; --w-deviation is for generators")
+        raise ValueError(f"{source}: holds an encoder or a D_w, which know W's size; --w-deviation is for generators")
     factor = deviation / inverting.random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
     for generator in filter(None, (models.generator, models.training_generator)):
         generator.scale_codes(factor)

@@ -53,7 +53,8 @@ def parse_arguments():
     cli.add_option(parser, "--loss_weight_feat", type=number(float, 0),
                    help="lambda_vgg (5e-5; of an attribute network 20)")
     parser.add_argument("--features", help="feature network: 'imagenet' (VGG16), a VGG16 notop .h5 file, an attribute "
-                        "network of ours, or 'none'; default: as restore.py, of the embedded model its attribute network")
+                        "network of ours, or 'none'; default: the attribute network with the embedded model, else imagenet "
+                        "if it can be had, else none, with a warning")
     parser.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolution (4)")
     parser.add_argument("--noise", type=number(float, 0), default=0.2, help="of denoising, values in [-1, 1] (0.2)")
     parser.add_argument("--blur", type=number(float, 0), default=0.7, help="of denoising, pixels (0.7)")

@@ -20,8 +20,8 @@ def parse_arguments():
     add = parser.add_argument
     add("model_path", nargs="?", help="network file: official pickle or ours (.h5); without an encoder it serves less; "
         "default: the embedded model")
-    add("--boundaries", nargs="+", help="files of boundaries, and folders of them; default: none, those of the embedded "
-        "model if that is exported")
+    add("--boundaries", nargs="+", help="files of boundaries, and folders of them; default: none, those of the "
+        "embedded model if that is exported")
     cli.add_option(parser, "--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
     add("--version", type=cli.number(int, 1), default=None, help="default: the one after the highest there, from 1")
     add("--float16", action="store_true", help="store weights in half the bytes (they are read as float32)")

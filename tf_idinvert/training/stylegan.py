@@ -6,7 +6,7 @@ step only ("lazy"): Karras et al. 2020 (Analyzing and Improving the Image Qualit
 
 Where a picture comes with numbers that tell it apart from all others (rendered ones do), these can stand in for the
 first numbers of z, and the distance between the picture and what G draws from that z be made a term of G's loss. Ours,
-in no paper: it starts a small generator in minutes, with no kind of picture left out, where the game with D takes hours.
+in no paper: it starts a small generator in minutes, no kind of picture left out, where the game with D takes hours.
 
 The networks are handed in. A step is a function of its images and of variables alone: random numbers come from the
 seed and the steps made so far, so a run that was stopped goes on as if it had not been, and a step can be compiled and
