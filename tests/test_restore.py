@@ -205,7 +205,7 @@ def test_arguments_that_are_refused(monkeypatch, capfd, arguments):
 
 def test_evaluation_goes_on_where_it_was_ended(monkeypatch, folder, model):
     arguments = [model, "--pictures", "faces", "--quick", "-o", "out", "--parts", "codes", "tasks", "photographs",
-                 "--tasks", "colorize"]
+                 "--tasks", "colorize", "--features", "none"]
     assert run(monkeypatch, "evaluate_restoration.py", *arguments) == 0
     tables = json.loads((folder / "out/tables.json").read_text())
     assert [row["N"] for row in tables["codes"]] == [1, 3] and "photographs" not in tables, "none were given"
@@ -216,6 +216,7 @@ def test_evaluation_goes_on_where_it_was_ended(monkeypatch, folder, model):
     grey = np.stack([np.asarray(Luminance()(picture(f"faces/f{i}.png")[None]))[0] for i in range(3)])
     originals = np.stack([picture(f"faces/f{i}.png") for i in range(3)])
     assert tasks["colorize", "without a network"]["mse"] == pytest.approx(np.square(grey - originals).mean(), rel=1e-4)
+    assert tasks["colorize", "one code"]["better than one code"] == "0 of 3"
     written = names(folder / "out")
     assert {"tables.md", "codes.png", "restoration.html", "cells"} <= written
     assert "| colorize | without a network |" in (folder / "out/tables.md").read_text(encoding="utf-8")
@@ -249,7 +250,7 @@ def test_costs(monkeypatch, folder, model):
     monkeypatch.setattr(restoration_cost, "measure", measure)
     monkeypatch.setattr("multiprocessing.get_context", lambda _: type("Context", (), {"Pool": lambda *_: Here()}))
     assert run(monkeypatch, "evaluate_restoration.py", model, "--pictures", "faces", "--quick", "-o", "out", "--parts",
-               "cost") == 0
+               "cost", "--features", "none") == 0
     rows = json.loads((folder / "out/tables.json").read_text())["cost"]
     assert calls == [1, 3] and rows[1]["of N single searches"] == pytest.approx(0.8 / (3 * 0.6))
     assert rows[1]["megabytes"] == 30 and (folder / "out/cost.png").exists()

@@ -126,7 +126,9 @@ class Evaluation:
     def codes(self):
         cells = {f"N = {n}": self.search("inversion", codes=n) for n in self.args.codes}
         self.show("inversion, number of codes", "pictures", cells)
-        return [{"N": n, **means(cell)} for n, cell in zip(self.args.codes, cells.values())]
+        first, *_ = cells.values()
+        return [{"N": n, **means(cell), f"better than N = {self.args.codes[0]}": better(cell, first)}
+                for n, cell in zip(self.args.codes, cells.values())]
 
     def layers(self):
         layers = [layer for layer in self.args.layers if layer <= self.last_layer]
@@ -140,15 +142,18 @@ class Evaluation:
             cells = self.methods(task, "pictures")
             self.show(task, "pictures", cells)
             for method, cell in cells.items():
-                rows.append({"task": task, "method": method, **means(cell)})
+                rows.append({"task": task, "method": method, **means(cell),
+                             "better than one code": better(cell, cells["one code"])})
                 if "composite" in cell["scores"]:
-                    rows.append({"task": task, "method": f"{method}, composite", **means(cell, "composite")})
+                    rows.append({"task": task, "method": f"{method}, composite", **means(cell, "composite"),
+                                 "better than one code": better(cell, cells["one code"], "composite")})
         return rows
 
     def photographs(self):
         cells = self.methods("inversion", "photographs")
         self.show("out of domain", "photographs", cells)
-        return [{"method": method, **means(cell)} for method, cell in cells.items()]
+        return [{"method": method, **means(cell), "better than one code": better(cell, cells["one code"])}
+                for method, cell in cells.items()]
 
     def cost(self):
         rows, layer, codes = [], self.args.composing_layer, sorted({1, *self.args.codes})
@@ -329,6 +334,12 @@ def means(cell, kind="restored"):
     scores = cell["scores"][kind]
     errors = {f"± {score}": float(np.std(scores[score]) / np.sqrt(len(scores[score]))) for score in SCORES}
     return {**{score: float(np.mean(scores[score])) for score in SCORES}, **errors}
+
+
+def better(cell, other, kind="restored"):
+    """Pictures that have a smaller error than in another cell, of how many: text."""
+    errors = [each["scores"][kind]["mse"] for each in (cell, other)]
+    return f"{sum(a < b for a, b in zip(*errors))} of {len(errors[0])}"
 
 
 def figure(path, rows, x, y, group):
