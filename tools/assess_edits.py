@@ -171,12 +171,12 @@ def page(result):
     text = (f"{result['count']} portraits rendered with seed {result['seed']}, which no training draws, inverted, "
             f"their codes moved along each boundary's normal by {result['distances'][0]:+g} to "
             f"{result['distances'][-1]:+g} deviations of W, in {len(result['distances'])} distances. Unit: that "
-            "deviation, as a distance of manipulate.py. Scores of the attribute network; changes from the first distance to the last, in standard "
-            "deviations of the portraits' scores. Follows: share of portraits whose score never falls by more than "
-            f"{edit_quality.SLACK:g} deviations from one distance to the next; strictly: whose score rises each time. "
-            "Wanted: mean change of the attribute. Largest other: the largest change among the other ones of "
-            f"{', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean absolute change of every "
-            "other attribute.")
+            "deviation, as a distance of manipulate.py. Scores of the attribute network; changes from the first "
+            "distance to the last, in standard deviations of the portraits' scores. Follows: share of portraits whose "
+            f"score never falls by more than {edit_quality.SLACK:g} deviations from one distance to the next; strictly: "
+            "whose score rises each time. Wanted: mean change of the attribute. Largest other: the largest change "
+            f"among the other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean "
+            "absolute change of every other attribute.")
     table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted",
                                                  "largest other / wanted", *others], rows)
     names = ", ".join(edits)

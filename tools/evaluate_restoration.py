@@ -11,7 +11,7 @@ iteration and memory against N, with this model and with published StyleGAN at 2
 
 Writes to the output folder: tables.md, tables.json, codes.png, layers.png, cost.png, restoration.html with pictures of
 every part, and what was computed in `cells`: a run that was ended goes on from there, and a run with other settings
-computes anew what they change. Expect hours for all parts on a processor.
+computes anew what they change. Expect two hours for all parts on two processor cores.
 """
 import functools
 import hashlib
@@ -53,8 +53,8 @@ def parse_arguments():
     cli.add_option(parser, "--loss_weight_feat", type=number(float, 0),
                    help="lambda_vgg (5e-5; of an attribute network 20)")
     parser.add_argument("--features", help="feature network: 'imagenet' (VGG16), a VGG16 notop .h5 file, an attribute "
-                        "network of ours, or 'none'; default: the attribute network with the embedded model, else imagenet "
-                        "if it can be had, else none, with a warning")
+                        "network of ours, or 'none'; default: the attribute network with the embedded model, else "
+                        "imagenet if it can be had, else none, with a warning")
     parser.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolution (4)")
     parser.add_argument("--noise", type=number(float, 0), default=0.2, help="of denoising, values in [-1, 1] (0.2)")
     parser.add_argument("--blur", type=number(float, 0), default=0.7, help="of denoising, pixels (0.7)")
