@@ -188,3 +188,10 @@ def test_nothing_but_definitions_on_import():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             assert docstring or isinstance(node, allowed), f"{name}, line {node.lineno}"
+
+
+def test_lines_fit():
+    files = [path for folder in ("tf_idinvert", "tools", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+    long = [f"{path.relative_to(ROOT)}:{number}" for path in files
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 120]
+    assert not long, f"over 120 characters: {', '.join(long)}"

@@ -173,9 +173,9 @@ def page(result):
             f"{result['distances'][-1]:+g} deviations of W, in {len(result['distances'])} distances. Unit: that "
             "deviation, as a distance of manipulate.py. Scores of the attribute network; changes from the first "
             "distance to the last, in standard deviations of the portraits' scores. Follows: share of portraits whose "
-            f"score never falls by more than {edit_quality.SLACK:g} deviations from one distance to the next; strictly: "
-            "whose score rises each time. Wanted: mean change of the attribute. Largest other: the largest change "
-            f"among the other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean "
+            f"score never falls by more than {edit_quality.SLACK:g} deviations from one distance to the next; "
+            "strictly: whose score rises each time. Wanted: mean change of the attribute. Largest other: the largest "
+            f"change among the other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean "
             "absolute change of every other attribute.")
     table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted",
                                                  "largest other / wanted", *others], rows)

@@ -287,7 +287,7 @@ class Evaluation:
         task = what if what in TASKS else "inversion"
         _, degraded, _ = self.degrade(task, pictures)
         factor = self.models.generator.resolution // degraded.shape[1]
-        degraded = np.repeat(np.repeat(degraded, factor, axis=1), factor, axis=2)       # small ones as large as the rest
+        degraded = np.repeat(np.repeat(degraded, factor, axis=1), factor, axis=2)   # small ones as large as the rest
         headers, rows = ["Name", "Original", *["Degraded"] * (task != "inversion")], []
         for name, cell in cells.items():
             headers += [name if kind == "restored" else f"{name}, {kind}" for kind in cell["scores"]]
@@ -324,8 +324,8 @@ class Evaluation:
         from tf_idinvert import atomic
         lines = [f"Model {Path(self.args.model_path).name}, {len(self.pictures['pictures'])} pictures, "
                  f"{self.args.num_iterations} iterations ({self.args.optimizer}, {self.args.learning_rate}); means "
-                 "over the pictures, ± their standard error; MSE on values in [-1, 1]. Better: how many pictures have a "
-                 "smaller error (composites: than the composite of one code).", *self.notes]
+                 "over the pictures, ± their standard error; MSE on values in [-1, 1]. Better: how many pictures have "
+                 "a smaller error (composites: than the composite of one code).", *self.notes]
         for part, rows in self.tables.items():
             lines += ["", f"## {part}", "", "| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
             lines += ["| " + " | ".join(f"{value:.4g}" if isinstance(value, float) else str(value)
