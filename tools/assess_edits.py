@@ -175,8 +175,8 @@ def page(result):
             "distance to the last, in standard deviations of the portraits' scores. Follows: share of portraits whose "
             f"score never falls by more than {edit_quality.SLACK:g} deviations from one distance to the next; "
             "strictly: whose score rises each time. Wanted: mean change of the attribute. Largest other: the largest "
-            f"change among the other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the mean "
-            "absolute change of every other attribute.")
+            f"change among the other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the "
+            "mean absolute change of every other attribute.")
     table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted",
                                                  "largest other / wanted", *others], rows)
     names = ", ".join(edits)
