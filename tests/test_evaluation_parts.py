@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from tf_idinvert import boundaries, editing, images, metrics
-from tf_idinvert.evaluation import alignment, diffusion, edited, reconstruction, scenes, semantics
+from tf_idinvert.evaluation import alignment, diffusion, edited, measures, reconstruction, scenes, semantics
 from tf_idinvert.evaluation.bench import METHODS, Missing
 from tf_idinvert.inversion import InversionOptions, invert
 
@@ -129,12 +129,16 @@ def test_quality_of_edits_by_hand(tmp_path):
     bench.judge = Brightness()
     before = np.full((4, 16, 16, 3), 100, np.uint8)
     moved = np.stack([before + np.uint8(10) if edited.sense(i) > 0 else before - np.uint8(10) for i in range(4)])[:, 0]
-    found = edited.edit_quality(bench, before, np.concatenate([moved, before]))
+    changes = edited.changes(bench, before, np.concatenate([moved, before]))
+    found = {name: edited.quality(*both) for name, both in changes.items()}
     scale = {name: values.std() for name, values in bench.judge.attributes(bench.originals.pictures).items()}
     assert list(found) == ["age"], "the judge does not know gender"
     assert found["age"]["wanted"][0] == pytest.approx(10 / 127.5 / scale["age"], rel=1e-4)
     assert found["age"]["unwanted"][0] == pytest.approx(10 / 127.5 / scale["red"], rel=1e-4)
-    assert edited.mean_quality(found)["quality"] == pytest.approx(found["age"]["quality"][0])
+    assert edited.mean_quality(changes) == found["age"], "of one attribute"
+    mean = edited.mean_quality({"a": (np.ones(4), np.zeros(4)), "b": (np.arange(4.0), np.ones(4))})
+    assert mean["wanted"][0] == 1.25 and mean["quality"][0] == 0.75
+    assert mean["quality"][1:] == measures.mean([0, 0.5, 1, 1.5])[1:]
     assert edited.mean_quality(None) is None
 
 

@@ -313,7 +313,8 @@ def everything(bench, photographs):
     """What the numbers of a part follow from, for the store."""
     from tf_idinvert.evaluation import bench as benches
     from tf_idinvert.evaluation.store import array_digest, file_digest
-    return [benches.VERSION, dataclasses.asdict(bench.sizes), bench.seed, bench.originals.key, bench.originals.about,
+    return [benches.VERSION, benches.PARTS, dataclasses.asdict(bench.sizes), bench.seed,
+            bench.originals.key, bench.originals.about,
             {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,
             bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
             {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},

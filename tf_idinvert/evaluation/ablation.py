@@ -23,7 +23,7 @@ def ablation(bench):
         arrays[f"{weight}-reconstructed"] = np.array(inverted.pictures[:SHOWN])
         if bench.boundaries:
             moved = edited.manipulated(bench, method, inverted.codes)
-            found["quality"] = edited.mean_quality(edited.edit_quality(bench, inverted.pictures, moved))
+            found["quality"] = edited.mean_quality(edited.changes(bench, inverted.pictures, moved))
             arrays[f"{weight}-manipulated"] = manipulated(bench, method, inverted.codes[:SHOWN])
         numbers[str(weight)] = found
         quality = found["quality"] or {}

@@ -18,6 +18,7 @@ from tf_idinvert.evaluation.store import Store, array_digest
 from tf_idinvert.inversion import Inversion, InversionOptions
 
 VERSION = 1                 # of what entries mean; a change makes older ones count no more
+PARTS = 2                   # the same of the numbers of parts
 BATCH = 50                  # pictures that an encoder or a generator is given at a time
 MEAN_CODES = 1000           # codes that W's mean and deviation are taken of
 

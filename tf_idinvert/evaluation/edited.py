@@ -33,12 +33,12 @@ def table(bench):
             rows.append([label, str(error)] + [None] * 5)
             quality_rows.append([label, str(error)] + [None] * 3)
             continue
-        numbers[method], quality = _measured(bench, method, inverted, reference)
+        numbers[method], qualities = _measured(bench, method, inverted, reference)
         between, moved = (numbers[method][name] or {} for name in ("interpolation", "manipulation"))
         rows.append([label, count, *(each.get(name) for each in (between, moved) for name in ("frechet", "swd")),
                      numbers[method]["evenness"]])
         quality_rows += [[label, name, each["wanted"], each["unwanted"], each["quality"]]
-                         for name, each in quality.items()]
+                         for name, each in qualities.items()]
         arrays[method] = shown(bench, method, inverted)
     name = bench.judge.distance if bench.judge else "FD"
     tables = [Table("Table 2: interpolation and manipulation", _about(bench), [
@@ -75,9 +75,10 @@ def _measured(bench, method, inverted, reference):
         return found, {}
     moved = manipulated(bench, method, inverted.codes)
     found["manipulation"] = _distances(bench, reference, moved)
-    quality = edit_quality(bench, inverted.pictures, moved)
-    found["quality"] = quality
-    return found, quality or {}
+    each = changes(bench, inverted.pictures, moved)
+    if each is not None:
+        found["quality"] = {name: quality(*both) for name, both in each.items()}
+    return found, found["quality"] or {}
 
 
 def _distances(bench, reference, pictures):
@@ -158,8 +159,8 @@ def unevenness(bench, pictures):
     return measures.mean(moving.max(axis=1) / moving.mean(axis=1)) if len(moving) else None
 
 
-def edit_quality(bench, reconstructions, moved):
-    """{attribute: {'wanted', 'unwanted', 'quality'}}, each [mean, low, high], as ABOUT_QUALITY says.
+def changes(bench, reconstructions, moved):
+    """What edits changed: {attribute: (wanted [N], unwanted [N])}, as ABOUT_QUALITY says.
 
     Args:
         reconstructions: uint8 [N, R, R, 3].
@@ -177,19 +178,22 @@ def edit_quality(bench, reconstructions, moved):
         if name not in before:
             continue
         rows = slice(at * len(senses), (at + 1) * len(senses))
-        changes = {each: (after[each][rows] - before[each]) / scale[each] for each in before}
-        wanted = senses * changes.pop(name)
-        unwanted = np.mean([np.abs(each) for each in changes.values()], axis=0) if changes else np.zeros(len(senses))
-        found[name] = {"wanted": measures.mean(wanted), "unwanted": measures.mean(unwanted),
-                       "quality": measures.mean(wanted - unwanted)}
+        others = {each: (after[each][rows] - before[each]) / scale[each] for each in before}
+        wanted = senses * others.pop(name)
+        unwanted = np.mean([np.abs(each) for each in others.values()], axis=0) if others else np.zeros(len(senses))
+        found[name] = wanted, unwanted
     return found
 
 
-def mean_quality(quality):
-    """Means over the attributes of 'wanted', 'unwanted' and 'quality', as plain numbers; None where there are none."""
-    if not quality:
-        return None
-    return {part: float(np.mean([each[part][0] for each in quality.values()])) for part in next(iter(quality.values()))}
+def quality(wanted, unwanted):
+    """{'wanted', 'unwanted', 'quality'}, each [mean, low, high], of the changes [N] of some pictures."""
+    return {"wanted": measures.mean(wanted), "unwanted": measures.mean(unwanted),
+            "quality": measures.mean(wanted - unwanted)}
+
+
+def mean_quality(found):
+    """`quality` of each picture's mean over the attributes of `changes`; None where there are none."""
+    return quality(*np.mean(list(found.values()), axis=0)) if found else None
 
 
 def shown(bench, method, inverted, count=4):
