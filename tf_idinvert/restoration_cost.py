@@ -38,7 +38,7 @@ def measure(network, codes, layer, steps_a_report=2):
     search(observed, start, progress=lambda *_: times.append(float(tf.timestamp())))
     after = _peak(gpu)
     return {"seconds": float(np.median(np.diff(times))) / steps_a_report,
-            "megabytes": None if before is None else (after - before) / 2 ** 20}
+            "megabytes": None if before is None else max(after - before, 0) / 2 ** 20}   # Linux counts roughly
 
 
 def _peak(gpu):
