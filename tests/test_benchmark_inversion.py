@@ -12,6 +12,7 @@ from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 
+pytestmark = pytest.mark.once
 SMALL = dict(resolution=16, dlatent_size=8)
 
 
