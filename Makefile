@@ -12,7 +12,7 @@ test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
 
 test-current: $(VENV_CURRENT)/installed
-	$(VENV_CURRENT)/bin/python -m pytest -q -n 2 --dist loadfile -m "not once"
+	$(VENV_CURRENT)/bin/python -m pytest -q -n 2 --dist loadfile
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 9) <= v[:2] <= (3, 11) else "Python %d.%d: TensorFlow 2.15 needs Python 3.9, 3.10 or 3.11 (make PYTHON=python3.11 ...); for current TensorFlow there is: make test-current" % v[:2])'

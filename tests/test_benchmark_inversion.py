@@ -12,7 +12,6 @@ from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 
-pytestmark = pytest.mark.once
 SMALL = dict(resolution=16, dlatent_size=8)
 
 
