@@ -88,7 +88,7 @@ def main():
         raise ValueError(f"{args.model_path}: holds no generator")
     features, note = cli_inversion.load_features(args, log, models.generator.resolution)
     evaluation = Evaluation(folder, models, features, args, log)
-    evaluation.notes.append(note or f"Feature term: {args.features or 'of the embedded attribute network'}, weight "
+    evaluation.notes.append(note or f"Feature term: {args.features or 'the default for this model'}, weight "
                             f"{args.loss_weight_feat:g}.")
     for name, listing in listings.items():
         evaluation.load(name, listing[:args.count])
@@ -281,13 +281,11 @@ class Evaluation:
 
     def show(self, what, pictures, cells):
         """A table of the page: the first pictures, what was done to them, what the cells made of that."""
-        import numpy as np
-
         from tf_idinvert import report
         task = what if what in TASKS else "inversion"
         _, degraded, _ = self.degrade(task, pictures)
         factor = self.models.generator.resolution // degraded.shape[1]
-        degraded = np.repeat(np.repeat(degraded, factor, axis=1), factor, axis=2)   # small ones as large as the rest
+        degraded = degraded.repeat(factor, axis=1).repeat(factor, axis=2)       # small ones as large as the rest
         headers, rows = ["Name", "Original", *["Degraded"] * (task != "inversion")], []
         for name, cell in cells.items():
             headers += [name if kind == "restored" else f"{name}, {kind}" for kind in cell["scores"]]
