@@ -90,10 +90,9 @@ def given_files(args):
     import json
 
     from tf_idinvert import images
-    reasons, path = {}, args.reasons
-    if path is None and args.encoders is None and not args.quick:
-        path = embedded.CHECKPOINTS / embedded.REASONS
-        path = path if path.is_file() else None
+    reasons, path, own = {}, args.reasons, embedded.CHECKPOINTS / embedded.REASONS
+    if path is None and args.encoders is None and not args.quick and own.is_file():
+        path = own
     if path:
         try:
             reasons = json.loads(Path(path).read_text(encoding="utf-8"))

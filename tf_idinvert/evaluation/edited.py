@@ -33,12 +33,12 @@ def table(bench):
             rows.append([label, str(error)] + [None] * 5)
             quality_rows.append([label, str(error)] + [None] * 3)
             continue
-        numbers[method], qualities = _measured(bench, method, inverted, reference)
+        numbers[method] = _measured(bench, method, inverted, reference)
         between, moved = (numbers[method][name] or {} for name in ("interpolation", "manipulation"))
         rows.append([label, count, *(each.get(name) for each in (between, moved) for name in ("frechet", "swd")),
                      numbers[method]["evenness"]])
         quality_rows += [[label, name, each["wanted"], each["unwanted"], each["quality"]]
-                         for name, each in qualities.items()]
+                         for name, each in (numbers[method]["quality"] or {}).items()]
         arrays[method] = shown(bench, method, inverted)
     name = bench.judge.distance if bench.judge else "FD"
     tables = [Table("Table 2: interpolation and manipulation", _about(bench), [
@@ -67,18 +67,17 @@ def _about(bench):
 
 
 def _measured(bench, method, inverted, reference):
-    """(numbers of a method, {attribute: quality})"""
+    """Numbers of a method."""
     between = interpolated(bench, method, inverted.codes)
     found = {"interpolation": _distances(bench, reference, between), "evenness": unevenness(bench, between),
              "manipulation": None, "quality": None}
-    if not bench.boundaries:
-        return found, {}
-    moved = manipulated(bench, method, inverted.codes)
-    found["manipulation"] = _distances(bench, reference, moved)
-    each = changes(bench, inverted.pictures, moved)
-    if each is not None:
-        found["quality"] = {name: quality(*both) for name, both in each.items()}
-    return found, found["quality"] or {}
+    if bench.boundaries:
+        moved = manipulated(bench, method, inverted.codes)
+        found["manipulation"] = _distances(bench, reference, moved)
+        changed = changes(bench, inverted.pictures, moved)
+        if changed is not None:
+            found["quality"] = {name: quality(*each) for name, each in changed.items()}
+    return found
 
 
 def _distances(bench, reference, pictures):

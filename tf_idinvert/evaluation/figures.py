@@ -135,11 +135,11 @@ def _weights(numbers, arrays):
         return
     figure = Figure(figsize=(4.2, 3.2))
     place = figure.subplots()
-    found = [(numbers[weight]["mse"], numbers[weight]["quality"]["quality"]) for weight in weights]
-    points = [(error[0], quality[0]) for error, quality in found]
-    place.errorbar(*zip(*points), fmt="o-", color=COLOURS["inversion"], capsize=3, linewidth=1, **{
-        name: np.transpose([_reach(each[axis]) for each in found]) for axis, name in enumerate(("xerr", "yerr"))})
-    for weight, point in zip(weights, points):
+    errors, error_bars = _bars([numbers[weight]["mse"] for weight in weights])
+    qualities, quality_bars = _bars([numbers[weight]["quality"]["quality"] for weight in weights])
+    place.errorbar(errors, qualities, xerr=error_bars, yerr=quality_bars, fmt="o-", color=COLOURS["inversion"],
+                   capsize=3, linewidth=1)
+    for weight, point in zip(weights, zip(errors, qualities)):
         place.annotate(f"λ_dom {weight}", point, textcoords="offset points", xytext=(6, 4), fontsize=8)
     place.set(xlabel="MSE of the reconstruction", ylabel="quality of the manipulation")
     place.margins(0.15)
@@ -147,10 +147,10 @@ def _weights(numbers, arrays):
     yield "figure9-curve.png", "Likeness against edits, by the weight of the domain term", figure
 
 
-def _reach(interval):
-    """(downwards, upwards) from the value of [value, low, high] to its ends."""
-    value, low, high = interval
-    return (0.0, 0.0) if low is None else (value - low, high - value)
+def _bars(intervals):
+    """(values, lengths [2, N] of the bars below and above them) of N intervals [value, low, high]."""
+    lengths = [(0.0, 0.0) if low is None else (value - low, high - value) for value, low, high in intervals]
+    return [value for value, _, _ in intervals], np.transpose(lengths)
 
 
 # ------------------------------------------------------------------------------------------------- clouds
