@@ -16,9 +16,8 @@ sys.path[:] = [path for path in sys.path if not (Path(path) / "tf_idinvert").exi
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 assert importlib.util.find_spec("tf_idinvert") is None
 
-import numpy as np      # noqa: E402
-import tensorflow as tf     # noqa: E402
-
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 
 def fields(data):

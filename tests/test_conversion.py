@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 import tiny
 
-from tf_idinvert.conversion import (DISCRIMINATOR_ARGUMENTS, GENERATOR_ARGUMENTS, ConversionError, network_class,
-                                    to_network, to_record)
+from tf_idinvert.conversion import (
+    DISCRIMINATOR_ARGUMENTS,
+    GENERATOR_ARGUMENTS,
+    ConversionError,
+    network_class,
+    to_network,
+    to_record,
+)
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator

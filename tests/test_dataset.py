@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import running
+
 from tf_idinvert import data, images, portraits
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,6 @@ from tf_idinvert.evaluation import alignment, diffusion, edited, measures, recon
 from tf_idinvert.evaluation.bench import METHODS, Missing
 from tf_idinvert.inversion import InversionOptions, invert
 
-
 # ------------------------------------------------------------------------------------------------- methods
 
 def test_encoder_method_is_encoder_and_generator(tmp_path):

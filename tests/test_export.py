@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
-
 import running
 import served_pictures
+import tensorflow as tf
 import tiny
+from PIL import Image
+
 from tf_idinvert import boundaries, checkpoint, export, images, serving_files, serving_weights
 from tf_idinvert.benchmarks import serving
 from tf_idinvert.inversion import InversionOptions, invert

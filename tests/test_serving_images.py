@@ -5,10 +5,10 @@ import io
 
 import numpy as np
 import pytest
+import served_pictures
 import tensorflow as tf
 from PIL import Image
 
-import served_pictures
 from tf_idinvert import images, serving_images
 
 SIDE = 16

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 import tiny
+
 from tf_idinvert import data, losses
 from tf_idinvert.training import state, stylegan
 from tf_idinvert.training.stylegan import Stage

@@ -148,7 +148,7 @@ def _ends(scores, keep, seed):
 
 def _hyperplane(vectors, labels, seed):
     """(unit direction [K], offset): positive where `vectors @ direction > offset`."""
-    from sklearn.svm import LinearSVC       # takes a second to import, which reading a boundary should not cost
+    from sklearn.svm import LinearSVC  # takes a second to import, which reading a boundary should not cost
     mean = vectors.mean(axis=0, dtype=np.float64)
     scale = float(vectors.std()) or 1.0
     machine = LinearSVC(dual="auto", max_iter=20_000, random_state=seed)

@@ -17,7 +17,7 @@ import numbers
 
 import numpy as np
 
-from tf_idinvert.drawing import Canvas, curve, mix, oval, palette, ramp, scaled, symmetric, tint, UNITS
+from tf_idinvert.drawing import UNITS, Canvas, curve, mix, oval, palette, ramp, scaled, symmetric, tint
 
 ATTRIBUTES = ("age", "gender", "eyeglasses", "pose", "expression")
 NUISANCES = ("skin", "hair", "background", "length", "fringe", "bun", "beard", "side")

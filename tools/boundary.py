@@ -20,7 +20,6 @@ from pathlib import Path
 
 from tf_idinvert import cli
 
-
 SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
 
 
