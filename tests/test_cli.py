@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_idinvert import cli
+from tf_idinvert.cli import command
 
 TOOLS = sorted((Path(__file__).parents[1] / "tools").glob("*.py"))
 
@@ -25,7 +25,7 @@ def test_help_does_not_wait_for_tensorflow(tool):
 
 def exit_code(main, capsys):
     with pytest.raises(SystemExit) as stop:
-        cli.run(main)
+        command.run(main)
     return stop.value.code, capsys.readouterr().err
 
 
@@ -51,24 +51,24 @@ def test_what_main_returns_is_the_exit_code(returned, code, capsys):
 
 def test_an_error_of_ours_in_the_program_is_not_hidden():
     with pytest.raises(TypeError):
-        cli.run(raising(TypeError("a defect")))
+        command.run(raising(TypeError("a defect")))
 
 
 @pytest.mark.parametrize("text", ["0", "x", "nan"])
 def test_numbers_out_of_bounds_are_refused(text):
     with pytest.raises(ValueError):
-        cli.number(float, 0, exclusive=True)(text)
+        command.number(float, 0, exclusive=True)(text)
 
 
 def test_numbers_within_bounds():
-    assert cli.number(int, 0)("0") == 0 and cli.number(float, 0, 1)("0.5") == 0.5
+    assert command.number(int, 0)("0") == 0 and command.number(float, 0, 1)("0.5") == 0.5
     with pytest.raises(ValueError):
-        cli.number(int, 0, 10)("11")
+        command.number(int, 0, 10)("11")
 
 
 def test_options_are_understood_in_both_spellings_and_shown_once():
     parser = argparse.ArgumentParser()
-    cli.add_option(parser, "--output_dir", "-o")
-    cli.add_option(parser, "--count")
+    command.add_option(parser, "--output_dir", "-o")
+    command.add_option(parser, "--count")
     assert [parser.parse_args([name, "x"]).output_dir for name in ("--output_dir", "--output-dir", "-o")] == ["x"] * 3
     assert parser.format_help().count("--count COUNT") == 2     # in the usage, and in the list

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import running
 
-from tf_idinvert import checkpoint, cli_stylegan, cli_training
+from tf_idinvert import checkpoint
+from tf_idinvert.cli import train_stylegan, training_options
 from tf_idinvert.training import recipes, stylegan
 
 
@@ -16,25 +17,25 @@ from tf_idinvert.training import recipes, stylegan
 def parse(monkeypatch, tmp_path):
     def parsed(*arguments):
         monkeypatch.setattr(sys, "argv", ["train.py", "--output", str(tmp_path), *arguments])
-        return cli_training.parse_arguments("")
+        return training_options.parse_arguments("")
     return parsed
 
 
 def test_options_reach_the_recipe(parse):
-    recipe = cli_stylegan.make_recipe(
+    recipe = train_stylegan.make_recipe(
         parse("--data", "x", "--resolution", "256", "--kimg", "100", "--batch-size", "7"))
     assert recipe.generator["resolution"] == 256
     assert [(stage.kimg, stage.batch_size) for stage in recipe.stages] == [(100, 7)]
-    assert cli_stylegan.make_recipe(parse("--preset", "portraits")) == recipes.portraits()
-    fixed = cli_stylegan.make_recipe(parse("--preset", "portraits", "--structure", "fixed"))
+    assert train_stylegan.make_recipe(parse("--preset", "portraits")) == recipes.portraits()
+    fixed = train_stylegan.make_recipe(parse("--preset", "portraits", "--structure", "fixed"))
     assert [stage.resolution for stage in fixed.stages] == [64]
-    other = cli_stylegan.make_recipe(parse("--preset", "portraits", "--data", "photographs"))
+    other = train_stylegan.make_recipe(parse("--preset", "portraits", "--data", "photographs"))
     assert other == recipes.portraits(paired=False)
 
 
 def test_several_workers_are_refused(parse):
     with pytest.raises(ValueError, match="multi-worker is for encoders"):
-        cli_stylegan.train(parse("--preset", "portraits", "--strategy", "multi-worker"), False)
+        train_stylegan.train(parse("--preset", "portraits", "--strategy", "multi-worker"), False)
 
 
 def tiny_recipe(width):
@@ -44,17 +45,17 @@ def tiny_recipe(width):
 
 
 def test_a_run_can_start_from_a_network_file(parse, tmp_path):
-    before, after = (cli_stylegan.make_model(tiny_recipe(4), seed=0) for _ in range(2))
+    before, after = (train_stylegan.make_model(tiny_recipe(4), seed=0) for _ in range(2))
     path, before.level = tmp_path / "network.h5", 1
-    checkpoint.save(cli_stylegan.networks_of(before), path)
+    checkpoint.save(train_stylegan.networks_of(before), path)
     assert checkpoint.load(path).generator.synthesis.lod == checkpoint.load(path).discriminator.lod == 1
     args = parse("--preset", "portraits", "--initial", str(path), "--initial-kimg", "1.5")
-    cli_stylegan.start_from(after, checkpoint.load(path), args)
+    train_stylegan.start_from(after, checkpoint.load(path), args)
     for one, other in zip(before.weights[:-2], after.weights[:-2]):
         np.testing.assert_array_equal(one, other)
     assert int(after.images_seen.numpy()) == 1500
     with pytest.raises(ValueError, match="no generator of the sizes"):
-        cli_stylegan.start_from(cli_stylegan.make_model(tiny_recipe(8), seed=0), checkpoint.load(path), args)
+        train_stylegan.start_from(train_stylegan.make_model(tiny_recipe(8), seed=0), checkpoint.load(path), args)
 
 
 def test_whole_small_run(monkeypatch, tmp_path):
@@ -64,7 +65,7 @@ def test_whole_small_run(monkeypatch, tmp_path):
     latent = dict(latent_size=16, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
     recipe = dataclasses.replace(tiny_recipe(4), stages=stages, discriminator=shared, generator=dict(
         shared, **latent))
-    monkeypatch.setattr(cli_stylegan, "make_recipe", lambda args: recipe)
+    monkeypatch.setattr(train_stylegan, "make_recipe", lambda args: recipe)
     for _ in range(2):      # the second time, nothing is left to do
         assert running.run(monkeypatch, "train.py", "--preset", "portraits", "--pictures", "10", "--output",
                            tmp_path / "run") == 0

@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
-from tf_idinvert import cli_encoder, cli_training, embedded
+from tf_idinvert import embedded
+from tf_idinvert.cli import train_encoder, training_options
 
 
 @pytest.fixture
 def parse(monkeypatch, tmp_path):
     def parsed(*arguments):
         monkeypatch.setattr(sys, "argv", ["train.py", "--output", str(tmp_path / "run"), *arguments])
-        args = cli_training.parse_arguments("")
+        args = training_options.parse_arguments("")
         args.output.mkdir(exist_ok=True)
         return args
     return parsed
@@ -73,7 +74,7 @@ def test_options_of_other_methods_are_refused(parse, files, capsys, method, opti
     (["--data", "x"], (0.1, 0.1)), (["--data", "x", "--options-of", "code"], (0.08, 0.1))])
 def test_adversarial_weights(parse, files, options, expected):
     generator = ["--generator", str(files / embedded.GENERATOR)] if "--data" in options else []
-    found = cli_encoder.make_recipe(parse("--method", "force-in-domain", *generator, *options)).options
+    found = train_encoder.make_recipe(parse("--method", "force-in-domain", *generator, *options)).options
     assert (found.adversarial_weight, found.latent_weight) == expected
 
 
@@ -81,11 +82,11 @@ def test_defaults_that_depend_on_the_method(parse, monkeypatch):
     assert parse("--preset", "portraits").pictures == 40000
     assert parse("--method", "attributes").pictures == 24000
     monkeypatch.setattr(sys, "argv", ["train.py", "--preset", "portraits"])
-    assert str(cli_training.parse_arguments("").output) == "runs/stylegan-portraits"
+    assert str(training_options.parse_arguments("").output) == "runs/stylegan-portraits"
 
 
 def test_run_is_taken_up_by_the_same_options_only(parse, tmp_path):
-    check, folder = cli_training.check_options, tmp_path / "run"
+    check, folder = training_options.check_options, tmp_path / "run"
     assert not check(parse("--preset", "portraits"))
     assert json.loads((folder / "options.json").read_text())["preset"] == "portraits"
     (folder / "state.npz").touch()
@@ -98,11 +99,11 @@ def test_run_is_taken_up_by_the_same_options_only(parse, tmp_path):
 
 def test_encoders_are_not_taken_up_with_another_length(parse, files, tmp_path):
     arguments = ["--method", "in-domain", "--preset", "portraits"]
-    cli_training.check_options(parse(*arguments))
+    training_options.check_options(parse(*arguments))
     (tmp_path / "run/state.npz").touch()
-    assert cli_training.check_options(parse(*arguments, "--snapshot-minutes", "1"))
+    assert training_options.check_options(parse(*arguments, "--snapshot-minutes", "1"))
     with pytest.raises(ValueError, match="holds a run with kimg None, now 100.0"):
-        cli_training.check_options(parse(*arguments, "--kimg", "100"))
+        training_options.check_options(parse(*arguments, "--kimg", "100"))
 
 
 def test_options_that_came_later_count_as_their_defaults(parse, tmp_path):
@@ -112,9 +113,9 @@ def test_options_that_came_later_count_as_their_defaults(parse, tmp_path):
         method="stylegan", preset="portraits", data="portraits", kimg=None, batch_size=None, pictures=40000,
         data_seed=1, output="elsewhere")))
     (tmp_path / "run/state.npz").touch()
-    assert cli_training.check_options(parse("--preset", "portraits"))
+    assert training_options.check_options(parse("--preset", "portraits"))
     with pytest.raises(ValueError, match="holds a run with structure growing, now fixed"):
-        cli_training.check_options(parse("--preset", "portraits", "--structure", "fixed"))
+        training_options.check_options(parse("--preset", "portraits", "--structure", "fixed"))
 
 
 @pytest.mark.parametrize("content", ["[", "[]", "3"])
@@ -123,7 +124,7 @@ def test_damaged_options_are_one_line(parse, tmp_path, content):
     (tmp_path / "run/state.npz").touch()
     (tmp_path / "run/options.json").write_text(content)
     with pytest.raises(ValueError, match="options.json: damaged"):
-        cli_training.check_options(parse("--preset", "portraits"))
+        training_options.check_options(parse("--preset", "portraits"))
 
 
 @pytest.mark.parametrize("task, first", [
@@ -133,7 +134,7 @@ def test_only_the_first_worker_writes_to_the_folder(tmp_path, monkeypatch, task,
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if task:
         monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a", "b"]}, "task": task}))
-    with cli_training.folder_to_write(tmp_path) as (folder, is_first):
+    with training_options.folder_to_write(tmp_path) as (folder, is_first):
         assert is_first == first and (folder == tmp_path) == first and folder.is_dir()
     assert folder.is_dir() == first
 
@@ -141,5 +142,5 @@ def test_only_the_first_worker_writes_to_the_folder(tmp_path, monkeypatch, task,
 def test_a_worker_beside_a_chief_is_not_the_first(tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"chief": ["a"], "worker": ["b"]},
                                                 "task": {"type": "worker", "index": 0}}))
-    with cli_training.folder_to_write(tmp_path) as (_, is_first):
+    with training_options.folder_to_write(tmp_path) as (_, is_first):
         assert not is_first

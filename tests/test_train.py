@@ -13,8 +13,9 @@ import pytest
 import running
 import tiny
 
-from tf_idinvert import checkpoint, cli_attributes
+from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
+from tf_idinvert.cli import train_attributes
 from tf_idinvert.training import callbacks, force_in_domain
 
 SCRIPT = running.TOOLS / "train.py"
@@ -160,8 +161,8 @@ def test_missing_data_is_one_line(tmp_path):
 
 
 def test_attribute_network(tmp_path, monkeypatch):
-    train = cli_attributes.train
-    monkeypatch.setattr(cli_attributes, "train", lambda args, resumes: train(
+    train = train_attributes.train
+    monkeypatch.setattr(train_attributes, "train", lambda args, resumes: train(
         args, resumes, resolution=16, held_out=20, widths=(4, 8), hidden=8))
     for _ in range(2):      # the second time, nothing is left to do
         assert running.run(monkeypatch, "train.py", "--method", "attributes", "--kimg", "0.1", "--pictures", "64",

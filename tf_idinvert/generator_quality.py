@@ -11,7 +11,8 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import boundaries, cli, images, metrics, rendering, sliced_wasserstein
+from tf_idinvert import boundaries, images, metrics, rendering, sliced_wasserstein
+from tf_idinvert.cli import command
 from tf_idinvert.moments import Parts
 from tf_idinvert.spool import Spool
 
@@ -56,7 +57,7 @@ def rendered(count, seed, resolution):
         (Pictures, {name: [count]} their true attributes).
     """
     pictures, rows = Pictures(resolution), []
-    with cli.progress(count, f"rendering, seed {seed}", unit="img") as bar:
+    with command.progress(count, f"rendering, seed {seed}", unit="img") as bar:
         for drawn, attributes in rendering.chunks(count, seed, resolution):
             pictures.add(drawn)
             rows.append(attributes)

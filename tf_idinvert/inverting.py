@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import cli, images, report, results
+from tf_idinvert import images, report, results
+from tf_idinvert.cli import command
 from tf_idinvert.inversion import Inversion
 from tf_idinvert.spool import Spool
 
@@ -62,7 +63,7 @@ class Inverter:
 
     def _invert_all(self, listing, run):
         batch_size, steps = self.options.batch_size, max(self.options.steps, 1)
-        with cli.progress(len(listing) * steps, "inversion", log=self.log) as bar:
+        with command.progress(len(listing) * steps, "inversion", log=self.log) as bar:
             for first in range(0, len(listing), batch_size):
                 batch = list(readable(listing[first:first + batch_size], self.models.generator.resolution, self.log,
                                       run.notes))

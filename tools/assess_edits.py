@@ -11,45 +11,46 @@ minutes, most of them for the inversion.
 """
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion, embedded
+from tf_idinvert import embedded
+from tf_idinvert.cli import command, inversion_options
 
 BATCH = 20      # portraits that are drawn at once, each at all distances
 CODES = 1000    # of W, whose deviation along a normal is the unit of --distance
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=cli_inversion.MODEL_HELP)
+    parser = command.parser(__doc__)
+    parser.add_argument("model_path", nargs="?", help=inversion_options.MODEL_HELP)
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute the network scores "
                         f"(checkpoints/{embedded.BOUNDARIES})")
-    parser.add_argument("--count", type=cli.number(int, 1, 100000), default=200, help="portraits (200)")
-    parser.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
+    parser.add_argument("--count", type=command.number(int, 1, 100000), default=200, help="portraits (200)")
+    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
                         f"not the trainings' --data-seed ({embedded.SEED})")
-    parser.add_argument("--distance", type=cli.number(float, 0, exclusive=True), default=1.5, help="the largest, "
+    parser.add_argument("--distance", type=command.number(float, 0, exclusive=True), default=1.5, help="the largest, "
                         "in deviations of W along the normal (1.5)")
-    parser.add_argument("--step", type=cli.number(int, 2, 50), default=7, help="distances, both ends included (7)")
-    cli.add_option(parser, "--output_dir", "-o", default="results/edits", help="(results/edits)")
-    cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
-    cli.add_option(parser, "--batch_size", type=cli.number(int, 1), default=8, help="inverted together (8)")
+    parser.add_argument("--step", type=command.number(int, 2, 50), default=7, help="distances, both ends included (7)")
+    command.add_option(parser, "--output_dir", "-o", default="results/edits", help="(results/edits)")
+    command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=8, help="inverted together (8)")
     group = parser.add_argument_group("inversion")
-    cli_inversion.add_optimisation_options(group)
-    cli.add_option(group, "--loss_weight_enc", type=cli.number(float, 0), default=2.0,
-                   help="lambda_dom, weight of the domain term (2.0)")
+    inversion_options.add_optimisation_options(group)
+    command.add_option(group, "--loss_weight_enc", type=command.number(float, 0), default=2.0,
+                       help="lambda_dom, weight of the domain term (2.0)")
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     args.model_path = args.model_path or embedded.model_path()
     attributes_path = args.attributes or embedded.attributes_path()
     found = read_boundaries(args.boundaries)
     folder = Path(args.output_dir)
-    log = cli.open_log(folder / "edits.log")
+    log = command.open_log(folder / "edits.log")
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import portraits
     models, network = load(args, attributes_path, found)
     pictures = portraits.sample(args.count, args.seed, network.resolution)[0] / 127.5 - 1
@@ -97,11 +98,11 @@ def load(args, attributes_path, found):
 def invert(args, models, pictures, log):
     """Codes of the pictures, by in-domain inversion."""
     from tf_idinvert.inversion import Inversion
-    features, _ = cli_inversion.load_features(args, log, models.generator.resolution)
-    options = cli_inversion.inversion_options(args, features, args.batch_size, domain_weight=args.loss_weight_enc)
+    features, _ = inversion_options.load_features(args, log, models.generator.resolution)
+    options = inversion_options.inversion_options(args, features, args.batch_size, domain_weight=args.loss_weight_enc)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
-    with cli.progress(100, "inverting", unit="%") as bar:
+    with command.progress(100, "inverting", unit="%") as bar:
         return inversion(pictures, progress=lambda share, loss: bar.update(share * 100 - bar.n)).codes
 
 
@@ -118,7 +119,7 @@ def measure(args, generator, network, pictures, codes, found):
     deviations = {name: float(np.std(values)) for name, values in joined(
         judge(tf.constant(part, tf.float32)) for part in np.array_split(pictures, -(-len(pictures) // 100))).items()}
     edits, units, rows = {}, {}, []
-    with cli.progress(len(found) * len(codes), "manipulating", unit="img") as bar:
+    with command.progress(len(found) * len(codes), "manipulating", unit="img") as bar:
         for name, boundary in found.items():
             boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
             scores, units[name] = [], boundary.deviation(mapped)
@@ -184,4 +185,4 @@ def page(result):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -11,7 +11,8 @@ px take 100 seconds of processor time, 10,000 some five times as long.
 import math
 from pathlib import Path
 
-from tf_idinvert import cli, embedded
+from tf_idinvert import embedded
+from tf_idinvert.cli import command
 
 SHOWN, COLUMNS, GAP = 64, 8, 12
 INTERPOLATIONS, STEPS = 6, 10
@@ -21,16 +22,16 @@ TOLD = 0.5                  # least agreement of the attribute network with the 
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("model_path", nargs="?", help="network file with a generator of portraits; default: "
                         f"checkpoints/{embedded.GENERATOR}")
     parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
                         f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--count", type=cli.number(int, SHOWN), default=10000, help="pictures in each set (10000)")
-    parser.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=1000, help="of the renders, those of "
+    parser.add_argument("--count", type=command.number(int, SHOWN), default=10000, help="pictures in each set (10000)")
+    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="of the renders, those of "
                         "the floor have the next one, and of the samples; not the training's --data-seed (1000)")
-    cli.add_option(parser, "--output_dir", "-o", default="results/quality", help="(results/quality)")
-    cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    command.add_option(parser, "--output_dir", "-o", default="results/quality", help="(results/quality)")
+    command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     return parser.parse_intermixed_args()
 
 
@@ -38,10 +39,10 @@ def main():
     args = parse_arguments()
     args.model_path = args.model_path or str(embedded.generator_path())
     args.attributes_path = args.attributes_path or str(embedded.attributes_path())
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    cli.import_tensorflow()
+    command.import_tensorflow()
     import tensorflow as tf
 
     from tf_idinvert import generator_quality
@@ -85,7 +86,7 @@ def sample(args, generator):
     from tf_idinvert.generator_quality import BATCH, Pictures
     pictures, codes = Pictures(generator.resolution), []
     draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True)
-    with cli.progress(args.count, "sampling", unit="img") as bar:
+    with command.progress(args.count, "sampling", unit="img") as bar:
         for first in range(0, args.count, BATCH):
             w = inverting.random_codes(generator, args.seed, first, min(BATCH, args.count - first))
             pictures.add(draw(tf.constant(w), tf.constant([args.seed, first])).numpy())
@@ -101,7 +102,7 @@ def measure(args, network, renders, truth, others, samples, codes):
     from tf_idinvert import generator_quality, portraits
     from tf_idinvert.training.attributes import agreement
     judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
-    with cli.progress(3 * args.count, "measuring", unit="img") as bar:
+    with command.progress(3 * args.count, "measuring", unit="img") as bar:
         reference, floor, found = (generator_quality.measure(each, judge, args.seed, bar.update)
                                    for each in (renders, others, samples))
     told = agreement(reference.attributes, truth, network.binary)
@@ -223,4 +224,4 @@ def draw_sheets(folder, generator, draw, samples, renders, seed):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -17,18 +17,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tf_idinvert import cli
+from tf_idinvert.cli import command
 
 KINDS = "inversion", "training", "serving"
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("kind", nargs="?", choices=KINDS, help="what to measure; default: some of each")
     parser.add_argument("folder", nargs="?", help="of serving: a SavedModel with its version; default: the embedded "
                         "model, exported")
-    parser.add_argument("--sides", nargs="+", type=cli.number(int, 32), help="of inversion, in pixels (64 128 256)")
-    parser.add_argument("--batches", nargs="+", type=cli.number(int, 1), help="of inversion (1 4)")
+    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="of inversion, in pixels (64 128 256)")
+    parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="of inversion (1 4)")
     parser.add_argument("--json", type=Path, help="file to write the figures to, too")
     args = parser.parse_intermixed_args()
     if args.folder and args.kind != "serving":
@@ -38,7 +38,7 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    cli.import_tensorflow()
+    command.import_tensorflow()
     rows = []
     try:
         for kind in [args.kind] if args.kind else KINDS:
@@ -100,4 +100,4 @@ def shown(value):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -18,7 +18,7 @@ import csv
 import sys
 from pathlib import Path
 
-from tf_idinvert import cli
+from tf_idinvert.cli import command as cli
 
 SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
 

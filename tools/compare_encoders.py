@@ -10,7 +10,8 @@ below them what each encoder makes of them). 500 portraits of 64 px take a minut
 """
 from pathlib import Path
 
-from tf_idinvert import cli, embedded
+from tf_idinvert import embedded
+from tf_idinvert.cli import command
 
 ENCODERS = ("traditional", "in-domain", "in-domain-nobn", "force-in-domain")       # of the repository
 SHOWN = 12                  # columns of the picture
@@ -18,16 +19,16 @@ LONGEST = 20000             # portraits whose codes may be compared each with ea
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("models", nargs="*", help="network files with encoder and generator; default: "
                         f"checkpoints/portraits64-NAME.h5, NAME one of {', '.join(ENCODERS)}, that are there")
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--count", type=cli.number(int, 20, LONGEST), default=500, help="portraits (500)")
-    parser.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
+    parser.add_argument("--count", type=command.number(int, 20, LONGEST), default=500, help="portraits (500)")
+    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
                         f"not the trainings' --data-seed; and of z ({embedded.SEED})")
-    cli.add_option(parser, "--output_dir", "-o", default="results/encoders", help="(results/encoders)")
-    cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    command.add_option(parser, "--output_dir", "-o", default="results/encoders", help="(results/encoders)")
+    command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     return parser.parse_args()
 
 
@@ -35,10 +36,10 @@ def main():
     args = parse_arguments()
     paths = [Path(path) for path in args.models] or embedded_encoders()
     attributes_path = args.attributes or embedded.attributes_path()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import generator_quality
 
     network = load_attributes(attributes_path)
@@ -111,7 +112,7 @@ def measure(args, sets, network, originals, truth, others):
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     reference = sliced_wasserstein.project(originals, args.seed)
     numbers, shown = {}, []
-    with cli.progress(args.count * len(sets), "encoding", unit="img") as bar:
+    with command.progress(args.count * len(sets), "encoding", unit="img") as bar:
         for name, models in sets.items():
             invert = inverter(models)
             try:
@@ -141,8 +142,8 @@ def inverter(models):
 
 def sums(paths, attributes_path):
     """{name: SHA-256} of all files."""
-    from tf_idinvert import cli_training
-    return {name: cli_training.sha256(path) for name, path in {**paths, "attributes": attributes_path}.items()}
+    from tf_idinvert.cli import training_options
+    return {name: training_options.sha256(path) for name, path in {**paths, "attributes": attributes_path}.items()}
 
 
 # ------------------------------------------------------------------------------------------------- results
@@ -207,4 +208,4 @@ def draw_sheet(path, sets):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

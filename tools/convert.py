@@ -14,7 +14,8 @@ how large W is. A training may end at any size; --w-deviation changes it, and no
 """
 from pathlib import Path
 
-from tf_idinvert import cli, embedded
+from tf_idinvert import embedded
+from tf_idinvert.cli import command
 
 ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
          "latent_discriminator": "D_w", "attributes": "A"}
@@ -22,14 +23,14 @@ CODES = 10000       # of W, to measure its deviation
 
 
 def main():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("source", nargs="?", help="network file: official pickle or ours, told by its content; "
                         "default: the embedded model")
     parser.add_argument("target", nargs="?", help="file to write: .pkl official, .h5 ours")
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
     parser.add_argument("--without", nargs="+", choices=ROLES.values(), default=(), metavar="NETWORK",
                         help=f"networks not to write, of {', '.join(ROLES.values())}")
-    parser.add_argument("--w-deviation", type=cli.number(float, 0, exclusive=True),
+    parser.add_argument("--w-deviation", type=command.number(float, 0, exclusive=True),
                         help="multiply W so that this is the mean standard deviation of its components; for generators "
                         "without encoder")
     args = parser.parse_intermixed_args()
@@ -38,7 +39,7 @@ def main():
 
     source = args.source or embedded.model_path()
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint
     models = checkpoint.load(source)
     print(f"{source}: {size(source)}")
@@ -92,4 +93,4 @@ def described(network):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

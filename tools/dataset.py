@@ -14,18 +14,18 @@ left out. A run that was stopped goes on with the same command, and ends in the 
 import os
 import sys
 
-from tf_idinvert import cli
+from tf_idinvert.cli import command
 
 RESOLUTIONS = (16, 32, 64, 128, 256)
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     portraits = verbs.add_parser("portraits", help="render portraits -> TFRecords")
     portraits.add_argument("output", help="folder of the set")
-    portraits.add_argument("--count", type=cli.number(int, 1), default=40000, help="portraits (40000)")
-    portraits.add_argument("--seed", type=cli.number(int, 0, 2 ** 31 - 1), default=1, help="(1)")
+    portraits.add_argument("--count", type=command.number(int, 1), default=40000, help="portraits (40000)")
+    portraits.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=1, help="(1)")
     portraits.add_argument("--resolution", type=int, choices=RESOLUTIONS, default=64, help="side in pixels (64)")
     pack = verbs.add_parser("pack", help="pictures, or an existing set -> TFRecords")
     pack.add_argument("input", help="folder of pictures, text list with a path a line, .npy file of uint8 "
@@ -35,17 +35,17 @@ def parse_arguments():
     extract.add_argument("input", help="folder of TFRecords, FOLDER/NAME of them, or .npy file")
     extract.add_argument("output", help="folder of the PNG files")
     for verb in pack, extract:
-        verb.add_argument("--resolution", type=cli.number(int, 4), default=None, help="side in pixels; needed for a "
+        verb.add_argument("--resolution", type=command.number(int, 4), default=None, help="side in pixels; needed for a "
                           "folder of pictures (default: the largest there is)")
     for verb in portraits, pack, extract:
-        verb.add_argument("--processes", type=cli.number(int, 1), default=os.cpu_count() or 1,
+        verb.add_argument("--processes", type=command.number(int, 1), default=os.cpu_count() or 1,
                           help="how many work at a time (as many as processors)")
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tqdm import tqdm
 
     from tf_idinvert import data, packing
@@ -57,7 +57,7 @@ def main():
             raise ValueError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
         source = packing.Pictures(args.input, resolution)
     convert = packing.unpack if args.verb == "extract" else packing.pack
-    with cli.progress(len(source), args.verb, unit="img") as bar:
+    with command.progress(len(source), args.verb, unit="img") as bar:
         count, left_out = convert(source, args.output, args.processes, progress=bar.update,
                                   report=lambda line: tqdm.write(line, file=sys.stderr))
     print(f"{count} of {len(source)} pictures, {source.resolution} x {source.resolution} -> {args.output}")
@@ -65,4 +65,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from tf_idinvert import cli
+from tf_idinvert.cli import command
 
 PORTRAITS = 6
 EDITED = 3          # of the portraits, the ones that are edited; the next ones are what they are mixed with
@@ -137,4 +137,4 @@ def error(original, picture):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -20,32 +20,32 @@ import dataclasses
 import itertools
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
+from tf_idinvert.cli import command, inversion_options
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=cli_inversion.MODEL_HELP)
-    parser.add_argument("target_list", nargs="?", help=f"pictures to diffuse; {cli_inversion.PICTURES_HELP}")
-    parser.add_argument("context_list", nargs="?", help=f"pictures to diffuse into; {cli_inversion.PICTURES_HELP}")
-    cli.add_option(parser, "--crop_size", "-s", type=cli.number(int, 1), help="side of the square (110 at 256 px)")
-    cli.add_option(parser, "--center_x", "-x", type=cli.number(int, 0), help="column of its centre (125 at 256 px)")
-    cli.add_option(parser, "--center_y", "-y", type=cli.number(int, 0), help="row of its centre (145 at 256 px)")
-    cli.add_output_options(parser, "results/diffusion")
-    cli.add_option(parser, "--batch_size", type=cli.number(int, 1), default=4, help="pairs optimised together (4)")
-    cli_inversion.add_optimisation_options(parser)
-    return cli_inversion.parse(parser, target_list=("others", 2), context_list=("portraits", 4))
+    parser = command.parser(__doc__)
+    parser.add_argument("model_path", nargs="?", help=inversion_options.MODEL_HELP)
+    parser.add_argument("target_list", nargs="?", help=f"pictures to diffuse; {inversion_options.PICTURES_HELP}")
+    parser.add_argument("context_list", nargs="?", help=f"pictures to diffuse into; {inversion_options.PICTURES_HELP}")
+    command.add_option(parser, "--crop_size", "-s", type=command.number(int, 1), help="side of the square (110 at 256 px)")
+    command.add_option(parser, "--center_x", "-x", type=command.number(int, 0), help="column of its centre (125 at 256 px)")
+    command.add_option(parser, "--center_y", "-y", type=command.number(int, 0), help="row of its centre (145 at 256 px)")
+    command.add_output_options(parser, "results/diffusion")
+    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=4, help="pairs optimised together (4)")
+    inversion_options.add_optimisation_options(parser)
+    return inversion_options.parse(parser, target_list=("others", 2), context_list=("portraits", 4))
 
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     given = [listing(args.target_list), listing(args.context_list)]
     folder = Path(args.output_dir or "results/diffusion")
-    base = folder / f"{cli.title(args.target_list)}_TO_{cli.title(args.context_list)}"
-    log = cli.open_log(f"{base}.log")
+    base = folder / f"{command.title(args.target_list)}_TO_{command.title(args.context_list)}"
+    log = command.open_log(f"{base}.log")
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint, editing, results
     from tf_idinvert.inversion import Inversion
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
@@ -56,8 +56,8 @@ def main():
     top, left, side = box
     log.info("crop of %d px around x %d, y %d, in pictures of %d px", side, left + side // 2, top + side // 2,
              models.generator.resolution)
-    features, note = cli_inversion.load_features(args, log, models.generator.resolution)
-    options = cli_inversion.inversion_options(args, features, args.batch_size)
+    features, note = inversion_options.load_features(args, log, models.generator.resolution)
+    options = inversion_options.inversion_options(args, features, args.batch_size)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
     notes = [note] if note else []
@@ -121,7 +121,7 @@ class Job:
         count, steps = len(self.targets) * len(self.contexts), max(self.inversion.options.steps, 1)
         with arrays.filling(f"{self.base}_encoded_codes.npy", shape) as encoded, \
                 arrays.filling(f"{self.base}_inverted_codes.npy", shape) as inverted, \
-                cli.progress(count * steps, "diffusion", log=self.log) as bar:
+                command.progress(count * steps, "diffusion", log=self.log) as bar:
             while batch := list(itertools.islice(pairs, self.args.batch_size)):
                 done = len(self.names)
 
@@ -188,4 +188,4 @@ class Job:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -20,7 +20,8 @@ import dataclasses
 import time
 from pathlib import Path
 
-from tf_idinvert import cli, embedded
+from tf_idinvert import embedded
+from tf_idinvert.cli import command
 
 TITLE = "In-domain and force-in-domain GAN inversion, measured"
 PARTS = ("table1", "table1-force", "table2", "figure3", "figures5-7", "figure9", "figure10", "diffusion")
@@ -35,7 +36,7 @@ PORTRAITS_WEIGHT = 20.0     # lambda_vgg with the attribute network's features
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="few pictures and steps")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(all)")
@@ -46,18 +47,18 @@ def parse_arguments():
     add("--inception", help="InceptionV3 'notop' weights of Keras, for FID, instead of the attribute network's FD")
     add("--features", help="F of in-domain inversion: an attribute network, 'imagenet' (VGG16), the path of VGG16 "
         "'notop' weights, or 'none' (the attribute network; without one imagenet)")
-    cli.add_option(parser, "--loss_weight_feat", type=cli.number(float, 0),
-                   help=f"lambda_vgg ({PORTRAITS_WEIGHT:g} with an attribute network, 5e-5 with VGG16)")
+    command.add_option(parser, "--loss_weight_feat", type=command.number(float, 0),
+                       help=f"lambda_vgg ({PORTRAITS_WEIGHT:g} with an attribute network, 5e-5 with VGG16)")
     add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
     add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
     add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json "
         f"(checkpoints/{embedded.REASONS} for the networks there, but with --quick)")
     for name, what in HELP.items():
-        cli.add_option(parser, f"--{name}", type=cli.number(int, 2), help=f"{what} ({FULL[name]}; {QUICK[name]})")
-    cli.add_option(parser, "--inversion_batch_size", type=cli.number(int, 1), default=4, help="optimised together (4)")
-    add("--seed", type=cli.number(int, 0, 2 ** 31 - 2), default=1000, help="of everything drawn at random (1000)")
-    cli.add_option(parser, "--output_dir", "-o", default="results/evaluation", help="(results/evaluation)")
-    cli.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+        command.add_option(parser, f"--{name}", type=command.number(int, 2), help=f"{what} ({FULL[name]}; {QUICK[name]})")
+    command.add_option(parser, "--inversion_batch_size", type=command.number(int, 1), default=4, help="optimised together (4)")
+    add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="of everything drawn at random (1000)")
+    command.add_option(parser, "--output_dir", "-o", default="results/evaluation", help="(results/evaluation)")
+    command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     args = parser.parse_args()
     for name, value in (QUICK if args.quick else FULL).items():
         if getattr(args, name) is None:
@@ -67,15 +68,15 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     listing, photographs, reasons = given_files(args)
     paths, missing = encoder_paths(args)
     folder = Path(args.output_dir)
-    log = cli.open_log(folder / "evaluate.log")
+    log = command.open_log(folder / "evaluate.log")
     for reason in missing.values():
         log.warning("%s", reason)
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     bench, about = prepare(args, paths, missing, listing, log)
     results = {}
     try:
@@ -137,10 +138,10 @@ def prepare(args, paths, missing, listing, log):
     features, features_key, weight, said = load_features(args, attributes, judge, resolution, log)
     kept, others = store.Store(Path(args.output_dir) / "cache"), None
     if listing is None:
-        pictures = originals.rendered(kept, args.count, args.seed, resolution, cli.progress)
-        others = originals.rendered(kept, args.count, args.seed + 1, resolution, cli.progress)
+        pictures = originals.rendered(kept, args.count, args.seed, resolution, command.progress)
+        others = originals.rendered(kept, args.count, args.seed + 1, resolution, command.progress)
     else:
-        everything = originals.read(kept, listing[:2 * args.count], resolution, cli.progress)
+        everything = originals.read(kept, listing[:2 * args.count], resolution, command.progress)
         pictures, others = split(everything, args.count)
     count = len(pictures.pictures)
     sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
@@ -156,7 +157,7 @@ def prepare(args, paths, missing, listing, log):
              "notes": [*missing.values(), *notes, *told, *pictures.notes]}
     return Bench(store=kept, originals=pictures, others=others, networks=networks, missing=missing, features=features,
                  features_key=features_key, feature_weight=weight, judge=judge, boundaries=found, sizes=sizes,
-                 seed=args.seed, progress=cli.progress), about
+                 seed=args.seed, progress=command.progress), about
 
 
 def split(everything, count):
@@ -333,4 +334,4 @@ def write(args, folder, about, results, reasons, log):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

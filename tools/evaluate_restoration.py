@@ -20,8 +20,8 @@ import multiprocessing
 import time
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
-from tf_idinvert.cli import number
+from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli.command.command import number
 
 PARTS = ("codes", "layers", "tasks", "photographs", "cost")
 TASKS = ("colorize", "super-resolve", "inpaint", "denoise")
@@ -32,9 +32,9 @@ SHOWN = 8                   # pictures of each part in the page
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("model_path", nargs="?", help="network file; default: the embedded model")
-    cli.add_output_options(parser, "results/restoration_evaluation")
+    command.add_output_options(parser, "results/restoration_evaluation")
     parser.set_defaults(viz_size=0)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="(all)")
     parser.add_argument("--pictures", help="picture, folder or list; default: held-out rendered portraits")
@@ -44,14 +44,14 @@ def parse_arguments():
     parser.add_argument("--layers", type=number(int, 1), nargs="+", default=[2, 4, 6, 8, 10],
                         help="those that the model has are taken (2 4 6 8 10)")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of the part tasks (all)")
-    cli.add_option(parser, "--num_codes", "-N", type=number(int, 1), default=20, help="in the other parts (20)")
-    cli.add_option(parser, "--composing_layer", "-l", type=number(int, 1), default=6, help="in the other parts (6)")
-    cli.add_option(parser, "--num_iterations", type=number(int, 1), default=200, help="(200)")
-    cli.add_option(parser, "--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
+    command.add_option(parser, "--num_codes", "-N", type=number(int, 1), default=20, help="in the other parts (20)")
+    command.add_option(parser, "--composing_layer", "-l", type=number(int, 1), default=6, help="in the other parts (6)")
+    command.add_option(parser, "--num_iterations", type=number(int, 1), default=200, help="(200)")
+    command.add_option(parser, "--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
     parser.add_argument("--optimizer", choices=("adam", "cosine", "lbfgs"), default="cosine", help="(cosine)")
-    cli.add_option(parser, "--batch_size", type=number(int, 1), default=5, help="pictures together (5)")
-    cli.add_option(parser, "--loss_weight_feat", type=number(float, 0),
-                   help="lambda_vgg (5e-5; of an attribute network 20)")
+    command.add_option(parser, "--batch_size", type=number(int, 1), default=5, help="pictures together (5)")
+    command.add_option(parser, "--loss_weight_feat", type=number(float, 0),
+                       help="lambda_vgg (5e-5; of an attribute network 20)")
     parser.add_argument("--features", help="feature network: 'imagenet' (VGG16), a VGG16 notop .h5 file, an attribute "
                         "network of ours, or 'none'; default: the attribute network with the embedded model, else "
                         "imagenet if it can be had, else none, with a warning")
@@ -68,17 +68,17 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     from tf_idinvert import embedded, images
     folder = Path(args.output_dir or "results/restoration_evaluation")
     args.model_path = args.model_path or embedded.model_path()
     listings = {name: images.listing([path]) for name in ("pictures", "photographs") if (path := getattr(args, name))}
     (folder / "cells").mkdir(parents=True, exist_ok=True)
-    log = cli.open_log(folder / "evaluation.log")
+    log = command.open_log(folder / "evaluation.log")
     if "pictures" not in listings:
         listings["pictures"] = images.listing([embedded.sample_pictures(folder / "pictures", args.count)])
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     import tensorflow as tf
 
     from tf_idinvert import checkpoint
@@ -86,7 +86,7 @@ def main():
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None:
         raise ValueError(f"{args.model_path}: holds no generator")
-    features, note = cli_inversion.load_features(args, log, models.generator.resolution)
+    features, note = inversion_options.load_features(args, log, models.generator.resolution)
     evaluation = Evaluation(folder, models, features, args, log)
     evaluation.notes.append(note or f"Feature term: {args.features or 'the default for this model'}, weight "
                             f"{args.loss_weight_feat:g}.")
@@ -224,7 +224,7 @@ class Evaluation:
         search = MultiCode(synthesis=self.models.generator.synthesis, degrade=phi, encoder=self.models.encoder,
                            features=self.features, options=options)
         started = time.time()
-        with cli.progress(len(observed) * options.steps, name, log=self.log) as bar:
+        with command.progress(len(observed) * options.steps, name, log=self.log) as bar:
             def progress(share, loss):
                 bar.n = round(share * bar.total)
                 bar.set_postfix_str(f"loss {loss:.4f}")
@@ -367,4 +367,4 @@ def figure(path, rows, x, y, group):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

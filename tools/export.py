@@ -12,23 +12,23 @@ tf_idinvert/export.py. Expect half a minute at 64 px and some minutes at 1024 px
 import logging
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
+from tf_idinvert.cli import command, inversion_options
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     add = parser.add_argument
     add("model_path", nargs="?", help="network file: official pickle or ours (.h5); without an encoder it serves less; "
         "default: the embedded model")
     add("--boundaries", nargs="+", help="files of boundaries, and folders of them; default: none, those of the "
         "embedded model if that is exported")
-    cli.add_option(parser, "--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
-    add("--version", type=cli.number(int, 1), default=None, help="default: the one after the highest there, from 1")
+    command.add_option(parser, "--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
+    add("--version", type=command.number(int, 1), default=None, help="default: the one after the highest there, from 1")
     add("--float16", action="store_true", help="store weights in half the bytes (they are read as float32)")
-    cli.add_option(parser, "--loss_weight_feat", type=cli.number(float, 0),
-                   help="lambda_vgg of inversion (5e-5; of an attribute network 20)")
-    cli.add_option(parser, "--loss_weight_enc", type=cli.number(float, 0), default=2.0,
-                   help="lambda_dom of inversion (2.0)")
+    command.add_option(parser, "--loss_weight_feat", type=command.number(float, 0),
+                       help="lambda_vgg of inversion (5e-5; of an attribute network 20)")
+    command.add_option(parser, "--loss_weight_enc", type=command.number(float, 0), default=2.0,
+                       help="lambda_dom of inversion (2.0)")
     add("--features", help="feature network of inversion: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
         "notop .h5, or 'none'; default: imagenet if it can be had, else none, with a warning")
     return parser.parse_intermixed_args()
@@ -41,9 +41,9 @@ def main():
         args.model_path = embedded.model_path()
         args.boundaries = args.boundaries or embedded.boundary_paths().values()
     found = read_boundaries(args.boundaries or [])
-    folder = Path(args.output_dir or Path("serving") / cli.title(args.model_path))
+    folder = Path(args.output_dir or Path("serving") / command.title(args.model_path))
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint, export, serving_files
     from tf_idinvert.inversion import InversionOptions
     logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving tells of its progress
@@ -52,7 +52,7 @@ def main():
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     features = None
     if models.encoder is not None and models.generator is not None:
-        features, _ = cli_inversion.load_features(args, log, models.generator.resolution)
+        features, _ = inversion_options.load_features(args, log, models.generator.resolution)
     options = InversionOptions(feature_weight=args.loss_weight_feat if features else 0.0,
                                domain_weight=args.loss_weight_enc)
     written = export.export(models, folder, version=args.version, boundaries=found, features=features, options=options,
@@ -78,4 +78,4 @@ def read_boundaries(paths):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

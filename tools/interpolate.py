@@ -12,28 +12,28 @@ SOURCE_TO_TARGET/NAME_TO_NAME_00.png ..., their codes as SOURCE_TO_TARGET_codes.
 """
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
+from tf_idinvert.cli import command, inversion_options
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=cli_inversion.EDITING_MODEL_HELP)
+    parser = command.parser(__doc__)
+    parser.add_argument("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
     for name in "src_dir", "dst_dir":
-        parser.add_argument(name, nargs="?", help=cli_inversion.FOLDER_HELP)
-    parser.add_argument("--step", type=cli.number(int, 0), default=5, help="pictures between source and target (5)")
-    cli_inversion.add_editing_options(parser, "results/interpolation")
-    return cli_inversion.parse(parser, src_dir=("portraits", 4), dst_dir=("others", 2))
+        parser.add_argument(name, nargs="?", help=inversion_options.FOLDER_HELP)
+    parser.add_argument("--step", type=command.number(int, 0), default=5, help="pictures between source and target (5)")
+    inversion_options.add_editing_options(parser, "results/interpolation")
+    return inversion_options.parse(parser, src_dir=("portraits", 4), dst_dir=("others", 2))
 
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
-    inputs = cli_inversion.Inputs([args.src_dir, args.dst_dir])
+    command.choose_device(args.gpu_id)
+    inputs = inversion_options.Inputs([args.src_dir, args.dst_dir])
     folder = Path(args.output_dir or "results/interpolation")
-    job = f"{cli.title(args.src_dir)}_TO_{cli.title(args.dst_dir)}"
-    log = cli.open_log(folder / f"{job}.log")
+    job = f"{command.title(args.src_dir)}_TO_{command.title(args.dst_dir)}"
+    log = command.open_log(folder / f"{job}.log")
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint, edits, results
     models = checkpoint.load(args.model_path, only=inputs.networks())
     (source, target), complete = inputs.inverted(args, models, folder, log)
@@ -61,4 +61,4 @@ def rows(source, target, count):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -12,35 +12,35 @@ seconds a picture at 64 px on a processor, minutes at 256 px, and a few seconds 
 """
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
+from tf_idinvert.cli import command, inversion_options
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("model_path", nargs="?", help="network file: official pickle (E, G, D, Gs) or (G, D, Gs), or "
                         "ours (.h5); default: the embedded model")
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; "
-                        f"{cli_inversion.PICTURES_HELP}")
-    cli.add_output_options(parser, "results/inversion/NAME OF LIST")
-    cli.add_option(parser, "--batch_size", type=cli.number(int, 1), default=4, help="pictures optimised together (4)")
-    cli_inversion.add_inversion_options(parser)
-    return cli_inversion.parse(parser, image_list=("portraits", 4))
+                        f"{inversion_options.PICTURES_HELP}")
+    command.add_output_options(parser, "results/inversion/NAME OF LIST")
+    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=4, help="pictures optimised together (4)")
+    inversion_options.add_inversion_options(parser)
+    return inversion_options.parse(parser, image_list=("portraits", 4))
 
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     from tf_idinvert import images
     listing = images.listing(args.image_list)
-    folder = Path(args.output_dir or Path("results/inversion") / cli.title(args.image_list[0]))
-    log = cli.open_log(folder / "inversion.log")
+    folder = Path(args.output_dir or Path("results/inversion") / command.title(args.image_list[0]))
+    log = command.open_log(folder / "inversion.log")
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
-    done = cli_inversion.make_inverter(args, args.batch_size, models, log)(listing, folder)
+    done = inversion_options.make_inverter(args, args.batch_size, models, log)(listing, folder)
     return 0 if done == len(listing) else 1
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

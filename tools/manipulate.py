@@ -12,36 +12,36 @@ BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and .log. A pict
 """
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
+from tf_idinvert.cli import command, inversion_options
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     add = parser.add_argument
-    add("model_path", nargs="?", help=cli_inversion.EDITING_MODEL_HELP)
-    add("image_dir", nargs="?", help=cli_inversion.FOLDER_HELP)
+    add("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
+    add("image_dir", nargs="?", help=inversion_options.FOLDER_HELP)
     add("boundary_path", nargs="?", help="boundary: .npy of the original's, or .npz; default: each of the "
         "embedded model")
-    add("--step", type=cli.number(int, 1), default=7, help="results for every picture (7)")
-    cli.add_option(parser, "--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
-    cli.add_option(parser, "--end_distance", type=float, default=3.0, help="distance of the last (3)")
-    cli.add_option(parser, "--manipulate_layers", default="", help="such as 0,1,2-5; default: those of the boundary's "
-                   "file, else all")
-    cli_inversion.add_editing_options(parser, "results/manipulation")
-    return cli_inversion.parse(parser, image_dir=("portraits", 4))
+    add("--step", type=command.number(int, 1), default=7, help="results for every picture (7)")
+    command.add_option(parser, "--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
+    command.add_option(parser, "--end_distance", type=float, default=3.0, help="distance of the last (3)")
+    command.add_option(parser, "--manipulate_layers", default="", help="such as 0,1,2-5; default: those of the boundary's "
+                       "file, else all")
+    inversion_options.add_editing_options(parser, "results/manipulation")
+    return inversion_options.parse(parser, image_dir=("portraits", 4))
 
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     from tf_idinvert import boundaries, embedded
     paths = [args.boundary_path] if args.boundary_path else list(embedded.boundary_paths().values())
     given = {path: boundaries.read(path) for path in paths}
-    inputs = cli_inversion.Inputs([args.image_dir])
+    inputs = inversion_options.Inputs([args.image_dir])
     folder = Path(args.output_dir or "results/manipulation")
-    log = cli.open_log(folder / f"{job_name(args, *paths)}.log")
+    log = command.open_log(folder / f"{job_name(args, *paths)}.log")
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint
     models = checkpoint.load(args.model_path, only=inputs.networks())
     jobs = {path: fitted(path, boundary, models.generator, args) for path, boundary in given.items()}
@@ -53,7 +53,7 @@ def main():
 
 def job_name(args, *paths):
     """Name of the results of a boundary, or of the log of several."""
-    return f"{cli.title(paths[0]).upper() if len(paths) == 1 else 'BOUNDARIES'}_{cli.title(args.image_dir)}"
+    return f"{command.title(paths[0]).upper() if len(paths) == 1 else 'BOUNDARIES'}_{command.title(args.image_dir)}"
 
 
 def fitted(path, boundary, generator, args):
@@ -77,7 +77,7 @@ def manipulate(path, boundary, layers, found, generator, folder, args, log):
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
     distances = distances_of(args)
     page = edits.Page(
-        f"Manipulation: {cli.title(path)}",
+        f"Manipulation: {command.title(path)}",
         ["Name", "Origin", "Inverted", *(f"Step {i:02d} ({far:.3g})" for i, far in enumerate(distances, start=1))],
         {"Model": Path(args.model_path).name, "Boundary": Path(path).name, "Pictures": len(found.names),
          "Layers": shown}, viz_size=args.viz_size)
@@ -105,4 +105,4 @@ def rows(found, normal, distances, layers):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -12,31 +12,31 @@ _options.json and .log. A picture takes a fraction of a second.
 """
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
+from tf_idinvert.cli import command, inversion_options
 
 STYLE_LAYERS = 4        # the original's default, 10 of the 14 layers at 256 px, leaves the last four to the style
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=cli_inversion.EDITING_MODEL_HELP)
+    parser = command.parser(__doc__)
+    parser.add_argument("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
     for name in "style_dir", "content_dir":
-        parser.add_argument(name, nargs="?", help=cli_inversion.FOLDER_HELP)
-    cli.add_option(parser, "--mix_layer_start_idx", type=cli.number(int, 0), default=None,
-                   help="first layer that comes from the style (the fourth from the end: 10 at 256 px)")
-    cli_inversion.add_editing_options(parser, "results/style_mixing")
-    return cli_inversion.parse(parser, style_dir=("others", 2), content_dir=("portraits", 4))
+        parser.add_argument(name, nargs="?", help=inversion_options.FOLDER_HELP)
+    command.add_option(parser, "--mix_layer_start_idx", type=command.number(int, 0), default=None,
+                       help="first layer that comes from the style (the fourth from the end: 10 at 256 px)")
+    inversion_options.add_editing_options(parser, "results/style_mixing")
+    return inversion_options.parse(parser, style_dir=("others", 2), content_dir=("portraits", 4))
 
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
-    inputs = cli_inversion.Inputs([args.style_dir, args.content_dir])
+    command.choose_device(args.gpu_id)
+    inputs = inversion_options.Inputs([args.style_dir, args.content_dir])
     folder = Path(args.output_dir or "results/style_mixing")
-    job = f"{cli.title(args.style_dir)}_STYLIZE_{cli.title(args.content_dir)}"
-    log = cli.open_log(folder / f"{job}.log")
+    job = f"{command.title(args.style_dir)}_STYLIZE_{command.title(args.content_dir)}"
+    log = command.open_log(folder / f"{job}.log")
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint, edits, results
     models = checkpoint.load(args.model_path, only=inputs.networks())
     layers = style_layers(args, models.generator)
@@ -75,4 +75,4 @@ def rows(style, content, layers):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -22,22 +22,22 @@ import dataclasses
 import time
 from pathlib import Path
 
-from tf_idinvert import cli, cli_inversion
-from tf_idinvert.cli import number
+from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli.command.command import number
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
 EXAMPLES = 4        # rendered portraits, where no pictures are given
 
 
 def parse_arguments():
-    parser = cli.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("task", nargs="?", choices=TASKS, default="inpaint", help=f"{', '.join(TASKS)} (inpaint)")
     parser.add_argument("model_path", nargs="?", help="network file with a generator: official pickle, or ours (.h5); "
                         "its encoder, if any, gives the start; default: the embedded model")
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; default: "
                         f"{EXAMPLES} rendered portraits, degraded")
-    cli.add_output_options(parser, "results/restoration/TASK")
-    cli.add_option(parser, "--batch_size", type=number(int, 1), default=4, help="pictures restored together (4)")
+    command.add_output_options(parser, "results/restoration/TASK")
+    command.add_option(parser, "--batch_size", type=number(int, 1), default=4, help="pictures restored together (4)")
     add_task_options(parser.add_argument_group("the task"))
     add_search_options(parser.add_argument_group("the search"))
     args = parser.parse_args()
@@ -50,9 +50,9 @@ def parse_arguments():
 
 def add_task_options(group):
     group.add_argument("--degrade", action="store_true", help="the pictures are intact: degrade them first")
-    cli.add_option(group, "--keep_input", action="store_true",
-                   help="put back what is known: the pixels outside the mask (inpaint does so anyway), the grey values "
-                   "(colorize), what the small picture tells (super-resolve)")
+    command.add_option(group, "--keep_input", action="store_true",
+                       help="put back what is known: the pixels outside the mask (inpaint does so anyway), the grey values "
+                       "(colorize), what the small picture tells (super-resolve)")
     group.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolve, 2 to 16 (4)")
     group.add_argument("--mask", help="picture, white where the others are to be inpainted")
     group.add_argument("--box", type=box, help="the same as LEFT,TOP,WIDTH,HEIGHT in the network's pixels; default: a "
@@ -64,21 +64,21 @@ def add_task_options(group):
 
 
 def add_search_options(group):
-    cli.add_option(group, "--num_codes", "-N", type=number(int, 1), default=20, help="codes (20; original: 20 to 30)")
-    cli.add_option(group, "--composing_layer", "-l", type=number(int, 1),
-                   help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ... "
-                   "(6, for inpaint 4, as the original; inversion there: up to 8)")
+    command.add_option(group, "--num_codes", "-N", type=number(int, 1), default=20, help="codes (20; original: 20 to 30)")
+    command.add_option(group, "--composing_layer", "-l", type=number(int, 1),
+                       help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ... "
+                       "(6, for inpaint 4, as the original; inversion there: up to 8)")
     group.add_argument("--optimizer", choices=("adam", "cosine", "lbfgs"), default="cosine",
                        help="cosine: Adam, its rate falling to 0 (cosine; original: gradient descent at rate 1)")
-    cli.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
-    cli.add_option(group, "--num_iterations", type=number(int, 0), default=200, help="(200; original: up to 3,000)")
-    cli.add_option(group, "--num_results", type=number(int, 0), default=4, help="steps shown in the page (4)")
-    cli.add_option(group, "--loss_weight_feat", type=number(float, 0),
-                   help="lambda_vgg, weight of the feature term (5e-5; of an attribute network 20)")
+    command.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
+    command.add_option(group, "--num_iterations", type=number(int, 0), default=200, help="(200; original: up to 3,000)")
+    command.add_option(group, "--num_results", type=number(int, 0), default=4, help="steps shown in the page (4)")
+    command.add_option(group, "--loss_weight_feat", type=number(float, 0),
+                       help="lambda_vgg, weight of the feature term (5e-5; of an attribute network 20)")
     group.add_argument("--features", help="feature network: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
                        "notop .h5, or 'none'; default: imagenet if it can be had, else none, with a warning")
-    cli.add_option(group, "--loss_weight_enc", type=number(float, 0), default=0.0,
-                   help="lambda_dom, weight of the domain term; needs an encoder (0: none, as the original)")
+    command.add_option(group, "--loss_weight_enc", type=number(float, 0), default=0.0,
+                       help="lambda_dom, weight of the domain term; needs an encoder (0: none, as the original)")
     group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of start codes and noise (0)")
 
 
@@ -91,17 +91,17 @@ def box(text):
 
 def main():
     args = parse_arguments()
-    cli.choose_device(args.gpu_id)
+    command.choose_device(args.gpu_id)
     from tf_idinvert import embedded, images
     folder = Path(args.output_dir or Path("results/restoration") / args.task)
     args.model_path = args.model_path or embedded.model_path()
     listing = images.listing(args.image_list) if args.image_list else None
-    log = cli.open_log(folder / "restoration.log")
+    log = command.open_log(folder / "restoration.log")
     if listing is None:
         args.degrade = True
         listing = images.listing([embedded.sample_pictures(folder / "pictures", EXAMPLES)])
 
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from tf_idinvert import checkpoint, restoration
     from tf_idinvert.multi_code import MultiCode, MultiCodeOptions
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
@@ -109,7 +109,7 @@ def main():
         raise ValueError(f"{args.model_path}: holds no generator")
     degrade = restoration.degradation(args.task, models.generator.resolution, factor=args.factor, sigma=args.blur,
                                       known=known_part(args, models.generator.resolution))
-    features, note = cli_inversion.load_features(args, log, models.generator.resolution)
+    features, note = inversion_options.load_features(args, log, models.generator.resolution)
     options = MultiCodeOptions(
         codes=args.num_codes, layer=args.composing_layer or (4 if args.task == "inpaint" else 6),
         steps=args.num_iterations, learning_rate=args.learning_rate, optimizer=args.optimizer,
@@ -162,7 +162,7 @@ class Job:
 
     def restore(self):
         size, steps = self.args.batch_size, max(self.args.num_iterations, 1)
-        with cli.progress(len(self.listing) * steps, self.args.task, log=self.log) as bar:
+        with command.progress(len(self.listing) * steps, self.args.task, log=self.log) as bar:
             for first in range(0, len(self.listing), size):
                 batch = self.load(first, self.listing[first:first + size])
                 if batch:
@@ -270,4 +270,4 @@ class Job:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

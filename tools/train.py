@@ -16,22 +16,22 @@ upper half psi 0.7, lower half psi 1; encoders: pictures over their reconstructi
 and options.json. A run that was stopped, by whatever, is taken up from its last snapshot by the same command, and ends
 in the same weights.
 """
-from tf_idinvert import cli, cli_training
+from tf_idinvert.cli import command, training_options
 
 
 def main():
-    args = cli_training.parse_arguments(__doc__)
+    args = training_options.parse_arguments(__doc__)
     args.output.mkdir(parents=True, exist_ok=True)
-    resumes = cli_training.check_options(args)
-    cli.import_tensorflow()
+    resumes = training_options.check_options(args)
+    command.import_tensorflow()
     if args.method == "stylegan":
-        from tf_idinvert import cli_stylegan as chosen
+        from tf_idinvert.cli import train_stylegan as chosen
     elif args.method == "attributes":
-        from tf_idinvert import cli_attributes as chosen
+        from tf_idinvert.cli import train_attributes as chosen
     else:
-        from tf_idinvert import cli_encoder as chosen
+        from tf_idinvert.cli import train_encoder as chosen
     chosen.train(args, resumes)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

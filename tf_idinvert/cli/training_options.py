@@ -13,8 +13,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from tf_idinvert import atomic, cli, embedded
-from tf_idinvert.cli import number
+from tf_idinvert import atomic, embedded
+from tf_idinvert.cli import command
+from tf_idinvert.cli.command.command import number
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")
 METHODS = ("stylegan", *ENCODERS, "attributes")
@@ -30,7 +31,7 @@ class _Options:
     """A parser whose options belong to some of the methods; each `of(...)` is a group of its help."""
 
     def __init__(self, description):
-        self.parser, self.owners = cli.parser(description), {}
+        self.parser, self.owners = command.parser(description), {}
 
     def of(self, *methods):
         every = methods == METHODS

@@ -7,7 +7,8 @@ import math
 import keras
 import numpy as np
 
-from tf_idinvert import atomic, checkpoint, cli, cli_training, data, embedded, portraits, rendering
+from tf_idinvert import atomic, checkpoint, data, embedded, portraits, rendering
+from tf_idinvert.cli import command, training_options
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.training import loop, state
 from tf_idinvert.training.attributes import AttributeTraining, agreement
@@ -36,9 +37,9 @@ def train(args, resumes, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):
         state.load(args.output / "state.npz", model.state)
     seen = int(model.images_seen.numpy())
     images, attributes = portraits.sample(held_out, embedded.SEED, resolution)
-    with cli_training.observers(args, total, draw=lambda: ordered(images, score(network, images)),
-                                save_models=lambda path: checkpoint.save(checkpoint.Models(attributes=network), path),
-                                columns=PREVIEW_COLUMNS) as callbacks:
+    with training_options.observers(args, total, draw=lambda: ordered(images, score(network, images)),
+                                    save_models=lambda path: checkpoint.save(checkpoint.Models(attributes=network), path),
+                                    columns=PREVIEW_COLUMNS) as callbacks:
         batches = data.batches(data.ArraySource(pictures), BATCH_SIZE, args.seed, seen, labels=targets)
         loop.run(model, batches, (total - seen) // BATCH_SIZE, callbacks)
     report(args.output / "agreement.json", agreement(score(network, images), attributes, BINARY))
@@ -49,7 +50,7 @@ def render(count, seed, resolution):
     pictures = np.empty([count, resolution, resolution, 3], np.uint8)
     targets = np.empty([count, len(NAMES)], np.float32)
     at = 0
-    with cli.progress(count, "rendering portraits", "img") as bar:
+    with command.progress(count, "rendering portraits", "img") as bar:
         for drawn, attributes in rendering.chunks(count, seed, resolution):
             stop = at + len(drawn)
             pictures[at:stop], targets[at:stop] = drawn, np.stack([attributes[name] for name in NAMES], axis=1)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert import cli, embedded, images, results
-from tf_idinvert.cli import number
+from tf_idinvert import embedded, images, results
+from tf_idinvert.cli import command
+from tf_idinvert.cli.command.command import number
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would import TensorFlow
 STARTS = ("encoder", "mean", "random")          # of `inverting`, likewise
@@ -41,26 +42,26 @@ def parse(parser, **samples):
 
 def add_optimisation_options(group):
     """Add the options of every optimisation of codes."""
-    cli.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True),
-                   help="(0.01; with cosine 0.05; with lbfgs, of its first step, 0.02)")
-    cli.add_option(group, "--num_iterations", type=number(int, 0), help="steps (100; with cosine 75, with lbfgs 33); "
-                   "0: the codes that would be started from")
+    command.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True),
+                       help="(0.01; with cosine 0.05; with lbfgs, of its first step, 0.02)")
+    command.add_option(group, "--num_iterations", type=number(int, 0), help="steps (100; with cosine 75, with lbfgs 33); "
+                       "0: the codes that would be started from")
     group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam as published; cosine: Adam with "
                        "larger steps that shrink; lbfgs: L-BFGS, a third of Adam's steps to the same loss (adam)")
-    cli.add_option(group, "--keep_best", action="store_true", help="take the code of the lowest loss, not the last one")
-    cli.add_option(group, "--cut_rising", action="store_true",
-                   help="where the loss of a picture rises, go back to its best code with half the step")
+    command.add_option(group, "--keep_best", action="store_true", help="take the code of the lowest loss, not the last one")
+    command.add_option(group, "--cut_rising", action="store_true",
+                       help="where the loss of a picture rises, go back to its best code with half the step")
     group.add_argument("--tolerance", type=number(float, 0), default=0.0, help="stop a picture once ten steps have "
                        "lowered its loss by less than this share of it; 0: never (0)")
-    cli.add_option(group, "--num_results", type=number(int, 0), default=5, help="steps shown in the page (5)")
-    cli.add_option(group, "--loss_weight_feat", type=number(float, 0), help="lambda_vgg, weight of the feature term "
-                   "(5e-5; of an attribute network 20)")
+    command.add_option(group, "--num_results", type=number(int, 0), default=5, help="steps shown in the page (5)")
+    command.add_option(group, "--loss_weight_feat", type=number(float, 0), help="lambda_vgg, weight of the feature term "
+                       "(5e-5; of an attribute network 20)")
     group.add_argument("--features", help="feature network: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
                        "notop .h5 or of an attribute network, or 'none'; default: the embedded attribute network for "
                        "the embedded model, else imagenet if it can be had, else none, with a warning")
-    cli.add_option(group, "--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
-                   help="layers of VGG16 up to block4_conv3, with their weights within the feature term, such as "
-                   "block1_conv2:0.5,block3_conv3,block4_conv3 (block4_conv3)")
+    command.add_option(group, "--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
+                       help="layers of VGG16 up to block4_conv3, with their weights within the feature term, such as "
+                       "block1_conv2:0.5,block3_conv3,block4_conv3 (block4_conv3)")
 
 
 def weights_of_layers(text):
@@ -74,22 +75,22 @@ def add_inversion_options(group):
     add_optimisation_options(group)
     group.add_argument("--start", choices=STARTS, default="encoder", help="codes to start from: the encoder's, the "
                        "mean code, or the mapped code of a random z (encoder)")
-    cli.add_option(group, "--random_init", "-R", action="store_const", dest="start", const="random",
-                   help="the same as --start random")
+    command.add_option(group, "--random_init", "-R", action="store_const", dest="start", const="random",
+                       help="the same as --start random")
     group.add_argument("-E", "--domain_regularizer", "--no-domain-regularizer", dest="domain_regularizer",
                        action="store_false", help="leave the domain term out (the original's flag -E switches it off; "
                        "--no-domain-regularizer says so)")
-    cli.add_option(group, "--loss_weight_enc", type=number(float, 0), default=2.0,
-                   help="lambda_dom, weight of the domain term (2.0)")
+    command.add_option(group, "--loss_weight_enc", type=number(float, 0), default=2.0,
+                       help="lambda_dom, weight of the domain term (2.0)")
     group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of the random start (0)")
 
 
 def add_editing_options(parser, default):
     """Add the options that the editing tools share; `default` is their output folder."""
-    cli.add_output_options(parser, default)
-    cli.add_option(parser, "--batch_size", type=number(int, 1), default=32, help="pictures drawn together (32)")
+    command.add_output_options(parser, default)
+    command.add_option(parser, "--batch_size", type=number(int, 1), default=32, help="pictures drawn together (32)")
     group = parser.add_argument_group("inversion, where pictures are given instead of a folder of inversion")
-    cli.add_option(group, "--inversion_batch_size", type=number(int, 1), default=4, help="optimised together (4)")
+    command.add_option(group, "--inversion_batch_size", type=number(int, 1), default=4, help="optimised together (4)")
     add_inversion_options(group)
 
 
@@ -195,7 +196,7 @@ class Inputs:
                 continue
             if isinstance(given, list):
                 inverter = inverter or make_inverter(args, args.inversion_batch_size, models, log)
-                target = _free_name(folder / "inversion", cli.title(path), found.values())
+                target = _free_name(folder / "inversion", command.title(path), found.values())
                 target.mkdir(parents=True, exist_ok=True)
                 done = inverter(given, target)
                 if not done:

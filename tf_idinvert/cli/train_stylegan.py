@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, cli_training, data, rendering
+from tf_idinvert import checkpoint, data, rendering
+from tf_idinvert.cli import training_options
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.training import recipes, state, stylegan
@@ -21,14 +22,14 @@ def train(args, resumes):
     phases = stylegan.schedule(recipe.stages)
     batches = make_data(args, recipe, phases)
     keras.utils.set_random_seed(args.seed)
-    with cli_training.make_strategy(args.strategy).scope():
+    with training_options.make_strategy(args.strategy).scope():
         model = make_model(recipe, args.seed)
     if resumes:
         state.load(args.output / "state.npz", model.state)
     elif args.initial:
         start_from(model, checkpoint.load(args.initial), args)
-    with cli_training.observers(args, phases[-1].stop, draw=preview_of(model, args.seed),
-                                save_models=lambda path: checkpoint.save(networks_of(model), path)) as callbacks:
+    with training_options.observers(args, phases[-1].stop, draw=preview_of(model, args.seed),
+                                    save_models=lambda path: checkpoint.save(networks_of(model), path)) as callbacks:
         try:
             stylegan.train(model, phases, batches, callbacks)
         except tf.errors.InvalidArgumentError as error:
@@ -52,7 +53,7 @@ def make_recipe(args):
 
 def make_data(args, recipe, phases):
     """Function (stage, start) -> batches of real images, with codes where wanted; all files are looked up now."""
-    sources = {resolution: cli_training.open_data(args, resolution, phases[-1].stop, recipe.generator["resolution"])
+    sources = {resolution: training_options.open_data(args, resolution, phases[-1].stop, recipe.generator["resolution"])
                for resolution in {phase.stage.resolution for phase in phases}}
     codes = None
     if any(stage.pair_weight for stage in recipe.stages):

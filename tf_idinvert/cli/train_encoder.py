@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, cli_training, data, embedded, portraits
+from tf_idinvert import checkpoint, data, embedded, portraits
+from tf_idinvert.cli import training_options
 from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
@@ -23,14 +24,14 @@ PREVIEW_COLUMNS, PREVIEW_ROWS = 8, 4
 
 def train(args, resumes):
     """Train as the arguments say; `resumes`: from the state in the output folder."""
-    strategy = cli_training.make_strategy(args.strategy)
+    strategy = training_options.make_strategy(args.strategy)
     recipe = make_recipe(args)
     batch = recipe.batch_per_replica * strategy.num_replicas_in_sync
     total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
     keras.utils.set_random_seed(args.seed)
     with strategy.scope():
         models = load_generator(args)
-        source = None if args.data is None else cli_training.open_data(args, models.generator.resolution, total)
+        source = None if args.data is None else training_options.open_data(args, models.generator.resolution, total)
         model = make_model(args, recipe, models, steps.decaying_rate(total, batch, recipe.learning_rate))
     if resumes:
         state.load(args.output / "state.npz", model.state)
@@ -39,7 +40,7 @@ def train(args, resumes):
         batches = latents(models.generator.latent_size, batch, args.seed, seen)
     else:
         batches = data.batches(source, batch, args.seed, seen, recipe.mirror)
-    with cli_training.observers(
+    with training_options.observers(
             args, total, draw=preview_of(model, preview_pictures(args, models.generator, source)),
             save_models=lambda path: checkpoint.save(models, path), columns=PREVIEW_COLUMNS) as callbacks:
         try:
