@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tiny
 
-from tf_idinvert import data
+from tf_idinvert.data import pipeline
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
 from tf_idinvert.training import state
 
@@ -111,7 +111,7 @@ def sgd(rate):
 
 
 def picture_batches(start=0, batch_size=8):
-    return data.batches(data.ArraySource(PICTURES), batch_size, 0, start, mirror=True)
+    return pipeline.batches(pipeline.ArraySource(PICTURES), batch_size, 0, start, mirror=True)
 
 
 def values(model):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import running
 
-from tf_idinvert import data, images, portraits
+from tf_idinvert import images, portraits
+from tf_idinvert.data import pipeline
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,7 +32,7 @@ def test_portraits_to_records_to_pictures_to_records(tmp_path, monkeypatch, capf
     for path in faces.iterdir():
         if path.name != "set.json":
             assert path.read_bytes() == (again / "faces" / path.name).read_bytes(), path.name
-    np.testing.assert_array_equal(images.read(pngs / "000003.png"), data.open_source(faces, 16).read([3])[0])
+    np.testing.assert_array_equal(images.read(pngs / "000003.png"), pipeline.open_source(faces, 16).read([3])[0])
     assert np.load(pngs / "labels.npy").shape == (5, len(portraits.ATTRIBUTES) + len(portraits.NUISANCES))
 
 
@@ -44,7 +45,7 @@ def test_corrupt_picture_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capf
     assert [line for line in printed.err.splitlines() if "bad.png" in line] == [
         f"{tmp_path / 'in' / 'bad.png'}: not a picture that can be read, expected PNG, JPEG, WebP, BMP, TIFF or GIF"]
     assert "1 of 2 pictures, 8 x 8" in printed.out and "Traceback" not in printed.err
-    assert len(data.open_source(tmp_path / "out", 8)) == 1
+    assert len(pipeline.open_source(tmp_path / "out", 8)) == 1
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_idinvert import data, images, packing, portraits, rendering
-from tf_idinvert.packing import Pictures, Portraits, pack, unpack
+from tf_idinvert import images, portraits, rendering
+from tf_idinvert.data import packing, pipeline
+from tf_idinvert.data.pipeline.packing import Pictures, Portraits, pack, unpack
 
 NAMES = [*portraits.ATTRIBUTES, *portraits.NUISANCES]
 
@@ -39,7 +40,7 @@ def bytes_of(folder):
 
 
 def everything(path, resolution=16):
-    source = data.open_source(path, resolution)
+    source = pipeline.open_source(path, resolution)
     return source.read(range(len(source)))
 
 
@@ -85,7 +86,7 @@ def test_all_levels_are_what_tensorflow_reads(tmp_path):
     for level in (2, 3, 4):
         raw = tf.data.TFRecordDataset(str(tmp_path / "faces" / f"faces-r{level:02d}.tfrecords"))
         assert len(list(raw)) == 7                                          # checksums hold across the seams
-        np.testing.assert_array_equal(everything(tmp_path / "faces", 2 ** level), data.reduced(full, 2 ** level))
+        np.testing.assert_array_equal(everything(tmp_path / "faces", 2 ** level), pipeline.reduced(full, 2 ** level))
 
 
 # ------------------------------------------------------------------------------------------------- there and back
@@ -110,13 +111,13 @@ def test_array_file_and_records_are_sets_too(tmp_path):
     (tmp_path / "x-labels.json").write_text('{"names": ["age"]}')
     pack(Pictures(str(tmp_path / "x.npy"), 8), tmp_path / "a", processes=1)
     pack(Pictures(str(tmp_path / "a" / "a"), 4), tmp_path / "b", processes=1)       # FOLDER/NAME of records
-    np.testing.assert_array_equal(everything(tmp_path / "b", 4), data.reduced(data.reduced(pixels(), 8), 4))
+    np.testing.assert_array_equal(everything(tmp_path / "b", 4), pipeline.reduced(pipeline.reduced(pixels(), 8), 4))
     assert json.loads((tmp_path / "b" / "b-labels.json").read_text()) == {"names": ["age"]}
     np.testing.assert_array_equal(np.load(tmp_path / "b" / "b-labels.npy")[:, 0], range(7))
 
 
 def test_grey_records_become_grey_pictures(tmp_path):
-    data.write_tfrecords(tmp_path / "grey", pixels()[:2, ..., :1], 16)
+    pipeline.write_tfrecords(tmp_path / "grey", pixels()[:2, ..., :1], 16)
     unpack(Pictures(str(tmp_path / "grey"), 16), tmp_path / "back", processes=1)
     np.testing.assert_array_equal(everything(tmp_path / "back"), pixels()[:2, ..., :1].repeat(3, 3))
 
@@ -164,7 +165,7 @@ def test_nothing_but_corrupt_pictures_is_an_error(tmp_path, folder):
 
 
 def test_damaged_record_is_left_out(tmp_path):
-    data.write_tfrecords(tmp_path / "set", pixels(), 16)
+    pipeline.write_tfrecords(tmp_path / "set", pixels(), 16)
     path = tmp_path / "set-r04.tfrecords"
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 7 * 4 + 12:len(raw) // 7 * 5 - 4] = b"\xff" * (len(raw) // 7 - 16)

@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tf_idinvert import data, losses
+from tf_idinvert import losses
+from tf_idinvert.data import pipeline
 from tf_idinvert.training import state, stylegan
 from tf_idinvert.training.stylegan import Stage
 
@@ -166,8 +167,8 @@ CODES = np.random.default_rng(1).standard_normal((10, 2)).astype("float32")
 
 def batches(stage, start):
     labels = CODES if stage.pair_weight else None
-    return data.batches(data.ArraySource(SOURCE, stage.resolution), stage.batch_size, 0, start, mirror=labels is None,
-                        labels=labels)
+    return pipeline.batches(pipeline.ArraySource(SOURCE, stage.resolution), stage.batch_size, 0, start, mirror=labels is None,
+                            labels=labels)
 
 
 def values(model):
@@ -265,7 +266,7 @@ def test_layers_of_higher_resolutions_rest_until_their_stage():
     variables = model.generator.trainable_variables + model.discriminator.trainable_variables
     before = [v.numpy() for v in variables]
     for _ in range(2):
-        model.train_step(tf.constant(data.reduced(SOURCE[:4], 4)))
+        model.train_step(tf.constant(pipeline.reduced(SOURCE[:4], 4)))
     synthesis, discriminator = model.generator.synthesis, model.discriminator
     finer = [*synthesis.styled[2:], synthesis.to_rgb[1], discriminator.from_rgb[0], discriminator.conv0[0],
              discriminator.conv1_down[0]]

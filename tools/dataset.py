@@ -48,11 +48,11 @@ def main():
     command.import_tensorflow()
     from tqdm import tqdm
 
-    from tf_idinvert import data, packing
+    from tf_idinvert.data import packing, pipeline
     if args.verb == "portraits":
         source = packing.Portraits(args.count, args.seed, args.resolution)
     else:
-        resolution = args.resolution or data.largest_resolution(args.input)
+        resolution = args.resolution or pipeline.largest_resolution(args.input)
         if resolution is None:
             raise ValueError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
         source = packing.Pictures(args.input, resolution)

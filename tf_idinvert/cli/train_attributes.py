@@ -7,8 +7,9 @@ import math
 import keras
 import numpy as np
 
-from tf_idinvert import atomic, checkpoint, data, embedded, portraits, rendering
+from tf_idinvert import atomic, checkpoint, embedded, portraits, rendering
 from tf_idinvert.cli import command, training_options
+from tf_idinvert.data import pipeline
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.training import loop, state
 from tf_idinvert.training.attributes import AttributeTraining, agreement
@@ -40,7 +41,7 @@ def train(args, resumes, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):
     with training_options.observers(args, total, draw=lambda: ordered(images, score(network, images)),
                                     save_models=lambda path: checkpoint.save(checkpoint.Models(attributes=network), path),
                                     columns=PREVIEW_COLUMNS) as callbacks:
-        batches = data.batches(data.ArraySource(pictures), BATCH_SIZE, args.seed, seen, labels=targets)
+        batches = pipeline.batches(pipeline.ArraySource(pictures), BATCH_SIZE, args.seed, seen, labels=targets)
         loop.run(model, batches, (total - seen) // BATCH_SIZE, callbacks)
     report(args.output / "agreement.json", agreement(score(network, images), attributes, BINARY))
 

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, data, embedded, portraits
+from tf_idinvert import checkpoint, embedded, portraits
 from tf_idinvert.cli import training_options
+from tf_idinvert.data import pipeline
 from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
@@ -39,14 +40,14 @@ def train(args, resumes):
     if args.method == "traditional":
         batches = latents(models.generator.latent_size, batch, args.seed, seen)
     else:
-        batches = data.batches(source, batch, args.seed, seen, recipe.mirror)
+        batches = pipeline.batches(source, batch, args.seed, seen, recipe.mirror)
     with training_options.observers(
             args, total, draw=preview_of(model, preview_pictures(args, models.generator, source)),
             save_models=lambda path: checkpoint.save(models, path), columns=PREVIEW_COLUMNS) as callbacks:
         try:
             loop.run(model, batches, math.ceil((total - seen) / batch), callbacks)
         except tf.errors.InvalidArgumentError as error:
-            raise data.reading_error(error) or error from error
+            raise pipeline.reading_error(error) or error from error
 
 
 def make_recipe(args):

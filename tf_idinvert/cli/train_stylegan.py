@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, data, rendering
+from tf_idinvert import checkpoint, rendering
 from tf_idinvert.cli import training_options
+from tf_idinvert.data import pipeline
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.training import recipes, state, stylegan
@@ -33,7 +34,7 @@ def train(args, resumes):
         try:
             stylegan.train(model, phases, batches, callbacks)
         except tf.errors.InvalidArgumentError as error:
-            raise data.reading_error(error) or error from error
+            raise pipeline.reading_error(error) or error from error
 
 
 def make_recipe(args):
@@ -60,8 +61,8 @@ def make_data(args, recipe, phases):
         codes = rendering.codes(len(next(iter(sources.values()))), args.data_seed)
 
     def batches(stage, start):
-        return data.batches(sources[stage.resolution], stage.batch_size, args.seed, start, recipe.mirror,
-                            labels=codes if stage.pair_weight else None)
+        return pipeline.batches(sources[stage.resolution], stage.batch_size, args.seed, start, recipe.mirror,
+                                labels=codes if stage.pair_weight else None)
     return batches
 
 

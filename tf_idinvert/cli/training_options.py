@@ -192,9 +192,9 @@ def open_data(args, resolution, images, rendered=None):
         images: length of the run; no more portraits than that are rendered.
         rendered: side at which portraits are rendered, before they are reduced; None: `resolution`.
     """
-    from tf_idinvert import data
+    from tf_idinvert.data import pipeline
     path = _rendered_portraits(args, rendered or resolution, images) if args.data == "portraits" else args.data
-    return data.open_source(path, resolution)
+    return pipeline.open_source(path, resolution)
 
 
 def _rendered_portraits(args, resolution, images):

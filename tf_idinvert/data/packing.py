@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import arrays, atomic, data, images, portraits, rendering
+from tf_idinvert import arrays, atomic, images, portraits, rendering
+from tf_idinvert.data import pipeline
 
 PART = 64               # pictures read by a process at a time
 RECORD, PARTS = "set.json", ".parts"
@@ -81,7 +82,7 @@ class Pictures:
     def description(self):
         """What it is, including sizes and dates of its files, so that a set is not taken up with other pictures."""
         source, path = _opened(self.path, self.resolution), Path(self.path)
-        files = source.paths if isinstance(source, data.FolderSource) else data.record_files(path) or [path]
+        files = source.paths if isinstance(source, pipeline.FolderSource) else pipeline.record_files(path) or [path]
         found = [(str(file), *_size_and_date(file)) for file in [*files, *filter(None, [_labels_file(path)])]]
         return {"pictures": str(path.resolve()), "resolution": self.resolution,
                 "state": hashlib.sha256(repr(found).encode("utf-8", "surrogateescape")).hexdigest()}
@@ -96,7 +97,7 @@ class Pictures:
         for i in range(start, stop):
             try:
                 picture = source.read([i])[0]
-            except (images.ImageError, data.DataError) as error:
+            except (images.ImageError, pipeline.DataError) as error:
                 picture = str(error)
             yield picture, None if labels is None else labels[0][i]
 
@@ -104,7 +105,7 @@ class Pictures:
 @functools.lru_cache(maxsize=1)
 def _opened(path, resolution):
     """The source; kept open, since every part asks for it."""
-    return data.open_source(path, resolution)
+    return pipeline.open_source(path, resolution)
 
 
 @functools.lru_cache(maxsize=1)
@@ -192,7 +193,7 @@ def _pack_part(task):
                 rows.append(row)
                 yield picture
 
-    count = data.write_tfrecords(part, pictures(), source.resolution)
+    count = pipeline.write_tfrecords(part, pictures(), source.resolution)
     result = {"count": count, "left_out": left_out}
     names = source.label_names()
     if names is not None:
