@@ -7,7 +7,8 @@ import numpy as np
 import tiny
 
 from tf_idinvert import boundaries, checkpoint, portraits
-from tf_idinvert.evaluation import bench, measures, originals, store
+from tf_idinvert.evaluation import measures, store
+from tf_idinvert.evaluation.papers import methods, originals
 
 NAMES = ("age", "gender", "eyeglasses", "pose")
 SIZES = dict(count=12, optimised=6, steps=3, mse_steps=4, ablated=3, diffused=3, codes=30, projected=20)
@@ -24,13 +25,13 @@ def silent(total, what):
 
 def network(role, seed):
     encoder, generator = tiny.encoder(seed=seed), tiny.generator()
-    return bench.Networks(f"{role}.h5", f"digest of {role}", encoder, generator)
+    return methods.Networks(f"{role}.h5", f"digest of {role}", encoder, generator)
 
 
-def make(folder, roles=bench.ROLES, judged=True, with_boundaries=True, **sizes):
+def make(folder, roles=methods.ROLES, judged=True, with_boundaries=True, **sizes):
     """A bench of tiny networks, on pictures of noise with random attributes."""
     rng, kept = np.random.default_rng(3), store.Store(folder)
-    sizes = bench.Sizes(**{**SIZES, **sizes})
+    sizes = methods.Sizes(**{**SIZES, **sizes})
     sets = [originals.Originals(rng.integers(0, 256, [sizes.count, 16, 16, 3], np.uint8),
                                 {name: rng.random(sizes.count) for name in NAMES[:2]}, [i], "12 pictures of noise")
             for i in range(2)]
@@ -40,12 +41,12 @@ def make(folder, roles=bench.ROLES, judged=True, with_boundaries=True, **sizes):
         judge = measures.Judge("FD", "a tiny network", attributes.embedding, attributes.predict_attributes,
                                ("eyeglasses",))
     found = {name: boundaries.Boundary(normal(i), (0, 1) if i else None) for i, name in enumerate(NAMES[:2])}
-    return bench.Bench(store=kept, originals=sets[0], others=sets[1],
-                       networks={role: network(role, 10 + i) for i, role in enumerate(roles)},
-                       missing={role: f"portraits64-{role}.h5 is not there" for role in bench.ROLES
-                                if role not in roles},
-                       features=None, features_key="none", feature_weight=0.0, judge=judge,
-                       boundaries=found if with_boundaries else {}, sizes=sizes, seed=5, progress=silent)
+    return methods.Bench(store=kept, originals=sets[0], others=sets[1],
+                         networks={role: network(role, 10 + i) for i, role in enumerate(roles)},
+                         missing={role: f"portraits64-{role}.h5 is not there" for role in methods.ROLES
+                                  if role not in roles},
+                         features=None, features_key="none", feature_weight=0.0, judge=judge,
+                         boundaries=found if with_boundaries else {}, sizes=sizes, seed=5, progress=silent)
 
 
 def normal(seed):

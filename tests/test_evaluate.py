@@ -11,7 +11,7 @@ import tiny
 from PIL import Image
 
 from tf_idinvert import checkpoint, embedded
-from tf_idinvert.evaluation import bench, claims
+from tf_idinvert.evaluation.papers import claims, methods
 
 FEW = [text for name, value in evaluating.SIZES.items() for text in (f"--{name}", value)]
 
@@ -56,7 +56,7 @@ def test_everything_of_the_embedded_networks(checkpoints, tmp_path, monkeypatch,
                  "diffusion", "edits-mse"):
         assert Image.open(out / f"figures/{name}.png").size > (200, 200) and f"figures/{name}.png" in page
 
-    monkeypatch.setattr(bench.Bench, "_invert", None)       # whoever inverts again fails
+    monkeypatch.setattr(methods.Bench, "_invert", None)       # whoever inverts again fails
     (out / "tables.json").unlink()
     assert evaluate(monkeypatch, out, *FEW) == 0
     assert numbers(out) == found
@@ -70,7 +70,7 @@ def test_everything_of_the_embedded_networks(checkpoints, tmp_path, monkeypatch,
 
 
 def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, tmp_path, monkeypatch):
-    inverted, invert, stops = [], bench.Bench._invert, True
+    inverted, invert, stops = [], methods.Bench._invert, True
 
     def inverting(self, method, *rest):
         inverted.append(method)
@@ -78,7 +78,7 @@ def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, tmp_path, monke
             raise KeyboardInterrupt
         return invert(self, method, *rest)
 
-    monkeypatch.setattr(bench.Bench, "_invert", inverting)
+    monkeypatch.setattr(methods.Bench, "_invert", inverting)
     parts = "--parts", "table1-force", "figure10"
     assert evaluate(monkeypatch, tmp_path / "out", *FEW, *parts) == 130
     assert list(numbers(tmp_path / "out")["parts"]) == ["table1-force"]

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tf_idinvert import embedded
-from tf_idinvert.evaluation import claims
+from tf_idinvert.evaluation.papers import claims
 
 
 def claim(name):

@@ -10,8 +10,9 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from tf_idinvert import boundaries, editing, images, metrics
-from tf_idinvert.evaluation import alignment, diffusion, edited, measures, reconstruction, scenes, semantics
-from tf_idinvert.evaluation.bench import METHODS, Missing
+from tf_idinvert.evaluation import measures, scenes
+from tf_idinvert.evaluation.papers import diffusion, figure3, figures5_7, table1, table2
+from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.inversion import InversionOptions, invert
 
 # ------------------------------------------------------------------------------------------------- methods
@@ -49,7 +50,7 @@ def test_missing_encoder_says_which(tmp_path):
     with pytest.raises(Missing, match="portraits64-in-domain.h5 is not there"):
         bench.inverted("encoder")
     assert bench.of("") is bench.networks["force-in-domain"]
-    part = reconstruction.force_in_domain(bench)
+    part = table1.force_in_domain(bench)
     rows = {row[0]: row for row in part.tables[0].rows}
     assert rows[METHODS["nobn"].label][1] == "portraits64-in-domain-nobn.h5 is not there"
     assert rows[METHODS["force"].label][1] == 12 and set(part.numbers["strange"]) == {"force"}
@@ -73,23 +74,23 @@ def test_scores_of_codes_are_projections_on_the_layers_of_the_boundary(tmp_path)
     for name, layers in ("age", range(6)), ("gender", (0, 1)):
         normal = bench.boundaries[name].normal[0]
         expected = [sum(code[layer] @ normal[layer] for layer in layers) for code in codes]
-        np.testing.assert_allclose(semantics.projected(bench, "encoder", codes, name), expected)
+        np.testing.assert_allclose(figure3.projected(bench, "encoder", codes, name), expected)
 
 
 def test_average_precision_and_its_interval(rng):
     truth = rng.random(80) > 0.5
     scores = truth + rng.standard_normal(80)
-    value, low, high = semantics.average_precision(scores, truth, 0)
+    value, low, high = figure3.average_precision(scores, truth, 0)
     assert value == pytest.approx(average_precision_score(truth, scores)) and low < value < high
-    assert semantics.average_precision(scores, truth, 0) == [value, low, high]
-    assert semantics.average_precision(scores, np.ones(80, bool), 0) is None
-    assert semantics.average_precision(scores[:6], np.arange(6) < 2, 0)[1:] == [None, None]
+    assert figure3.average_precision(scores, truth, 0) == [value, low, high]
+    assert figure3.average_precision(scores, np.ones(80, bool), 0) is None
+    assert figure3.average_precision(scores[:6], np.arange(6) < 2, 0)[1:] == [None, None]
 
 
 def test_labels_of_known_attributes_split_at_the_median(tmp_path):
     bench = evaluating.make(tmp_path)
     bench.originals.attributes["gender"] = np.arange(12) % 3 // 2        # 0 or 1
-    found, source = semantics.labels(bench)
+    found, source = figure3.labels(bench)
     assert found["age"].sum() == 6 and found["gender"].tolist() == [i % 3 == 2 for i in range(12)]
     assert "drawn from" in source
 
@@ -99,14 +100,14 @@ def test_labels_of_known_attributes_split_at_the_median(tmp_path):
 def test_edited_pictures_are_those_of_the_edited_codes(tmp_path):
     bench = evaluating.make(tmp_path)
     codes, generator = bench.inverted("encoder", 3).codes, bench.generator("encoder")
-    moved = edited.manipulated(bench, "encoder", codes)
-    normal, layers, reach = edited.direction(bench, "encoder", "gender")
+    moved = table2.manipulated(bench, "encoder", codes)
+    normal, layers, reach = table2.direction(bench, "encoder", "gender")
     assert moved.shape == (6, 16, 16, 3) and layers == (0, 1)
     expected = editing.manipulate(codes[1:2], normal, [-reach], layers)[0]         # picture 1 is moved down
     drawn = images.to_uint8(generator.synthesis(tf.constant(expected)).numpy())
     np.testing.assert_allclose(moved[3 + 1].astype(int), drawn[0], atol=1)
-    assert reach == edited.REACH * boundaries.Boundary(normal, layers).deviation(bench.mapped(generator))
-    between = edited.interpolated(bench, "encoder", codes)
+    assert reach == table2.REACH * boundaries.Boundary(normal, layers).deviation(bench.mapped(generator))
+    between = table2.interpolated(bench, "encoder", codes)
     assert between.shape == (3 * 5, 16, 16, 3)
     middle = images.to_uint8(generator.synthesis(tf.constant((codes[2:3] + codes[0:1]) / 2)).numpy())
     np.testing.assert_allclose(between[2 * 5 + 2].astype(int), middle[0], atol=1)
@@ -127,18 +128,18 @@ def test_quality_of_edits_by_hand(tmp_path):
     bench = evaluating.make(tmp_path)
     bench.judge = Brightness()
     before = np.full((4, 16, 16, 3), 100, np.uint8)
-    moved = np.stack([before + np.uint8(10) if edited.sense(i) > 0 else before - np.uint8(10) for i in range(4)])[:, 0]
-    changes = edited.changes(bench, before, np.concatenate([moved, before]))
-    found = {name: edited.quality(*both) for name, both in changes.items()}
+    moved = np.stack([before + np.uint8(10) if table2.sense(i) > 0 else before - np.uint8(10) for i in range(4)])[:, 0]
+    changes = table2.changes(bench, before, np.concatenate([moved, before]))
+    found = {name: table2.quality(*both) for name, both in changes.items()}
     scale = {name: values.std() for name, values in bench.judge.attributes(bench.originals.pictures).items()}
     assert list(found) == ["age"], "the judge does not know gender"
     assert found["age"]["wanted"][0] == pytest.approx(10 / 127.5 / scale["age"], rel=1e-4)
     assert found["age"]["unwanted"][0] == pytest.approx(10 / 127.5 / scale["red"], rel=1e-4)
-    assert edited.mean_quality(changes) == found["age"], "of one attribute"
-    mean = edited.mean_quality({"a": (np.ones(4), np.zeros(4)), "b": (np.arange(4.0), np.ones(4))})
+    assert table2.mean_quality(changes) == found["age"], "of one attribute"
+    mean = table2.mean_quality({"a": (np.ones(4), np.zeros(4)), "b": (np.arange(4.0), np.ones(4))})
     assert mean["wanted"][0] == 1.25 and mean["quality"][0] == 0.75
     assert mean["quality"][1:] == measures.mean([0, 0.5, 1, 1.5])[1:]
-    assert edited.mean_quality(None) is None
+    assert table2.mean_quality(None) is None
 
 
 def test_unevenness_of_even_and_of_sudden_interpolations(tmp_path):
@@ -146,9 +147,9 @@ def test_unevenness_of_even_and_of_sudden_interpolations(tmp_path):
     bench.judge = Brightness()
     even = np.repeat(np.arange(5) * 20, 16 * 16 * 3).reshape(5, 16, 16, 3).astype(np.uint8)
     sudden = np.where(even > 40, 200, 0).astype(np.uint8)
-    assert edited.unevenness(bench, even)[0] == pytest.approx(1, rel=1e-4)
-    assert edited.unevenness(bench, sudden)[0] == pytest.approx(4, rel=1e-4)
-    assert edited.unevenness(bench, np.zeros_like(even)) is None
+    assert table2.unevenness(bench, even)[0] == pytest.approx(1, rel=1e-4)
+    assert table2.unevenness(bench, sudden)[0] == pytest.approx(4, rel=1e-4)
+    assert table2.unevenness(bench, np.zeros_like(even)) is None
 
 
 def test_seam_counts_the_square_edge_only():
@@ -163,7 +164,7 @@ def test_seam_counts_the_square_edge_only():
 
 def test_perfect_encoder_is_told_from_w_by_nothing(rng):
     mapped, others = rng.standard_normal((2, 200, 1, 4)).repeat(3, axis=2)
-    found, plane = alignment._compared(mapped, (others, mapped))
+    found, plane = figures5_7._compared(mapped, (others, mapped))
     assert found["frechet"][1] <= 0.2 and 0.4 < found["neighbours"][0] < 0.6
     assert found["outliers"][0] == found["pca_outliers"][0] == 0 and found["coverage"][0] > 0.9
     expected = PCA(2).fit(others.reshape(200, -1)).transform(mapped.reshape(200, -1))
@@ -172,7 +173,7 @@ def test_perfect_encoder_is_told_from_w_by_nothing(rng):
 
 def test_encoder_off_w_is_told_by_everything(rng):
     mapped = rng.standard_normal((100, 2, 4))
-    found, _ = alignment._compared(100 + 30 * rng.standard_normal((100, 2, 4)), (mapped, mapped))
+    found, _ = figures5_7._compared(100 + 30 * rng.standard_normal((100, 2, 4)), (mapped, mapped))
     assert found["frechet"][1] > 1000 and found["neighbours"][0] > 0.9
     assert found["outliers"][0] == 1 and found["pca_outliers"][0] > 0.9 and found["coverage"][0] == 0
 
@@ -181,13 +182,13 @@ def test_coverage_against_all_distances(rng):
     reference, positions = rng.standard_normal((40, 2)), rng.standard_normal((15, 2)) + 1
     own = np.sort(cdist(reference, reference), axis=1)[:, 5]
     expected = cdist(reference, positions).min(axis=1) <= own
-    np.testing.assert_array_equal(alignment.covered(reference, positions), expected)
+    np.testing.assert_array_equal(figures5_7.covered(reference, positions), expected)
 
 
 def test_beyond_ten_times_the_reach():
     reference = np.array([[1.0, -2.0], [0.5, 1.0]])
     positions = np.array([[9.0, 19.0], [11.0, 0.0], [0.0, -21.0]])
-    assert alignment.beyond(positions, reference).tolist() == [False, True, True]
+    assert figures5_7.beyond(positions, reference).tolist() == [False, True, True]
 
 
 # ------------------------------------------------------------------------------------------------- scenes

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tf_idinvert import images, portraits, rendering
-from tf_idinvert.evaluation import originals, store
+from tf_idinvert.evaluation import store
+from tf_idinvert.evaluation.papers import originals
 
 
 def test_entry_is_made_once_and_read_back(tmp_path):

@@ -77,10 +77,10 @@ def main():
         log.warning("%s", reason)
 
     command.import_tensorflow()
-    bench, about = prepare(args, paths, missing, listing, log)
+    methods, about = prepare(args, paths, missing, listing, log)
     results = {}
     try:
-        measure(args, bench, photographs, folder, results, log)
+        measure(args, methods, photographs, folder, results, log)
     finally:        # Ctrl-C keeps what is done
         if results:
             write(args, folder, about, results, reasons, log)
@@ -130,8 +130,9 @@ def encoder_paths(args):
 
 def prepare(args, paths, missing, listing, log):
     """(Bench, about) of everything that the arguments ask for."""
-    from tf_idinvert.evaluation import originals, store
-    from tf_idinvert.evaluation.bench import Bench, Sizes
+    from tf_idinvert.evaluation import store
+    from tf_idinvert.evaluation.papers import originals
+    from tf_idinvert.evaluation.papers.methods import Bench, Sizes
     networks, notes = load_networks(paths)
     resolution = next(iter(networks.values())).generator.resolution
     attributes, judge = load_judge(args, resolution, listing is None)
@@ -176,7 +177,8 @@ def split(everything, count):
 def load_networks(paths):
     """({role: Networks}, notes). ValueError where a file lacks encoder or generator, or sizes differ."""
     from tf_idinvert import checkpoint
-    from tf_idinvert.evaluation import bench, store
+    from tf_idinvert.evaluation import store
+    from tf_idinvert.evaluation.papers import methods
     from tf_idinvert.weights import export_arrays
     networks, generators, sizes = {}, set(), {}
     for role, path in paths.items():
@@ -184,7 +186,7 @@ def load_networks(paths):
         if models.encoder is None or models.generator is None:
             raise ValueError(f"{path}: holds no {'encoder' if models.encoder is None else 'generator'}")
         generator = models.generator
-        networks[role] = bench.Networks(Path(path).name, store.file_digest(path), models.encoder, generator)
+        networks[role] = methods.Networks(Path(path).name, store.file_digest(path), models.encoder, generator)
         generators.add(store.digest([store.array_digest(each) for each in export_arrays(generator).values()]))
         sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = path
     if len(sizes) > 1:
@@ -273,22 +275,23 @@ def load_boundaries(args, networks):
 
 def measure(args, bench, photographs, folder, results, log):
     """Measure the parts that were asked for, into `results`; others are shown where they are known already."""
-    from tf_idinvert.evaluation import figures, tables
-    from tf_idinvert.evaluation.bench import Missing
-    compute, key = parts(photographs), everything(bench, photographs)
+    from tf_idinvert.evaluation import tables
+    from tf_idinvert.evaluation.papers import figures
+    from tf_idinvert.evaluation.papers.methods import Missing
+    compute, key = parts(photographs), everything(methods, photographs)
     for name in PARTS:
         began = time.perf_counter()
 
         def fill(entry):
-            part = compute[name](bench)
+            part = compute[name](methods)
             for array, values in part.arrays.items():
                 entry.create(array, values.shape, values.dtype)[...] = values
             return tables.plain({"numbers": part.numbers, "tables": [vars(table) for table in part.tables]})
 
         try:
-            entry = bench.store.known(f"part-{name}", [name, key])
+            entry = methods.store.known(f"part-{name}", [name, key])
             if entry is None and name in args.parts:
-                entry = bench.store.entry(f"part-{name}", [name, key], fill)
+                entry = methods.store.entry(f"part-{name}", [name, key], fill)
                 log.info("%s: %.0f s", name, time.perf_counter() - began)
         except Missing as error:
             results[name] = {"missing": str(error)}
@@ -302,28 +305,28 @@ def measure(args, bench, photographs, folder, results, log):
 
 def parts(photographs):
     """{name: function, Bench -> Part}"""
-    from tf_idinvert.evaluation import ablation, alignment, diffusion, edited, out_of_domain, reconstruction, semantics
-    return {"table1": reconstruction.in_domain, "table1-force": reconstruction.force_in_domain,
-            "table2": edited.table, "figure3": semantics.precision_recall, "figures5-7": alignment.alignment,
-            "figure9": ablation.ablation, "diffusion": diffusion.diffusion,
-            "figure10": lambda bench: out_of_domain.out_of_domain(bench, photographs)}
+    from tf_idinvert.evaluation.papers import diffusion, figure3, figure9, figure10, figures5_7, table1, table2
+    return {"table1": table1.in_domain, "table1-force": table1.force_in_domain,
+            "table2": table2.table, "figure3": figure3.precision_recall, "figures5-7": figures5_7.alignment,
+            "figure9": figure9.ablation, "diffusion": diffusion.diffusion,
+            "figure10": lambda bench: figure10.out_of_domain(methods, photographs)}
 
 
 def everything(bench, photographs):
     """What the numbers of a part follow from, for the store."""
-    from tf_idinvert.evaluation import bench as benches
+    from tf_idinvert.evaluation.papers import methods as benches
     from tf_idinvert.evaluation.store import array_digest, file_digest
-    return [benches.VERSION, benches.PARTS, dataclasses.asdict(bench.sizes), bench.seed,
-            bench.originals.key, bench.originals.about,
-            {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,
-            bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
-            {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},
+    return [benches.VERSION, benches.PARTS, dataclasses.asdict(methods.sizes), methods.seed,
+            methods.originals.key, methods.originals.about,
+            {role: each.sha256 for role, each in methods.networks.items()}, methods.missing,
+            methods.judge and [methods.judge.key, methods.judge.about], methods.features_key, methods.feature_weight,
+            {name: [array_digest(each.normal), each.layers] for name, each in methods.boundaries.items()},
             [file_digest(path) for _, path in photographs if Path(path).is_file()]]
 
 
 def write(args, folder, about, results, reasons, log):
     """All files but the figures, from what is known by now."""
-    from tf_idinvert.evaluation import claims, writing
+    from tf_idinvert.evaluation.papers import claims, writing
     measured = {name: part["numbers"] for name, part in results.items() if "missing" not in part}
     absent = {name: part["missing"] for name, part in results.items() if "missing" in part}
     absent.update({name: "stopped before" for name in args.parts if name not in results})

@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_idinvert import images
 from tf_idinvert.evaluation import scenes
-from tf_idinvert.evaluation.bench import METHODS, Missing
+from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
 

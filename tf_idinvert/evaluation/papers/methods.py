@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import images, inverting, metrics
-from tf_idinvert.evaluation.originals import Originals
+from tf_idinvert.evaluation.papers.originals import Originals
 from tf_idinvert.evaluation.store import Store, array_digest
 from tf_idinvert.inversion import Inversion, InversionOptions
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tf_idinvert import editing, images
 from tf_idinvert.evaluation import measures
-from tf_idinvert.evaluation.bench import Missing
+from tf_idinvert.evaluation.papers.methods import Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
 from tf_idinvert.inversion import InversionOptions, invert

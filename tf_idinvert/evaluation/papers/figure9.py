@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from tf_idinvert import editing, images
-from tf_idinvert.evaluation import edited, measures
+from tf_idinvert.evaluation import measures
+from tf_idinvert.evaluation.papers import table2
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
 
@@ -22,15 +23,15 @@ def ablation(bench):
                  "deviations": float(np.mean(bench.strangeness(bench.generator(method), inverted.codes)))}
         arrays[f"{weight}-reconstructed"] = np.array(inverted.pictures[:SHOWN])
         if bench.boundaries:
-            moved = edited.manipulated(bench, method, inverted.codes)
-            found["quality"] = edited.mean_quality(edited.changes(bench, inverted.pictures, moved))
+            moved = table2.manipulated(bench, method, inverted.codes)
+            found["quality"] = table2.mean_quality(table2.changes(bench, inverted.pictures, moved))
             arrays[f"{weight}-manipulated"] = manipulated(bench, method, inverted.codes[:SHOWN])
         numbers[str(weight)] = found
         quality = found["quality"] or {}
         rows.append([f"λ_dom {weight}", count, found["mse"], *(quality.get(name) for name in (
             "wanted", "unwanted", "quality")), found["deviations"]])
     text = (f"The first {count} of {bench.originals.about}; {bench.sizes.steps} steps of in-domain inversion that "
-            f"differ in the weight. MSE: values in [-1, 1]. {edited.ABOUT_QUALITY} Means over the attributes.")
+            f"differ in the weight. MSE: values in [-1, 1]. {table2.ABOUT_QUALITY} Means over the attributes.")
     return Part(numbers, [Table("Figure 9: the weight of the domain term", text, [
         "weight", "pictures", "MSE", "wanted change", "unwanted change", "quality", "deviations from W"], rows)],
                 arrays)
@@ -39,6 +40,6 @@ def ablation(bench):
 def manipulated(bench, method, codes):
     """Pictures uint8 of these codes, moved along the first of: eyeglasses, as in the paper, or any boundary."""
     name = "eyeglasses" if "eyeglasses" in bench.boundaries else next(iter(bench.boundaries))
-    normal, layers, reach = edited.direction(bench, method, name)
+    normal, layers, reach = table2.direction(bench, method, name)
     moved = editing.manipulate(codes, normal, [reach], layers)[:, 0]
     return images.to_uint8(next(bench.draw(bench.generator(method), moved)))

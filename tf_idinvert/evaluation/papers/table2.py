@@ -10,7 +10,7 @@ import numpy as np
 
 from tf_idinvert import editing, images
 from tf_idinvert.evaluation import measures
-from tf_idinvert.evaluation.bench import METHODS, VERSION, Missing
+from tf_idinvert.evaluation.papers.methods import METHODS, VERSION, Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.store import array_digest
 from tf_idinvert.evaluation.tables import Table

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from tf_idinvert.evaluation import measures
-from tf_idinvert.evaluation.bench import METHODS, Missing
+from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
 
