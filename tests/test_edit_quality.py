@@ -8,8 +8,9 @@ import pytest
 import running
 import tiny
 
-from tf_idinvert import boundaries, checkpoint, edit_quality, images
+from tf_idinvert import boundaries, checkpoint, images
 from tf_idinvert.checkpoint import Models
+from tf_idinvert.evaluation.quality import edits
 
 NAMES = ("age", "eyeglasses", "pose", "hair")
 
@@ -17,14 +18,14 @@ NAMES = ("age", "eyeglasses", "pose", "hair")
 def test_measures_by_hand():
     scores = {"age": [[0, 1, 2], [0, 2, 1.95], [0, 2, 1], [0, 0, 3]],
               "pose": [[0, 5, 1], [0, 0, -1], [0, 0, 0], [1, 0, 1]]}
-    found = edit_quality.measure(scores, "age", {"age": 2.0, "pose": 0.5})
+    found = edits.measure(scores, "age", {"age": 2.0, "pose": 0.5})
     assert (found.monotone, found.strictly) == (0.75, 0.25)     # falls by 0.025 deviations, by 0.5, and stands still
     assert found.wanted == pytest.approx((2 + 1.95 + 1 + 3) / 4 / 2) and found.others == {"pose": 1.0}
     assert found.ratio(["pose"]) == pytest.approx(1 / found.wanted)
 
 
 def test_no_ratio_to_a_change_in_the_wrong_sense():
-    found = edit_quality.measure({"age": [[1, 0]], "pose": [[0, 1]]}, "age", {"age": 1.0, "pose": 1.0})
+    found = edits.measure({"age": [[1, 0]], "pose": [[0, 1]]}, "age", {"age": 1.0, "pose": 1.0})
     assert np.isnan(found.ratio(["pose"])) and found.monotone == 0
 
 

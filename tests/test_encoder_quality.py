@@ -4,8 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_idinvert import encoder_quality, portraits, sliced_wasserstein
-from tf_idinvert.generator_quality import Pictures
+from tf_idinvert import portraits, sliced_wasserstein
+from tf_idinvert.evaluation.quality import encoders
+from tf_idinvert.evaluation.quality.generator import Pictures
 
 COUNT = 120
 
@@ -36,9 +37,9 @@ def measured(originals, mapped):
     """Callable, (function of pictures, codes [N, 3, 4]) -> numbers."""
     def run(draw, codes):
         waiting = iter(np.split(codes, [100]))
-        found = encoder_quality.reconstruct(originals, lambda x: (next(waiting), draw(x)), judge)
+        found = encoders.reconstruct(originals, lambda x: (next(waiting), draw(x)), judge)
         truth = {name: np.concatenate([judge(x / 127.5 - 1)[name] for x in originals]) for name in ("light", "red")}
-        return encoder_quality.compare(found, sliced_wasserstein.project(originals), truth, ("red",), mapped)
+        return encoders.compare(found, sliced_wasserstein.project(originals), truth, ("red",), mapped)
     return run
 
 
@@ -69,12 +70,12 @@ def test_reconstructions_beyond_the_range_are_clipped(measured, rng):
 
 def test_strangers(originals, mapped, rng):
     others = kept(portraits.sample(COUNT, 1, 16)[0])
-    found = encoder_quality.strangers(originals, others, rng.standard_normal((COUNT, 3, 4)), judge)
+    found = encoders.strangers(originals, others, rng.standard_normal((COUNT, 3, 4)), judge)
     first, other = next(iter(originals)), next(iter(others))
     expected = np.square((first / 127.5 - other / 127.5)).mean((1, 2, 3))
     np.testing.assert_allclose(found.errors[:100], expected, rtol=1e-5)
     np.testing.assert_allclose(found.attributes["light"][:100], (first / 127.5 - 1).mean((1, 2, 3)), atol=1e-5)
-    assert encoder_quality.compare(found, sliced_wasserstein.project(originals), found.attributes, ("red",), mapped)[
+    assert encoders.compare(found, sliced_wasserstein.project(originals), found.attributes, ("red",), mapped)[
         "swd"] > 0
 
 
@@ -82,12 +83,12 @@ def test_codes_that_are_not_finite_are_one_line(originals, mapped):
     codes = mapped.copy()
     codes[110, 0, 0] = np.inf
     waiting = iter(np.split(codes, [100]))
-    with pytest.raises(encoder_quality.EncoderQualityError, match="pictures 100 to 119") as error:
-        encoder_quality.reconstruct(originals, lambda x: (next(waiting), x), judge)
+    with pytest.raises(encoders.EncoderQualityError, match="pictures 100 to 119") as error:
+        encoders.reconstruct(originals, lambda x: (next(waiting), x), judge)
     assert "\n" not in str(error.value)
 
 
 def test_progress_counts_pictures(originals, mapped):
     seen, waiting = [], iter(np.split(mapped, [100]))
-    encoder_quality.reconstruct(originals, lambda x: (next(waiting), x), judge, progress=seen.append)
+    encoders.reconstruct(originals, lambda x: (next(waiting), x), judge, progress=seen.append)
     assert seen == [100, 20]

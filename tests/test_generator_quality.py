@@ -4,8 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_idinvert import generator_quality, portraits
-from tf_idinvert.generator_quality import Pictures
+from tf_idinvert import portraits
+from tf_idinvert.evaluation.quality import generator
+from tf_idinvert.evaluation.quality.generator import Pictures
 
 RANGES = {"light": (-1, 1), "red": (0, 1)}
 
@@ -19,7 +20,7 @@ def judge(x):
 def measured(images, seed=0):
     pictures = Pictures(16)
     pictures.add(images)
-    return generator_quality.measure(pictures, judge, seed)
+    return generator.measure(pictures, judge, seed)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_pictures_wait_in_batches_and_can_be_run_through_again(renders):
 
 
 def test_set_is_at_no_distance_from_itself(renders):
-    found = generator_quality.compare(measured(renders), measured(renders), RANGES)
+    found = generator.compare(measured(renders), measured(renders), RANGES)
     assert found["sliced_wasserstein"] == {16: 0.0, "mean": 0.0}
     assert found["frechet"] < 1e-9
     assert all(each["difference"] == 0 for each in found["attributes"].values())
@@ -51,7 +52,7 @@ def test_darker_pictures_are_further_away_than_other_renders(renders):
     reference, other = measured(renders), portraits.sample(240, 1, 16)[0]
     dark = other.copy()
     dark[::2] //= 4
-    floor, found = (generator_quality.compare(reference, measured(each), RANGES) for each in (other, dark))
+    floor, found = (generator.compare(reference, measured(each), RANGES) for each in (other, dark))
     assert found["frechet"] > 5 * floor["frechet"]
     assert found["frechet_extrapolated"] > 5 * abs(floor["frechet_extrapolated"])
     assert found["sliced_wasserstein"]["mean"] > 2 * floor["sliced_wasserstein"]["mean"]
@@ -62,8 +63,8 @@ def test_darker_pictures_are_further_away_than_other_renders(renders):
 def test_attributes_by_hand(renders):
     blue, red = np.zeros([50, 16, 16, 3], "uint8"), np.zeros([50, 16, 16, 3], "uint8")
     blue[..., 2], red[..., 0] = 255, 255
-    found = generator_quality.compare(measured(np.concatenate([blue, red])),
-                                      measured(np.concatenate([blue, red[:30], blue[:20]])), RANGES)["attributes"]
+    found = generator.compare(measured(np.concatenate([blue, red])),
+                              measured(np.concatenate([blue, red[:30], blue[:20]])), RANGES)["attributes"]
     assert found["red"]["mean"] == 0.3 and found["red"]["difference"] == pytest.approx(0.2)
     assert found["red"]["histogram"] == [0.7, *[0] * 8, 0.3]
     assert found["light"]["difference"] == 0 and sum(found["light"]["histogram"]) == 1
@@ -72,13 +73,13 @@ def test_attributes_by_hand(renders):
 def test_progress_counts_pictures(renders):
     pictures, seen = Pictures(16), []
     pictures.add(renders)
-    generator_quality.measure(pictures, judge, progress=seen.append)
+    generator.measure(pictures, judge, progress=seen.append)
     assert seen == [100, 100, 40]
 
 
 def test_separability_of_a_linear_a_random_and_a_constant_attribute(rng):
     codes = rng.standard_normal((600, 8)).astype("float32")
-    found = generator_quality.separability(codes, {
+    found = generator.separability(codes, {
         "linear": codes[:, 0] - codes[:, 3], "random": rng.standard_normal(600), "none": np.zeros(600)})
     assert found["linear"]["validation"] == 1 and found["linear"]["rest"] > 0.8
     assert found["random"]["validation"] < 0.8
@@ -87,8 +88,8 @@ def test_separability_of_a_linear_a_random_and_a_constant_attribute(rng):
 
 def test_path_length_of_a_straight_and_of_a_bent_path(rng):
     codes, others = rng.standard_normal((2, 60, 3, 4)).astype("float32")
-    straight = generator_quality.path_length(codes, others, lambda w: 2.0 * w.reshape(len(w), -1).astype("float64"))
+    straight = generator.path_length(codes, others, lambda w: 2.0 * w.reshape(len(w), -1).astype("float64"))
     assert straight["ratio"] == pytest.approx(1, rel=0.05)                  # all but what the percentiles leave out
     assert straight["straight"] == pytest.approx(4 * np.square(others - codes).sum((1, 2)).mean(), rel=1e-6)
-    bent = generator_quality.path_length(codes, others, lambda w: np.sin(9.0 * w.reshape(len(w), -1)))
+    bent = generator.path_length(codes, others, lambda w: np.sin(9.0 * w.reshape(len(w), -1)))
     assert bent["ratio"] > 3

@@ -226,7 +226,7 @@ def test_evaluation_goes_on_where_it_was_ended(monkeypatch, folder, model):
 
 
 def test_costs(monkeypatch, folder, model):
-    from tf_idinvert import restoration_cost
+    from tf_idinvert.evaluation.quality import restoration_cost
     calls = []
 
     def measure(network, codes, layer, **settings):

@@ -111,7 +111,8 @@ def measure(args, generator, network, pictures, codes, found):
     import numpy as np
     import tensorflow as tf
 
-    from tf_idinvert import edit_quality, editing, inverting, portraits
+    from tf_idinvert import editing, inverting, portraits
+    from tf_idinvert.evaluation.quality import edits as edit_quality
     shares = np.linspace(-args.distance, args.distance, args.step)
     mapped = inverting.random_codes(generator, 0, 0, CODES)
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
@@ -162,8 +163,9 @@ def write(folder, result, rows):
 
 def page(result):
     """Text of edits.md."""
-    from tf_idinvert import edit_quality, portraits
+    from tf_idinvert import portraits
     from tf_idinvert.evaluation import tables
+    from tf_idinvert.evaluation.quality import edits as edit_quality
     edits = result["edits"]
     others = sorted({other for each in edits.values() for other in each["others"]} | set(edits),
                     key=(portraits.ATTRIBUTES + portraits.NUISANCES + tuple(edits)).index)

@@ -45,7 +45,7 @@ def main():
     command.import_tensorflow()
     import tensorflow as tf
 
-    from tf_idinvert import generator_quality
+    from tf_idinvert.evaluation.quality import generator as generator_quality
     generator, network = load_networks(args)
     draw = tf.function(generator.synthesis, reduce_retracing=True)
     renders, truth = generator_quality.rendered(args.count, args.seed, generator.resolution)
@@ -83,7 +83,7 @@ def sample(args, generator):
     import tensorflow as tf
 
     from tf_idinvert import inverting
-    from tf_idinvert.generator_quality import BATCH, Pictures
+    from tf_idinvert.evaluation.quality.generator import BATCH, Pictures
     pictures, codes = Pictures(generator.resolution), []
     draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True)
     with command.progress(args.count, "sampling", unit="img") as bar:
@@ -99,7 +99,8 @@ def measure(args, network, renders, truth, others, samples, codes):
     """What is measured on the three sets of pictures, and on the codes of the samples."""
     import tensorflow as tf
 
-    from tf_idinvert import generator_quality, portraits
+    from tf_idinvert import portraits
+    from tf_idinvert.evaluation.quality import generator as generator_quality
     from tf_idinvert.training.attributes import agreement
     judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
     with command.progress(3 * args.count, "measuring", unit="img") as bar:
@@ -116,7 +117,8 @@ def measure(args, network, renders, truth, others, samples, codes):
 
 
 def path_length(generator, draw, network, seed):
-    from tf_idinvert import generator_quality, inverting
+    from tf_idinvert import inverting
+    from tf_idinvert.evaluation.quality import generator as generator_quality
     codes = inverting.random_codes(generator, seed, 0, 2 * PATHS)
     return generator_quality.path_length(codes[:PATHS], codes[PATHS:], lambda w: network.embedding(draw(w)), seed)
 

@@ -40,11 +40,11 @@ def main():
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     command.import_tensorflow()
-    from tf_idinvert import generator_quality
+    from tf_idinvert.evaluation.quality import generator
 
     network = load_attributes(attributes_path)
     sets = {name: load_set(path, network.resolution) for name, path in zip(labels(paths), paths)}
-    (originals, truth), (others, _) = (generator_quality.rendered(args.count, seed, network.resolution)
+    (originals, truth), (others, _) = (generator.rendered(args.count, seed, network.resolution)
                                        for seed in (args.seed, args.seed + 1))
     found, shown = measure(args, sets, network, originals, truth, others)
     result = {"count": args.count, "seed": args.seed, "resolution": network.resolution, "range": [-1, 1],
@@ -107,8 +107,9 @@ def measure(args, sets, network, originals, truth, others):
     """({name: numbers}, [Pictures of each encoder]); the last numbers, 'none', are those without an encoder."""
     import tensorflow as tf
 
-    from tf_idinvert import encoder_quality, inverting, sliced_wasserstein
+    from tf_idinvert import inverting, sliced_wasserstein
     from tf_idinvert.evaluation import measures
+    from tf_idinvert.evaluation.quality import encoders
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     reference = sliced_wasserstein.project(originals, args.seed)
     numbers, shown = {}, []
@@ -116,17 +117,17 @@ def measure(args, sets, network, originals, truth, others):
         for name, models in sets.items():
             invert = inverter(models)
             try:
-                found = encoder_quality.reconstruct(originals, invert, judge, args.seed, bar.update)
-            except encoder_quality.EncoderQualityError as error:
+                found = encoders.reconstruct(originals, invert, judge, args.seed, bar.update)
+            except encoders.EncoderQualityError as error:
                 raise ValueError(f"{name}: {error}") from error
             mapped = inverting.random_codes(models.generator, args.seed, 0, args.count)
-            numbers[name] = encoder_quality.compare(found, reference, truth, network.binary, mapped)
-            numbers[name]["samples"] = measures.mean(encoder_quality.sample_errors(
+            numbers[name] = encoders.compare(found, reference, truth, network.binary, mapped)
+            numbers[name]["samples"] = measures.mean(encoders.sample_errors(
                 mapped, tf.function(models.generator.synthesis, reduce_retracing=True), invert))
             shown.append(found.pictures)
     more = inverting.random_codes(models.generator, args.seed, args.count, args.count)
-    found = encoder_quality.strangers(originals, others, more, judge, args.seed)
-    numbers["none"] = encoder_quality.compare(found, reference, truth, network.binary, mapped)
+    found = encoders.strangers(originals, others, more, judge, args.seed)
+    numbers["none"] = encoders.compare(found, reference, truth, network.binary, mapped)
     return numbers, shown
 
 
@@ -183,7 +184,7 @@ def page(result, network):
 
 def about(result):
     """What was measured, on what, how."""
-    from tf_idinvert import encoder_quality
+    from tf_idinvert.evaluation.quality import encoders
     return (f"{result['count']:,} portraits rendered with seed {result['seed']}, which none of the trainings draws; "
             f"{result['resolution']} px, values in [-1, 1], reconstructions clipped to that. MSE: mean over pixels, "
             "channels and pictures; of samples: on as many pictures that the generator drew itself. SWD: sliced "
@@ -191,7 +192,7 @@ def about(result):
             "Attributes: what the attribute network sees in the reconstructions against "
             "what the originals were rendered with, as the share of right answers, or R². Codes E(x) are compared with "
             f"as many FC(z), z of seed {result['seed']}. Fréchet distance to W: mean over the layers; too large with "
-            f"few codes. Outliers: share with a component beyond {encoder_quality.DEVIATIONS:g} standard deviations of "
+            f"few codes. Outliers: share with a component beyond {encoders.DEVIATIONS:g} standard deviations of "
             "FC(z). Nearest neighbours: share of codes whose nearest one is of their own set, 0.5 for two sets of one "
             "distribution, 1 for sets that lie apart. Row 'none', to compare with: other portraits (seed "
             f"{result['seed'] + 1}) in place of the reconstructions for MSE and SWD, the originals themselves for the "

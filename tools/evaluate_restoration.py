@@ -248,7 +248,7 @@ class Evaluation:
         """Cost of an iteration, measured in a process of its own, but on a GPU, which this process holds."""
         import tensorflow as tf
 
-        from tf_idinvert import restoration_cost
+        from tf_idinvert.evaluation.quality import restoration_cost
         arguments = network, codes, self.args.composing_layer
         if tf.config.list_physical_devices("GPU"):
             return restoration_cost.measure(*arguments)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tf_idinvert import images, metrics, sliced_wasserstein
 from tf_idinvert.evaluation import measures
-from tf_idinvert.generator_quality import Pictures
+from tf_idinvert.evaluation.quality.generator import Pictures
 from tf_idinvert.training.attributes import agreement
 
 DEVIATIONS = 10.0       # beyond so many standard deviations of FC(z), a code is an outlier
