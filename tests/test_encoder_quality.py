@@ -4,9 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_idinvert import portraits, sliced_wasserstein
+from tf_idinvert import portraits
 from tf_idinvert.evaluation.quality import encoders
 from tf_idinvert.evaluation.quality.generator import Pictures
+from tf_idinvert.metrics import sliced_wasserstein
 
 COUNT = 120
 

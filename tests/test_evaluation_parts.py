@@ -9,11 +9,12 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
-from tf_idinvert import boundaries, editing, images, metrics
+from tf_idinvert import boundaries, editing, images
 from tf_idinvert.evaluation import measures, scenes
 from tf_idinvert.evaluation.papers import diffusion, figure3, figures5_7, table1, table2
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.inversion import InversionOptions, invert
+from tf_idinvert.metrics import distances
 
 # ------------------------------------------------------------------------------------------------- methods
 
@@ -26,7 +27,7 @@ def test_encoder_method_is_encoder_and_generator(tmp_path):
     assert len(found.codes) == 12
     np.testing.assert_allclose(found.codes, codes, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found.pictures.astype(int), images.to_uint8(drawn), atol=1)
-    np.testing.assert_allclose(found.mse, metrics.mse(drawn.clip(-1, 1), pictures), rtol=1e-3)
+    np.testing.assert_allclose(found.mse, distances.mse(drawn.clip(-1, 1), pictures), rtol=1e-3)
 
 
 @pytest.mark.parametrize("method, weight", [("inversion", 2.0), ("mse", None)])

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from tf_idinvert import portraits, sliced_wasserstein
-from tf_idinvert.sliced_wasserstein import SlicedWassersteinError, distances, laplacian_pyramid, project
+from tf_idinvert import portraits
+from tf_idinvert.metrics import sliced_wasserstein
+from tf_idinvert.metrics.distances.sliced_wasserstein import (
+    SlicedWassersteinError,
+    distances,
+    laplacian_pyramid,
+    project,
+)
 
 
 @pytest.fixture(scope="module")

@@ -125,7 +125,7 @@ def path_length(generator, draw, network, seed):
 
 def by_tfgan(renders, others, samples):
     """{level: (samples, floor)} by TF-GAN's function; the reason where it cannot be had."""
-    from tf_idinvert import sliced_wasserstein
+    from tf_idinvert.metrics import sliced_wasserstein
     first = [pictures.first(min(TFGAN_PICTURES, len(pictures))) for pictures in (renders, others, samples)]
     try:
         floor, found = (sliced_wasserstein.by_tfgan(first[0], each) for each in first[1:])

@@ -12,8 +12,9 @@ import math
 import numpy as np
 from scipy.special import stdtrit
 
-from tf_idinvert import images, metrics, sliced_wasserstein
-from tf_idinvert.moments import Parts
+from tf_idinvert import images
+from tf_idinvert.metrics import distances, sliced_wasserstein
+from tf_idinvert.metrics.distances.moments import Parts
 
 GROUPS, BATCH = 10, 50
 Z95 = 1.959964              # of the normal distribution
@@ -111,8 +112,8 @@ def compare(reference, other):
 
 def frechet(first, second):
     """[Fréchet distance, low, high] of two `Parts` of GROUPS."""
-    value = metrics.frechet_distance(first.merged(), second.merged())
-    low, high = jackknife_interval(value, [metrics.frechet_distance(a, b) for a, b in _without_one(first, second)])
+    value = distances.frechet_distance(first.merged(), second.merged())
+    low, high = jackknife_interval(value, [distances.frechet_distance(a, b) for a, b in _without_one(first, second)])
     return [value, low, high]
 
 
@@ -123,7 +124,7 @@ def extrapolated(first, second):
         half = Parts(2)
         half.parts = [parts.merged(0, GROUPS // 2), parts.merged(GROUPS // 2)]
         halves.append(half)
-    value = metrics.extrapolated_frechet_distance(*halves)
+    value = distances.extrapolated_frechet_distance(*halves)
     return None if math.isnan(value) else value
 
 
@@ -138,8 +139,8 @@ def frechet_of_codes(codes, reference):
         parts = Parts(GROUPS), Parts(GROUPS)
         for each, values in zip(parts, (codes, reference)):
             each.add(values[:, layer])
-        layers.append([metrics.frechet_distance(*(each.merged() for each in parts)),
-                       *(metrics.frechet_distance(a, b) for a, b in _without_one(*parts))])
+        layers.append([distances.frechet_distance(*(each.merged() for each in parts)),
+                       *(distances.frechet_distance(a, b) for a, b in _without_one(*parts))])
     value, *left_out = np.mean(layers, axis=0)
     return [float(value), *jackknife_interval(value, left_out)]
 

@@ -12,10 +12,11 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import images, inverting, metrics
+from tf_idinvert import images, inverting
 from tf_idinvert.evaluation.papers.originals import Originals
 from tf_idinvert.evaluation.store import Store, array_digest
 from tf_idinvert.inversion import Inversion, InversionOptions
+from tf_idinvert.metrics import distances
 
 VERSION = 1                 # of what entries mean; a change makes older ones count no more
 PARTS = 2                   # the same of the numbers of parts
@@ -206,7 +207,7 @@ class Bench:
                     originals = images.to_float(np.asarray(pictures[rows]))
                     codes[rows], found = self._invert(method, networks, originals)
                     seconds.append((time.perf_counter() - began) / len(found))
-                    mse[rows] = metrics.mse(found.clip(-1, 1), originals)
+                    mse[rows] = distances.mse(found.clip(-1, 1), originals)
                     drawn[rows] = images.to_uint8(found)
                     bar.update(len(found))
             # the first batch waits for the program to be traced, the last one may be padded

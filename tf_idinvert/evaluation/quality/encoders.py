@@ -10,9 +10,10 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import images, metrics, sliced_wasserstein
+from tf_idinvert import images
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.quality.generator import Pictures
+from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.training.attributes import agreement
 
 DEVIATIONS = 10.0       # beyond so many standard deviations of FC(z), a code is an outlier
@@ -56,7 +57,7 @@ def reconstruct(originals, invert, judge, seed=0, progress=None):
                                       f"{len(pictures) + len(x) - 1} are NaN or infinite")
         drawn = drawn.clip(-1, 1)
         codes.append(found)
-        errors.append(metrics.mse(drawn, x))
+        errors.append(distances.mse(drawn, x))
         seen.append({name: np.asarray(values) for name, values in judge(drawn).items()})
         pictures.add(drawn)
         if progress:
@@ -83,7 +84,7 @@ def sample_errors(mapped, synthesize, invert, batch=50):
     errors = []
     for start in range(0, len(mapped), batch):
         x = np.asarray(synthesize(mapped[start:start + batch])).clip(-1, 1)
-        errors.append(metrics.mse(np.asarray(invert(x)[1]).clip(-1, 1), x))
+        errors.append(distances.mse(np.asarray(invert(x)[1]).clip(-1, 1), x))
     return np.concatenate(errors)
 
 
@@ -100,7 +101,7 @@ def strangers(originals, others, codes, judge, seed=0):
     errors, seen = [], []
     for batch, other in zip(originals, others):
         x = images.to_float(batch)
-        errors.append(metrics.mse(images.to_float(other), x))
+        errors.append(distances.mse(images.to_float(other), x))
         seen.append({name: np.asarray(values) for name, values in judge(x).items()})
     return Measured(np.concatenate(errors), sliced_wasserstein.project(others, seed),
                     {name: np.concatenate([each[name] for each in seen]) for name in seen[0]}, codes, others)
@@ -127,5 +128,5 @@ def compare(measured, reference, truth, binary, mapped):
             "swd": float(np.mean(list(levels.values()))), "swd_levels": levels,
             "agreement": agreement(measured.attributes, truth, binary),
             "frechet": measures.frechet_of_codes(measured.codes, mapped),
-            "outliers": measures.share(metrics.outliers(measured.codes, mapped, DEVIATIONS)),
-            "neighbours": measures.share(metrics.nearest_neighbour_test(measured.codes, mapped))}
+            "outliers": measures.share(distances.outliers(measured.codes, mapped, DEVIATIONS)),
+            "neighbours": measures.share(distances.nearest_neighbour_test(measured.codes, mapped))}

@@ -11,9 +11,10 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import boundaries, images, metrics, rendering, sliced_wasserstein
+from tf_idinvert import boundaries, images, rendering
 from tf_idinvert.cli import command
-from tf_idinvert.moments import Parts
+from tf_idinvert.metrics import distances, sliced_wasserstein
+from tf_idinvert.metrics.distances.moments import Parts
 from tf_idinvert.spool import Spool
 
 BATCH = 100
@@ -121,8 +122,8 @@ def compare(reference, other, ranges):
                             "histogram": histograms[1].round(6).tolist(),
                             "difference": float(np.abs(histograms[0] - histograms[1]).sum() / 2)}
     return {"sliced_wasserstein": {**levels, "mean": float(np.mean(list(levels.values())))},
-            "frechet": metrics.frechet_distance(reference.embedding.merged(), other.embedding.merged()),
-            "frechet_extrapolated": metrics.extrapolated_frechet_distance(reference.embedding, other.embedding),
+            "frechet": distances.frechet_distance(reference.embedding.merged(), other.embedding.merged()),
+            "frechet_extrapolated": distances.extrapolated_frechet_distance(reference.embedding, other.embedding),
             "attributes": attributes}
 
 
