@@ -16,9 +16,10 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
-from tf_idinvert import boundaries, checkpoint, export, images, serving_files, serving_weights
+from tf_idinvert import boundaries, checkpoint, images
 from tf_idinvert.benchmarks import serving
 from tf_idinvert.inversion import InversionOptions, invert
+from tf_idinvert.serving import export, half_weights, server_files
 
 STEPS, RATES = np.array([0, 5, 3], np.int32), np.array([0.01, 0.05, 0.02], np.float32)
 ATTRIBUTES, DISTANCES = ["smile", "0", "age"], np.array([-2, 0.5, 3], np.float32)
@@ -223,11 +224,11 @@ def test_half_the_bytes_give_nearly_the_same(half_folder, expected, models, tmp_
 def test_half_the_bytes_of_official_networks(reference_file, network):
     given = np.load(reference_file(network, "expected.npz"))
     found = checkpoint.load(reference_file(network, "network.pkl"), only=("encoder", "generator"))
-    half = serving_weights.halved(found.generator)
+    half = half_weights.halved(found.generator)
     codes = given["dlatents"]
     assert 0 < tiny.relative(half.synthesis(codes), found.generator.synthesis(codes)) < 0.01
     if found.encoder is not None:
-        assert 0 < tiny.relative(serving_weights.halved(found.encoder)(given["x"]), found.encoder(given["x"])) < 0.01
+        assert 0 < tiny.relative(half_weights.halved(found.encoder)(given["x"]), found.encoder(given["x"])) < 0.01
 
 
 def test_callers_at_once_get_their_own_answers(folder):
@@ -267,7 +268,7 @@ def test_warm_up_requests_are_answered(answered):
 
 def test_warm_up_requests_are_what_the_api_reads(folder):
     api = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
-    path = folder / "1/assets.extra" / serving_files.WARM_UP
+    path = folder / "1/assets.extra" / server_files.WARM_UP
     for record in (record.numpy() for record in tf.data.TFRecordDataset(str(path))):
         log = api.PredictionLog.FromString(record)
         request = log.predict_log.request
@@ -282,13 +283,13 @@ def test_configurations_list_the_models_there(tmp_path):
     for name in "b/1", "a/3", "a/20", "no-version/x", "a b/1":
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "saved_model.pb").touch()
-    serving_files.write_configs(tmp_path)
+    server_files.write_configs(tmp_path)
     text = (tmp_path / "models.config").read_text()
     assert text.startswith("#") and [line.split('"')[1] for line in text.splitlines() if "name:" in line] == ["a", "b"]
     assert 'base_path: "/models/a"' in text and "max_batch_size" in (tmp_path / "batching_parameters.txt").read_text()
     (tmp_path / "models.config").write_text("mine")
     (tmp_path / "batching_parameters.txt").write_text("mine, too")
-    serving_files.write_configs(tmp_path)
+    server_files.write_configs(tmp_path)
     assert (tmp_path / "models.config").read_text() == "mine"
     assert (tmp_path / "batching_parameters.txt").read_text() == "mine, too"
 
@@ -298,7 +299,7 @@ def test_configurations_are_what_the_api_reads(tmp_path):
     from google.protobuf import text_format
     (tmp_path / "a/1").mkdir(parents=True)
     (tmp_path / "a/1/saved_model.pb").touch()
-    serving_files.write_configs(tmp_path)
+    server_files.write_configs(tmp_path)
     config = text_format.Parse((tmp_path / "models.config").read_text(), api.ModelServerConfig())
     assert [(each.name, each.base_path) for each in config.model_config_list.config] == [("a", "/models/a")]
 
@@ -364,8 +365,8 @@ def test_nothing_is_left_of_a_version_that_cannot_be_written(monkeypatch, tmp_pa
 def test_weights_beyond_float16_are_refused():
     generator = tiny.generator()
     generator.dlatent_avg.assign(np.full(8, 1e5, np.float32))
-    with pytest.raises(serving_weights.WeightsTooLarge, match="'dlatent_avg'.*65504"):
-        serving_weights.halved(generator)
+    with pytest.raises(half_weights.WeightsTooLarge, match="'dlatent_avg'.*65504"):
+        half_weights.halved(generator)
 
 
 # ---- the tool

@@ -9,7 +9,8 @@ import served_pictures
 import tensorflow as tf
 from PIL import Image
 
-from tf_idinvert import images, serving_images
+from tf_idinvert import images
+from tf_idinvert.serving import picture_bytes
 
 SIDE = 16
 USUAL, HOSTILE, DAMAGED = served_pictures.usual(), served_pictures.hostile(), served_pictures.damaged_exif()
@@ -18,7 +19,7 @@ USUAL, HOSTILE, DAMAGED = served_pictures.usual(), served_pictures.hostile(), se
 @pytest.fixture(scope="module")
 def graph():
     """Callable, list of bytes -> float32 [N, SIDE, SIDE, 3]."""
-    return tf.function(lambda data: serving_images.load(data, SIDE), autograph=False,
+    return tf.function(lambda data: picture_bytes.load(data, SIDE), autograph=False,
                        input_signature=[tf.TensorSpec([None], tf.string)])
 
 
@@ -41,7 +42,7 @@ def test_a_photograph_of_twelve_megapixels(tmp_path):
     data = served_pictures.encoded(served_pictures.pixels(3000, 4000), "JPEG")
     (tmp_path / "picture").write_bytes(data)
     expected, _ = images.load(tmp_path / "picture", 64)
-    graph = tf.function(lambda data: serving_images.load(data, 64), autograph=False)
+    graph = tf.function(lambda data: picture_bytes.load(data, 64), autograph=False)
     np.testing.assert_allclose(graph(tf.constant([data]))[0], expected, rtol=0, atol=2e-7)
 
 
@@ -74,7 +75,7 @@ def test_one_bad_picture_of_several_is_an_error_and_none_is_an_empty_array(graph
 
 def test_pictures_are_written_as_the_tools_write_them():
     values = np.linspace(-1.2, 1.2, 2 * 5 * 7 * 3, dtype="float32").reshape(2, 5, 7, 3)
-    for data, image in zip(serving_images.encode(tf.constant(values)).numpy(), values):
+    for data, image in zip(picture_bytes.encode(tf.constant(values)).numpy(), values):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), images.to_uint8(image))
     with pytest.raises(tf.errors.InvalidArgumentError, match="finite"):
-        serving_images.encode(tf.constant(np.full([1, 2, 2, 3], np.nan, "float32")))
+        picture_bytes.encode(tf.constant(np.full([1, 2, 2, 3], np.nan, "float32")))

@@ -7,7 +7,7 @@
 Writes serving/NAME/VERSION/ (the version after the highest there, unless --version says which), with requests that
 warm a server up, and beside NAME models.config, a list of all models there, and batching_parameters.txt. An attribute
 is called as its boundary's file. The README tells how to serve and call it; each signature is described in
-tf_idinvert/export.py. Expect half a minute at 64 px and some minutes at 1024 px.
+tf_idinvert/serving/export.py. Expect half a minute at 64 px and some minutes at 1024 px.
 """
 import logging
 from pathlib import Path
@@ -44,8 +44,9 @@ def main():
     folder = Path(args.output_dir or Path("serving") / command.title(args.model_path))
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint, export, serving_files
+    from tf_idinvert import checkpoint
     from tf_idinvert.inversion import InversionOptions
+    from tf_idinvert.serving import export, server_files
     logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving tells of its progress
     log = logging.Logger("export")
     log.addHandler(logging.StreamHandler())
@@ -57,7 +58,7 @@ def main():
                                domain_weight=args.loss_weight_enc)
     written = export.export(models, folder, version=args.version, boundaries=found, features=features, options=options,
                             half=args.float16)
-    serving_files.write_configs(folder.parent)
+    server_files.write_configs(folder.parent)
     size = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
     print(f"{written}: {size / 1e6:.1f} MB; attributes: {', '.join(found) or 'none'}")
 

@@ -12,8 +12,8 @@ import math
 
 import tensorflow as tf
 
-from tf_idinvert import serving_checks, serving_exif
-from tf_idinvert.serving_checks import require
+from tf_idinvert.serving import checks, exif
+from tf_idinvert.serving.checks import require
 
 MAX_BYTES = 1 << 24             # of an encoded picture
 MAX_PIXELS = 1 << 24            # of a decoded one: 4096 x 4096
@@ -33,7 +33,7 @@ def load(image_bytes, resolution):
 
 def encode(images):
     """float32 [N, R, R, 3] in [-1, 1], clipped -> PNG strings [N]; rounded half up, as `images.to_uint8`."""
-    images = serving_checks.finite("images", images)
+    images = checks.finite("images", images)
     pixels = tf.cast(tf.floor(tf.clip_by_value((images + 1.0) * 127.5 + 0.5, 0.0, 255.0)), tf.uint8)
     return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)
 
@@ -47,7 +47,7 @@ def _load_one(data, resolution):
     is_jpeg = tf.strings.substr(data, 0, len(JPEG_SIGNATURE)) == JPEG_SIGNATURE
     data = require(data, is_png | is_jpeg, "image_bytes: expected a PNG or JPEG picture; got something else")
     pixels = tf.cond(is_png, lambda: _decode_png(data), lambda: _decode_jpeg(data))
-    pixels = fit(_upright(pixels, serving_exif.orientation(data, is_png)), resolution)
+    pixels = fit(_upright(pixels, exif.orientation(data, is_png)), resolution)
     return tf.cast(pixels, tf.float32) / 127.5 - 1.0
 
 
@@ -64,7 +64,7 @@ def _decode_jpeg(data):
     data = _bounded(data, height, width)
     data = require(data, channels != 4, "image_bytes: a JPEG of four inks (CMYK); expected RGB or grey")
     values = tf.io.decode_raw(data, tf.uint8)
-    scans = tf.math.count_nonzero((values[:-1] == serving_exif.JPEG_FILL) & (values[1:] == serving_exif.JPEG_SCAN))
+    scans = tf.math.count_nonzero((values[:-1] == exif.JPEG_FILL) & (values[1:] == exif.JPEG_SCAN))
     data = require(data, scans <= MAX_SCANS, f"image_bytes: a JPEG of more than {MAX_SCANS} scans")
     return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
 

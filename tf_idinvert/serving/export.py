@@ -27,7 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import serving_checks, serving_files, serving_images, serving_inversion, serving_weights
+from tf_idinvert.serving import batched_inversion, checks, half_weights, picture_bytes, server_files
 from tf_idinvert.inversion import InversionOptions
 
 MAX_STEPS = 1000            # of a call to `invert`
@@ -49,7 +49,7 @@ class Signature:
 
     def __init__(self, name, function, inputs):
         self.name, self.inputs = name, inputs
-        self.function = _traced(lambda *tensors: function(*serving_checks.rows(inputs, tensors)), inputs)
+        self.function = _traced(lambda *tensors: function(*checks.rows(inputs, tensors)), inputs)
 
     def call(self, *tensors):
         return self.function(*tensors)
@@ -92,13 +92,13 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
     try:
         temporary.mkdir(parents=True)
         if half:
-            generator, encoder = (each and serving_weights.halved(each) for each in (generator, encoder))
+            generator, encoder = (each and half_weights.halved(each) for each in (generator, encoder))
         signatures = _both(_Served(generator, encoder, names, directions, features, options).signatures(), generator)
         _write(temporary, signatures)
         extra = temporary / "assets.extra"
         extra.mkdir()
-        serving_files.write_warm_up(extra / serving_files.WARM_UP, folder.name,
-                                    [(each.name, _example(each, generator, names)) for each in signatures])
+        server_files.write_warm_up(extra / server_files.WARM_UP, folder.name,
+                                   [(each.name, _example(each, generator, names)) for each in signatures])
         os.rename(temporary, target)
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
@@ -110,7 +110,7 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
 
 def _check(models, folder):
     """ExportError unless there is a generator of RGB images and the folder's name can be a model's."""
-    if not serving_files.is_name(folder.name):
+    if not server_files.is_name(folder.name):
         raise ExportError(f"{folder}: a model's name has letters, digits, '_', '-' and '.', at most 100; "
                           f"got {folder.name!r}")
     if models.generator is None:
@@ -159,17 +159,17 @@ class _Served:
         return {"images": self.generator.synthesis(codes), "codes": codes}
 
     def invert(self, images, steps, learning_rate):
-        steps = serving_checks.within("steps", steps, 0, MAX_STEPS)
-        learning_rate = serving_checks.within("learning_rate", learning_rate, 0.0, MAX_LEARNING_RATE)
-        return serving_inversion.optimise(images, steps, learning_rate, synthesis=self.generator.synthesis,
+        steps = checks.within("steps", steps, 0, MAX_STEPS)
+        learning_rate = checks.within("learning_rate", learning_rate, 0.0, MAX_LEARNING_RATE)
+        return batched_inversion.optimise(images, steps, learning_rate, synthesis=self.generator.synthesis,
                                           encoder=self.encoder, features=self.features, options=self.options)
 
     def manipulate(self, codes, attribute, distance):
         count = len(self.names)
         matches = attribute[:, None] == tf.constant([*self.names, *map(str, range(count))])         # [N, 2 K]
         known = ", ".join(f"{name} ({i})" for i, name in enumerate(self.names))
-        matches = serving_checks.require(matches, tf.reduce_all(tf.reduce_any(matches, axis=1)),
-                                         f"attribute: expected one of {known}; got", attribute)
+        matches = checks.require(matches, tf.reduce_all(tf.reduce_any(matches, axis=1)),
+                                 f"attribute: expected one of {known}; got", attribute)
         chosen = tf.argmax(tf.cast(matches, tf.int32), axis=1) % count
         codes = codes + distance[:, None, None] * tf.gather(tf.constant(self.directions), chosen)
         return {"images": self.generator.synthesis(codes), "codes": codes}
@@ -178,8 +178,8 @@ class _Served:
 def _both(signatures, generator):
     """The signatures, and each again on encoded pictures."""
     side = generator.resolution
-    load = _traced(lambda data: serving_images.load(data, side), [_spec("image_bytes", dtype=tf.string)])
-    encode = _traced(serving_images.encode, [_spec("images", side, side, 3)])
+    load = _traced(lambda data: picture_bytes.load(data, side), [_spec("image_bytes", dtype=tf.string)])
+    encode = _traced(picture_bytes.encode, [_spec("images", side, side, 3)])
     return signatures + [signature.on_bytes(load, encode) for signature in signatures]
 
 
