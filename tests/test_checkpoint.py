@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tiny
 
-from tf_idinvert import pickles, weights
 from tf_idinvert.checkpoint import CheckpointError, Models, load, save
-from tf_idinvert.conversion import to_record
+from tf_idinvert.formats import pickles, weights
+from tf_idinvert.formats.conversion import to_record
 
 FIELDS = ("encoder", "training_generator", "discriminator", "generator")
 

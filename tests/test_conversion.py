@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny
 
-from tf_idinvert.conversion import (
+from tf_idinvert.formats.conversion import (
     DISCRIMINATOR_ARGUMENTS,
     GENERATOR_ARGUMENTS,
     ConversionError,
@@ -15,10 +15,10 @@ from tf_idinvert.conversion import (
     to_network,
     to_record,
 )
+from tf_idinvert.formats.weights import WeightsError, export_arrays
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
-from tf_idinvert.weights import WeightsError, export_arrays
 
 NETWORKS = {
     "generator": tiny.generator, "layerwise": lambda: tiny.generator(layerwise=True),

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from tiny import relative
 
-from tf_idinvert import losses, weights
+from tf_idinvert import losses
 from tf_idinvert.checkpoint import load
+from tf_idinvert.formats import weights
 from tf_idinvert.training import in_domain, steps
 from tf_idinvert.training.in_domain import InDomain, InDomainOptions
 

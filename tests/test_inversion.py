@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from tiny import normal, relative
 
-from tf_idinvert import weights
 from tf_idinvert.checkpoint import load
+from tf_idinvert.formats import weights
 from tf_idinvert.inversion import TERMS, Inversion, InversionOptions, invert
 
 SHAPE, CODES = (4, 4, 3), (2, 5)        # of an image, of its code

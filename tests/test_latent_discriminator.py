@@ -11,8 +11,8 @@ import tensorflow as tf
 import tiny
 from tiny import normal, relative
 
-from tf_idinvert import weights
 from tf_idinvert.checkpoint import CheckpointError, Models, load, save
+from tf_idinvert.formats import weights
 from tf_idinvert.networks.latent_discriminator import DESIGNS, LatentDiscriminator
 
 SMALL = dict(num_layers=6, dlatent_size=8, mlp_layers=2, mlp_fmaps=5)

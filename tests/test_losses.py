@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from tiny import normal, relative
 
-from tf_idinvert import losses, weights
+from tf_idinvert import losses
 from tf_idinvert.checkpoint import load
+from tf_idinvert.formats import weights
 
 
 def pooled(images):

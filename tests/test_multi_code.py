@@ -8,8 +8,9 @@ import tensorflow as tf
 import tiny
 from tiny import normal, relative
 
-from tf_idinvert import inversion, weights
+from tf_idinvert import inversion
 from tf_idinvert.degradations import Downsampling, Identity, Luminance, Mask
+from tf_idinvert.formats import weights
 from tf_idinvert.multi_code import TERMS, MultiCode, MultiCodeOptions, compose, spread_codes
 from tf_idinvert.networks.synthesis import Synthesis
 

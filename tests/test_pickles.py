@@ -13,7 +13,7 @@ import hostile_pickles as hostile
 import numpy as np
 import pytest
 
-from tf_idinvert.pickles import NetworkRecord, PickleError, read, write
+from tf_idinvert.formats.pickles import NetworkRecord, PickleError, read, write
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 PROTOCOLS = (2, 3, 4, 5)

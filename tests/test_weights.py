@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from tf_idinvert import weights
+from tf_idinvert.formats import weights
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder

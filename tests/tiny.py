@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert import weights
 from tf_idinvert.checkpoint import Models
+from tf_idinvert.formats import weights
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_idinvert import arrays, atomic
-from tf_idinvert.pickle_machine import Array, Machine, Refused
+from tf_idinvert.formats.pickle_machine import Array, Machine, Refused
 
 MAX_BYTES = 64 << 20        # the largest known, 1024 px, has 37 KB
 MAX_LAYERS = 64

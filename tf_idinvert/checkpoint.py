@@ -13,8 +13,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tf_idinvert import atomic, conversion, pickles, weights
-from tf_idinvert.arguments import shown
+from tf_idinvert import atomic
+from tf_idinvert.formats import conversion, pickles, weights
+from tf_idinvert.formats.arguments import shown
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder

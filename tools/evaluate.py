@@ -179,7 +179,7 @@ def load_networks(paths):
     from tf_idinvert import checkpoint
     from tf_idinvert.evaluation import store
     from tf_idinvert.evaluation.papers import methods
-    from tf_idinvert.weights import export_arrays
+    from tf_idinvert.formats.weights import export_arrays
     networks, generators, sizes = {}, set(), {}
     for role, path in paths.items():
         models = checkpoint.load(path, only=("encoder", "generator"))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import weights
+from tf_idinvert.formats import weights
 
 
 class WeightsTooLarge(ValueError):

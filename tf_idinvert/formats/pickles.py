@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_idinvert.atomic import replacing
-from tf_idinvert.pickle_machine import NUMERIC, Array, Machine, Network, Refused, shown
+from tf_idinvert.formats.pickle_machine import NUMERIC, Array, Machine, Network, Refused, shown
 
 MAX_BYTES = 4 << 30       # 236 million parameters, the largest encoder known, take 0.9 GB
 MAX_NETWORKS = 64         # in a file, components included; (E, G, D, Gs) with components makes 8

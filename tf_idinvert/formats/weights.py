@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert.arguments import check_names, check_values, shown
+from tf_idinvert.formats.arguments import check_names, check_values, shown
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert.arguments import ArgumentsError, check_values, shown
+from tf_idinvert.formats.arguments import ArgumentsError, check_values, shown
+from tf_idinvert.formats.pickles import NetworkRecord
+from tf_idinvert.formats.weights import build, export_arrays
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
-from tf_idinvert.pickles import NetworkRecord
-from tf_idinvert.weights import build, export_arrays
 
 
 class ConversionError(ValueError):
