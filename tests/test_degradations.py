@@ -7,7 +7,15 @@ import tensorflow as tf
 from PIL import Image
 from tiny import normal, relative
 
-from tf_idinvert.degradations import Blur, DegradationError, Downsampling, Identity, Luminance, Mask, add_noise
+from tf_idinvert.restoration.tasks.degradations import (
+    Blur,
+    DegradationError,
+    Downsampling,
+    Identity,
+    Luminance,
+    Mask,
+    add_noise,
+)
 
 SIDE = 16
 KNOWN = np.ones([SIDE, SIDE], "float32")

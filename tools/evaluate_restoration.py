@@ -182,7 +182,8 @@ class Evaluation:
         """(degradation, the degraded pictures, the observations)."""
         import numpy as np
 
-        from tf_idinvert import degradations, restoration
+        from tf_idinvert.restoration import degradations
+        from tf_idinvert.restoration import tasks as restoration
         side = self.models.generator.resolution
         phi = restoration.degradation(task, side, factor=self.args.factor, known=restoration.box_known(side),
                                       sigma=self.args.blur)
@@ -201,7 +202,7 @@ class Evaluation:
         """The cell of one search over all pictures."""
         import dataclasses
 
-        from tf_idinvert.multi_code import MultiCodeOptions
+        from tf_idinvert.restoration.tasks.multi_code import MultiCodeOptions
         args = self.args
         options = MultiCodeOptions(
             codes=codes or args.num_codes, layer=layer or args.composing_layer, steps=args.num_iterations,
@@ -216,8 +217,8 @@ class Evaluation:
     def restore(self, name, task, pictures, options):
         import numpy as np
 
-        from tf_idinvert import restoration
-        from tf_idinvert.multi_code import MultiCode
+        from tf_idinvert.restoration import tasks as restoration
+        from tf_idinvert.restoration.tasks.multi_code import MultiCode
         phi, _, observed = self.degrade(task, pictures)
         start = restoration.start_codes(self.models.generator, self.models.encoder,
                                         np.asarray(phi.plain(observed), "float32"), options.codes, self.args.seed)
@@ -239,7 +240,8 @@ class Evaluation:
     def scored(self, made, references):
         import numpy as np
 
-        from tf_idinvert import images, restoration
+        from tf_idinvert import images
+        from tf_idinvert.restoration import tasks as restoration
         scores = {kind: {score: values.tolist() for score, values in restoration.scores(found, references).items()}
                   for kind, found in made.items()}
         return {"scores": scores, "images": np.stack([images.to_uint8(found) for found in made.values()])}

@@ -102,13 +102,14 @@ def main():
         listing = images.listing([embedded.sample_pictures(folder / "pictures", EXAMPLES)])
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint, restoration
-    from tf_idinvert.multi_code import MultiCode, MultiCodeOptions
+    from tf_idinvert import checkpoint
+    from tf_idinvert.restoration import tasks
+    from tf_idinvert.restoration.tasks.multi_code import MultiCode, MultiCodeOptions
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None:
         raise ValueError(f"{args.model_path}: holds no generator")
-    degrade = restoration.degradation(args.task, models.generator.resolution, factor=args.factor, sigma=args.blur,
-                                      known=known_part(args, models.generator.resolution))
+    degrade = tasks.degradation(args.task, models.generator.resolution, factor=args.factor, sigma=args.blur,
+                                known=known_part(args, models.generator.resolution))
     features, note = inversion_options.load_features(args, log, models.generator.resolution)
     options = MultiCodeOptions(
         codes=args.num_codes, layer=args.composing_layer or (4 if args.task == "inpaint" else 6),
@@ -123,11 +124,12 @@ def main():
 
 def known_part(args, resolution):
     """[R, R], 1 where the pictures to be inpainted are known; None for the other tasks."""
-    from tf_idinvert import images, restoration
+    from tf_idinvert import images
+    from tf_idinvert.restoration import tasks
     if args.task != "inpaint":
         return None
     if not args.mask:
-        return restoration.box_known(resolution, args.box)
+        return tasks.box_known(resolution, args.box)
     return (images.load(args.mask, resolution)[0].mean(axis=-1) < 0).astype("float32")
 
 
@@ -178,7 +180,8 @@ class Job:
         """(name, path, picture, degraded picture, observation) of those that can be read."""
         import numpy as np
 
-        from tf_idinvert import degradations, images
+        from tf_idinvert import images
+        from tf_idinvert.restoration import degradations
         task, side = self.args.task, self.models.generator.resolution
         small = task == "super-resolve" and not self.args.degrade
         batch = []
@@ -202,18 +205,18 @@ class Job:
     def restore_batch(self, batch, progress):
         import numpy as np
 
-        from tf_idinvert import restoration
+        from tf_idinvert.restoration import tasks
         names, paths, originals, degraded, observed = zip(*batch)
         observed = np.stack(observed)
         plain = np.asarray(self.degrade.plain(observed), "float32")
-        start = restoration.start_codes(self.models.generator, self.models.encoder, plain, self.args.num_codes,
-                                        self.args.seed)
+        start = tasks.start_codes(self.models.generator, self.models.encoder, plain, self.args.num_codes,
+                                  self.args.seed)
         result = self.search(observed, start, progress=progress)
         made = {"plain": plain, "restored": np.clip(result.images, -1, 1)}
         if self.has_composite:
             made["composite"] = np.clip(self.degrade.composite(made["restored"], observed), -1, 1)
         if self.has_original:
-            found = {kind: restoration.scores(made[kind], np.stack(originals)) for kind in self.kinds}
+            found = {kind: tasks.scores(made[kind], np.stack(originals)) for kind in self.kinds}
             self.scores += [[found[kind][score][i] for score in ("psnr", "ssim") for kind in self.kinds]
                             for i in range(len(names))]
         for i, name in enumerate(names):

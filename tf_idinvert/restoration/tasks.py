@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.degradations import Blur, Downsampling, Identity, Luminance, Mask
 from tf_idinvert.inverting import random_codes
-from tf_idinvert.multi_code import spread_codes
+from tf_idinvert.restoration.tasks.degradations import Blur, Downsampling, Identity, Luminance, Mask
+from tf_idinvert.restoration.tasks.multi_code import spread_codes
 
 SPREAD = 0.5        # of the codes a search starts from: halfway to the domain's other samples
 
