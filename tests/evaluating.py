@@ -6,9 +6,10 @@ import contextlib
 import numpy as np
 import tiny
 
-from tf_idinvert import boundaries, checkpoint, portraits
+from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.evaluation import measures, store
 from tf_idinvert.evaluation.papers import methods, originals
+from tf_idinvert.portraits import portrait
 
 NAMES = ("age", "gender", "eyeglasses", "pose")
 SIZES = dict(count=12, optimised=6, steps=3, mse_steps=4, ablated=3, diffused=3, codes=30, projected=20)
@@ -60,7 +61,7 @@ def write_files(folder):
     for i, role in enumerate(("traditional", "in-domain", "force-in-domain")):
         checkpoint.save(checkpoint.Models(encoder=tiny.encoder(seed=20 + i), generator=tiny.generator()),
                         folder / f"portraits64-{role}.h5")
-    names = portraits.ATTRIBUTES
+    names = portrait.ATTRIBUTES
     checkpoint.save(checkpoint.Models(attributes=tiny.attributes(names=names, binary=("eyeglasses",))),
                     folder / "portraits64-attributes.h5")
     for i, name in enumerate(names):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from running import run
 
-from tf_idinvert import checkpoint, embedded, portraits
+from tf_idinvert import checkpoint
 from tf_idinvert.benchmarks import inversion, serving
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
+from tf_idinvert.portraits import embedded, portrait
 
 SMALL = dict(resolution=16, dlatent_size=8)
 
@@ -36,7 +37,7 @@ def test_optimisers_are_compared_on_the_embedded_model(monkeypatch, tmp_path):
         encoder=Encoder(num_layers=6, filters=4, filters_max=8, **SMALL),
         generator=Generator(latent_size=8, mapping_layers=2, mapping_fmaps=8, fmap_base=64, fmap_max=8, **SMALL)),
         tmp_path / embedded.MODELS[0])
-    network = Attributes(portraits.ATTRIBUTES, resolution=16, widths=(4, 8), hidden=8)
+    network = Attributes(portrait.ATTRIBUTES, resolution=16, widths=(4, 8), hidden=8)
     checkpoint.save(checkpoint.Models(attributes=network), tmp_path / embedded.ATTRIBUTES)
     said = []
     adam, cosine, lbfgs = inversion.run(said.append, sides=())

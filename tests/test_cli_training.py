@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tf_idinvert import embedded
 from tf_idinvert.cli import train_encoder, training_options
+from tf_idinvert.portraits import embedded
 
 
 @pytest.fixture

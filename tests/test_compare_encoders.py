@@ -8,8 +8,9 @@ import pytest
 import running
 import tiny
 
-from tf_idinvert import checkpoint, embedded, images, inverting
+from tf_idinvert import checkpoint, images, inverting
 from tf_idinvert.checkpoint import Models
+from tf_idinvert.portraits import embedded
 
 NAMES = ("age", "eyeglasses", "pose", "hair")
 
@@ -62,11 +63,11 @@ def test_two_encoders(files, compare, capfd):
 
 
 def test_picture_has_a_row_for_the_originals_and_one_for_each_encoder(files, compare):
-    from tf_idinvert import rendering
+    from tf_idinvert.portraits import sets
     assert compare(files / "first/network.h5", files / "second/network.h5", "--seed", 7) == 0
     sheet = images.read(files / "out/encoders.png")
     assert sheet.shape == (3 * 18 - 2, 12 * 18 - 2, 3)
-    originals = next(rendering.chunks(24, 7, 16))[0]
+    originals = next(sets.chunks(24, 7, 16))[0]
     np.testing.assert_array_equal(sheet[:16, 36:52], originals[2])
     models = checkpoint.load(files / "second/network.h5")
     drawn = models.generator.synthesis(models.encoder(images.to_float(originals[2:3]))).numpy()[0]

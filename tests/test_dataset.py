@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import running
 
-from tf_idinvert import images, portraits
+from tf_idinvert import images
 from tf_idinvert.data import pipeline
+from tf_idinvert.portraits import portrait
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,7 +34,7 @@ def test_portraits_to_records_to_pictures_to_records(tmp_path, monkeypatch, capf
         if path.name != "set.json":
             assert path.read_bytes() == (again / "faces" / path.name).read_bytes(), path.name
     np.testing.assert_array_equal(images.read(pngs / "000003.png"), pipeline.open_source(faces, 16).read([3])[0])
-    assert np.load(pngs / "labels.npy").shape == (5, len(portraits.ATTRIBUTES) + len(portraits.NUISANCES))
+    assert np.load(pngs / "labels.npy").shape == (5, len(portrait.ATTRIBUTES) + len(portrait.NUISANCES))
 
 
 def test_corrupt_picture_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capfd):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_idinvert import embedded, portraits, rendering
+from tf_idinvert.portraits import embedded, portrait, sets
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_what_is_not_there_is_one_line(checkpoints, find, words):
 def test_sample_pictures_are_rendered_once(tmp_path):
     folder = tmp_path / "a/b"
     assert embedded.sample_pictures(folder, 2) == folder
-    expected = portraits.sample(3, embedded.SEED)[0]
+    expected = portrait.sample(3, embedded.SEED)[0]
     for i in range(2):
         assert np.array_equal(Image.open(folder / f"portrait{i + 1}.png"), expected[i])
     (folder / "portrait1.png").write_bytes(b"mine")
@@ -65,6 +65,6 @@ def test_sample_pictures_are_rendered_once(tmp_path):
 
 def test_no_portrait_is_from_the_training():
     """Training renders chunks of other seeds than any below 2^32."""
-    assert embedded.SEED < rendering.SEED_STRIDE
-    first = next(rendering.chunks(4, embedded.SEED, processes=1))[0]
-    assert not np.array_equal(first, portraits.sample(4, embedded.SEED)[0])
+    assert embedded.SEED < sets.SEED_STRIDE
+    first = next(sets.chunks(4, embedded.SEED, processes=1))[0]
+    assert not np.array_equal(first, portrait.sample(4, embedded.SEED)[0])

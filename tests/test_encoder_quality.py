@@ -4,10 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_idinvert import portraits
 from tf_idinvert.evaluation.quality import encoders
 from tf_idinvert.evaluation.quality.generator import Pictures
 from tf_idinvert.metrics import sliced_wasserstein
+from tf_idinvert.portraits import portrait
 
 COUNT = 120
 
@@ -25,7 +25,7 @@ def kept(pictures):
 
 @pytest.fixture(scope="module")
 def originals():
-    return kept(portraits.sample(COUNT, 0, 16)[0])
+    return kept(portrait.sample(COUNT, 0, 16)[0])
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_reconstructions_beyond_the_range_are_clipped(measured, rng):
 
 
 def test_strangers(originals, mapped, rng):
-    others = kept(portraits.sample(COUNT, 1, 16)[0])
+    others = kept(portrait.sample(COUNT, 1, 16)[0])
     found = encoders.strangers(originals, others, rng.standard_normal((COUNT, 3, 4)), judge)
     first, other = next(iter(originals)), next(iter(others))
     expected = np.square((first / 127.5 - other / 127.5)).mean((1, 2, 3))

@@ -10,8 +10,9 @@ import running
 import tiny
 from PIL import Image
 
-from tf_idinvert import checkpoint, embedded
+from tf_idinvert import checkpoint
 from tf_idinvert.evaluation.papers import claims, methods
+from tf_idinvert.portraits import embedded
 
 FEW = [text for name, value in evaluating.SIZES.items() for text in (f"--{name}", value)]
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from tf_idinvert import embedded
 from tf_idinvert.evaluation.papers import claims
+from tf_idinvert.portraits import embedded
 
 
 def claim(name):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_idinvert import images, portraits, rendering
+from tf_idinvert import images
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import originals
+from tf_idinvert.portraits import portrait, sets
 
 
 def test_entry_is_made_once_and_read_back(tmp_path):
@@ -56,9 +57,9 @@ def test_digests(tmp_path):
 
 def test_rendered_portraits_with_what_is_known(tmp_path):
     found = originals.rendered(store.Store(tmp_path), 5, 77, 16, evaluating.silent)
-    expected, attributes = next(rendering.chunks(5, 77, 16, processes=1))
+    expected, attributes = next(sets.chunks(5, 77, 16, processes=1))
     np.testing.assert_array_equal(found.pictures, expected)
-    assert set(found.attributes) == set(portraits.ATTRIBUTES + portraits.NUISANCES)
+    assert set(found.attributes) == set(portrait.ATTRIBUTES + portrait.NUISANCES)
     np.testing.assert_array_equal(found.attributes["age"], attributes["age"])
     assert "5 rendered portraits" in found.about and "seed 77" in found.about and "16 px" in found.about
 

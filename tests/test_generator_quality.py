@@ -4,9 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_idinvert import portraits
 from tf_idinvert.evaluation.quality import generator
 from tf_idinvert.evaluation.quality.generator import Pictures
+from tf_idinvert.portraits import portrait
 
 RANGES = {"light": (-1, 1), "red": (0, 1)}
 
@@ -25,7 +25,7 @@ def measured(images, seed=0):
 
 @pytest.fixture(scope="module")
 def renders():
-    return portraits.sample(240, 0, 16)[0]
+    return portrait.sample(240, 0, 16)[0]
 
 
 def test_pictures_wait_in_batches_and_can_be_run_through_again(renders):
@@ -49,7 +49,7 @@ def test_set_is_at_no_distance_from_itself(renders):
 
 
 def test_darker_pictures_are_further_away_than_other_renders(renders):
-    reference, other = measured(renders), portraits.sample(240, 1, 16)[0]
+    reference, other = measured(renders), portrait.sample(240, 1, 16)[0]
     dark = other.copy()
     dark[::2] //= 4
     floor, found = (generator.compare(reference, measured(each), RANGES) for each in (other, dark))

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 from tiny import normal, relative
 
-from tf_idinvert import checkpoint, embedded, optimizers, portraits
+from tf_idinvert import checkpoint, optimizers
 from tf_idinvert.inversion import Inversion, InversionOptions, invert
+from tf_idinvert.portraits import embedded, portrait
 
 SHAPE, CODES = (8, 8, 1), (3, 4)
 A, B = normal(12, 24, seed=1) * 0.5, normal(24, 64, seed=2) * 0.3       # G(w) = tanh(tanh(w A) B), E(x) = x C
@@ -142,7 +143,7 @@ def test_one_batch_of_four_and_four_of_one_give_the_same_codes(options):
 @pytest.mark.parametrize("options", [dict(optimizer=name) for name in optimizers.NAMES], ids=str)
 def test_the_same_with_real_networks(options):
     models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
-    pictures = portraits.sample(4, embedded.SEED)[0] / np.float32(127.5) - 1
+    pictures = portrait.sample(4, embedded.SEED)[0] / np.float32(127.5) - 1
     four, one = (invert(pictures, synthesis=models.generator.synthesis, encoder=models.encoder,
                         options=InversionOptions(batch_size=size, steps=20, feature_weight=0.0, **options))
                  for size in (4, 1))

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_idinvert import images, portraits, rendering
+from tf_idinvert import images
 from tf_idinvert.data import packing, pipeline
 from tf_idinvert.data.pipeline.packing import Pictures, Portraits, pack, unpack
+from tf_idinvert.portraits import portrait, sets
 
-NAMES = [*portraits.ATTRIBUTES, *portraits.NUISANCES]
+NAMES = [*portrait.ATTRIBUTES, *portrait.NUISANCES]
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(rendering, "CHUNK", 3)
+    monkeypatch.setattr(sets, "CHUNK", 3)
     monkeypatch.setattr(Portraits, "part", 3)
     monkeypatch.setattr(Pictures, "part", 3)
 
@@ -61,13 +62,13 @@ def stop_after(count):
 
 def test_portraits_are_those_of_rendering_with_their_attributes(tmp_path):
     assert pack(Portraits(7, 1, 16), tmp_path / "faces", processes=1) == (7, [])
-    expected = list(rendering.chunks(7, 1, 16, processes=1))
+    expected = list(sets.chunks(7, 1, 16, processes=1))
     np.testing.assert_array_equal(everything(tmp_path / "faces"), np.concatenate([x for x, _ in expected]))
     labels = np.load(tmp_path / "faces" / "faces-labels.npy")
     assert labels.dtype == np.float32 and labels.shape == (7, len(NAMES))
     assert json.loads((tmp_path / "faces" / "faces-labels.json").read_text())["names"] == NAMES
     np.testing.assert_array_equal(labels[:, 0], np.concatenate([attributes["age"] for _, attributes in expected]))
-    np.testing.assert_array_equal(portraits.render(*labels[4], resolution=16), everything(tmp_path / "faces")[4])
+    np.testing.assert_array_equal(portrait.render(*labels[4], resolution=16), everything(tmp_path / "faces")[4])
     assert sorted(path.name for path in (tmp_path / "faces").iterdir()) == [
         "faces-labels.json", "faces-labels.npy", "faces-r02.tfrecords", "faces-r03.tfrecords", "faces-r04.tfrecords",
         "set.json"]
@@ -186,8 +187,8 @@ def test_stopped_run_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
         pack(source, tmp_path / "set", processes=1, progress=stop_after(2))
     assert not list((tmp_path / "set").glob("*.tfrecords"))             # nothing that looks like a whole set
     (tmp_path / "set" / ".parts" / ".000000006-r04.tfrecords.x").write_bytes(b"left by a killed process")
-    sample = portraits.sample
-    monkeypatch.setattr(portraits, "sample", lambda *arguments: sampled.append(arguments) or sample(*arguments))
+    sample = portrait.sample
+    monkeypatch.setattr(portrait, "sample", lambda *arguments: sampled.append(arguments) or sample(*arguments))
     pack(source, tmp_path / "set", processes=1)
     assert len(sampled) == 2                                            # the other two parts of four
     assert bytes_of(tmp_path / "set") == bytes_of(tmp_path / "whole" / "set")

@@ -10,10 +10,11 @@ import tiny
 from PIL import Image
 from running import error_line, run
 
-from tf_idinvert import checkpoint, embedded, images
+from tf_idinvert import checkpoint, images
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
+from tf_idinvert.portraits import embedded
 from tf_idinvert.restoration import tasks as restoration
 from tf_idinvert.restoration.tasks.degradations import Downsampling, Luminance
 from tf_idinvert.restoration.tasks.multi_code import MultiCode, compose

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from tf_idinvert import portraits
 from tf_idinvert.metrics import sliced_wasserstein
 from tf_idinvert.metrics.distances.sliced_wasserstein import (
     SlicedWassersteinError,
@@ -13,11 +12,12 @@ from tf_idinvert.metrics.distances.sliced_wasserstein import (
     laplacian_pyramid,
     project,
 )
+from tf_idinvert.portraits import portrait
 
 
 @pytest.fixture(scope="module")
 def renders():
-    return portraits.sample(80, 3, 32)[0]
+    return portrait.sample(80, 3, 32)[0]
 
 
 def blurred(images):
@@ -84,7 +84,7 @@ def test_descriptors_of_channels_have_mean_0_and_deviation_1(renders, monkeypatc
 
 
 def test_two_samples_of_renders_are_nearer_than_blurred_or_recoloured_ones(renders):
-    other = portraits.sample(80, 4, 32)[0]
+    other = portrait.sample(80, 4, 32)[0]
     soft = blurred(renders.astype("float32"))
     tinted = renders * np.where(np.arange(80) % 2, 1.0, 0.3)[:, None, None, None]   # half of them dark
     reference = project([renders])
@@ -93,7 +93,7 @@ def test_two_samples_of_renders_are_nearer_than_blurred_or_recoloured_ones(rende
 
 
 def test_more_pictures_come_nearer():
-    values = [distances(project([portraits.sample(count, 1, 16)[0]]), project([portraits.sample(count, 2, 16)[0]]))[16]
+    values = [distances(project([portrait.sample(count, 1, 16)[0]]), project([portrait.sample(count, 2, 16)[0]]))[16]
               for count in (10, 160)]
     assert values[1] < values[0] / 2
 

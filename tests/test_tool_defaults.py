@@ -8,10 +8,11 @@ import pytest
 import tiny
 from running import error_line, run
 
-from tf_idinvert import boundaries, checkpoint, embedded, portraits, results
+from tf_idinvert import boundaries, checkpoint, results
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
+from tf_idinvert.portraits import embedded, portrait
 
 SHORT = "--num_iterations", "2"
 
@@ -24,7 +25,7 @@ def small_checkpoints(tmp_path_factory):
     (folder / "boundaries").mkdir(parents=True)
     checkpoint.save(checkpoint.Models(encoder=Encoder(**tiny.ENCODER), generator=Generator(**tiny.GENERATOR)),
                     folder / embedded.MODELS[0])
-    network = Attributes(portraits.ATTRIBUTES, binary=["eyeglasses"], resolution=16, widths=(4, 8), hidden=8)
+    network = Attributes(portrait.ATTRIBUTES, binary=["eyeglasses"], resolution=16, widths=(4, 8), hidden=8)
     checkpoint.save(checkpoint.Models(attributes=network), folder / embedded.ATTRIBUTES)
     for i, name in enumerate(["pose", "age"]):
         boundaries.write(folder / f"boundaries/{name}.npz", boundaries.Boundary(tiny.normal(1, 6, 8, seed=i)))
@@ -77,7 +78,7 @@ def test_conversion_shows_the_embedded_model(monkeypatch, capsys):
 
 def test_boundaries_of_all_attributes(monkeypatch, tmp_path, small_checkpoints, capsys):
     assert run(monkeypatch, "boundary.py") == 0
-    for name in portraits.ATTRIBUTES:
+    for name in portrait.ATTRIBUTES:
         assert boundaries.read(tmp_path / f"results/boundaries/{name}.npz").normal.shape == (1, 6, 8)
     with open(tmp_path / "results/samples/scores.csv", newline="") as file:
         lines = list(csv.DictReader(file))
@@ -86,7 +87,7 @@ def test_boundaries_of_all_attributes(monkeypatch, tmp_path, small_checkpoints, 
     picture = checkpoint.load(small_checkpoints / embedded.MODELS[0]).generator.synthesis(
         np.load(tmp_path / "results/samples/inverted_codes.npy")[7:8])
     expected = np.asarray(network(np.clip(picture, -1, 1)))[0]
-    np.testing.assert_allclose([float(lines[7][name]) for name in portraits.ATTRIBUTES], expected, atol=0.02)
+    np.testing.assert_allclose([float(lines[7][name]) for name in portrait.ATTRIBUTES], expected, atol=0.02)
     assert "boundary.py fit results/samples" in capsys.readouterr().out
 
 

@@ -11,8 +11,8 @@ minutes, most of them for the inversion.
 """
 from pathlib import Path
 
-from tf_idinvert import embedded
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.portraits import embedded
 
 BATCH = 20      # portraits that are drawn at once, each at all distances
 CODES = 1000    # of W, whose deviation along a normal is the unit of --distance
@@ -51,9 +51,9 @@ def main():
     log = command.open_log(folder / "edits.log")
 
     command.import_tensorflow()
-    from tf_idinvert import portraits
+    from tf_idinvert.portraits import portrait
     models, network = load(args, attributes_path, found)
-    pictures = portraits.sample(args.count, args.seed, network.resolution)[0] / 127.5 - 1
+    pictures = portrait.sample(args.count, args.seed, network.resolution)[0] / 127.5 - 1
     codes = invert(args, models, pictures.astype("float32"), log)
     result, rows = measure(args, models.generator, network, pictures, codes, found)
     write(folder, result, rows)
@@ -111,8 +111,9 @@ def measure(args, generator, network, pictures, codes, found):
     import numpy as np
     import tensorflow as tf
 
-    from tf_idinvert import editing, inverting, portraits
+    from tf_idinvert import editing, inverting
     from tf_idinvert.evaluation.quality import edits as edit_quality
+    from tf_idinvert.portraits import portrait
     shares = np.linspace(-args.distance, args.distance, args.step)
     mapped = inverting.random_codes(generator, 0, 0, CODES)
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
@@ -133,7 +134,7 @@ def measure(args, generator, network, pictures, codes, found):
                 if first == 0:
                     rows.append(drawn[:args.step].numpy())
             edits[name] = edit_quality.measure(joined(scores), name, deviations)
-    edited = [name for name in network.names if name in portraits.ATTRIBUTES]
+    edited = [name for name in network.names if name in portrait.ATTRIBUTES]
     numbers = {name: {"unit": units[name], "monotone": each.monotone, "strictly": each.strictly, "wanted": each.wanted,
                       "others": each.others, "ratio": each.ratio([other for other in edited if other != name])}
                for name, each in edits.items()}
@@ -163,12 +164,12 @@ def write(folder, result, rows):
 
 def page(result):
     """Text of edits.md."""
-    from tf_idinvert import portraits
     from tf_idinvert.evaluation import tables
     from tf_idinvert.evaluation.quality import edits as edit_quality
+    from tf_idinvert.portraits import portrait
     edits = result["edits"]
     others = sorted({other for each in edits.values() for other in each["others"]} | set(edits),
-                    key=(portraits.ATTRIBUTES + portraits.NUISANCES + tuple(edits)).index)
+                    key=(portrait.ATTRIBUTES + portrait.NUISANCES + tuple(edits)).index)
     rows = [[name, each["unit"], f"{100 * each['monotone']:.1f} %", f"{100 * each['strictly']:.1f} %", each["wanted"],
              each["ratio"], *(each["others"].get(other) for other in others)] for name, each in edits.items()]
     text = (f"{result['count']} portraits rendered with seed {result['seed']}, which no training draws, inverted, "
@@ -178,7 +179,7 @@ def page(result):
             "distance to the last, in standard deviations of the portraits' scores. Follows: share of portraits whose "
             f"score never falls by more than {edit_quality.SLACK:g} deviations from one distance to the next; "
             "strictly: whose score rises each time. Wanted: mean change of the attribute. Largest other: the largest "
-            f"change among the other ones of {', '.join(portraits.ATTRIBUTES)}, in parts of the wanted one. Then the "
+            f"change among the other ones of {', '.join(portrait.ATTRIBUTES)}, in parts of the wanted one. Then the "
             "mean absolute change of every other attribute.")
     table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted",
                                                  "largest other / wanted", *others], rows)

@@ -11,8 +11,8 @@ px take 100 seconds of processor time, 10,000 some five times as long.
 import math
 from pathlib import Path
 
-from tf_idinvert import embedded
 from tf_idinvert.cli import command
+from tf_idinvert.portraits import embedded
 
 SHOWN, COLUMNS, GAP = 64, 8, 12
 INTERPOLATIONS, STEPS = 6, 10
@@ -62,16 +62,17 @@ def main():
 
 def load_networks(args):
     """(generator, attribute network)"""
-    from tf_idinvert import checkpoint, portraits
+    from tf_idinvert import checkpoint
+    from tf_idinvert.portraits import portrait
     generator = checkpoint.load(args.model_path, only=("generator",)).generator
     network = checkpoint.load(args.attributes_path, only=("attributes",)).attributes
     for path, each, what in (args.model_path, generator, "generator"), (args.attributes_path, network, "attribute net"):
         if each is None:
             raise ValueError(f"{path}: holds no {what}")
-    if generator.resolution != network.resolution or generator.resolution not in portraits.RESOLUTIONS:
+    if generator.resolution != network.resolution or generator.resolution not in portrait.RESOLUTIONS:
         raise ValueError(f"{args.attributes_path}: for pictures of {network.resolution} px; the generator's have "
-                         f"{generator.resolution}; expected one of {', '.join(map(str, portraits.RESOLUTIONS))}")
-    unknown = sorted(set(network.names) - set(portraits.ATTRIBUTES + portraits.NUISANCES))
+                         f"{generator.resolution}; expected one of {', '.join(map(str, portrait.RESOLUTIONS))}")
+    unknown = sorted(set(network.names) - set(portrait.ATTRIBUTES + portrait.NUISANCES))
     if unknown:
         raise ValueError(f"{args.attributes_path}: attribute {unknown[0]!r} is none of the portraits'")
     return generator, network
@@ -99,8 +100,8 @@ def measure(args, network, renders, truth, others, samples, codes):
     """What is measured on the three sets of pictures, and on the codes of the samples."""
     import tensorflow as tf
 
-    from tf_idinvert import portraits
     from tf_idinvert.evaluation.quality import generator as generator_quality
+    from tf_idinvert.portraits import portrait
     from tf_idinvert.training.attributes import agreement
     judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
     with command.progress(3 * args.count, "measuring", unit="img") as bar:
@@ -108,7 +109,7 @@ def measure(args, network, renders, truth, others, samples, codes):
                                    for each in (renders, others, samples))
     told = agreement(reference.attributes, truth, network.binary)
     seen = {name: values for name, values in found.attributes.items() if told[name] >= TOLD}
-    ranges = {name: (-1, 1) if name in portraits.SIGNED else (0, 1) for name in network.names}
+    ranges = {name: (-1, 1) if name in portrait.SIGNED else (0, 1) for name in network.names}
     return {"samples": generator_quality.compare(reference, found, ranges),
             "floor": generator_quality.compare(reference, floor, ranges),
             "renders": {name: {"mean": float(values.mean()), "std": float(values.std())}

@@ -81,7 +81,8 @@ def serving(args):
 
 def exported(folder):
     """The embedded model as a SavedModel in a folder -> path of its version."""
-    from tf_idinvert import checkpoint, embedded
+    from tf_idinvert import checkpoint
+    from tf_idinvert.portraits import embedded
     from tf_idinvert.serving import export
     return export.export(checkpoint.load(embedded.model_path(), only=("encoder", "generator")), Path(folder) / "model")
 

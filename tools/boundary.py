@@ -81,12 +81,12 @@ def run(args):
 
 def everything(parser):
     """Boundaries of all attributes of the embedded model, by the commands that are printed."""
-    from tf_idinvert import embedded, portraits
+    from tf_idinvert.portraits import embedded, portrait
     for needed in embedded.model_path, embedded.attributes_path:        # what is missing is told before the work
         needed()
     Path(BOUNDARIES).mkdir(parents=True, exist_ok=True)
     fits = [["fit", SAMPLES, "-s", f"{SAMPLES}/scores.csv", "--attribute", name, "-n", "0.2",
-             "-o", f"{BOUNDARIES}/{name}.npz"] for name in portraits.ATTRIBUTES]
+             "-o", f"{BOUNDARIES}/{name}.npz"] for name in portrait.ATTRIBUTES]
     for command in [["sample", "--num", "2000", "-o", SAMPLES], ["score", SAMPLES], *fits]:
         print("boundary.py", *command, flush=True)
         run(parser.parse_args(command))
@@ -99,7 +99,8 @@ def sample(args):
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     cli.import_tensorflow()
-    from tf_idinvert import checkpoint, embedded, results
+    from tf_idinvert import checkpoint, results
+    from tf_idinvert.portraits import embedded
     args.model_path = args.model_path or embedded.model_path()
     generator = checkpoint.load(args.model_path, only=("generator",)).generator
     if generator is None:
@@ -140,7 +141,8 @@ def sample_name(i):
 def score(args):
     """Write a line for every picture: its name, and its scores; higher is more of the attribute."""
     cli.import_tensorflow()
-    from tf_idinvert import atomic, checkpoint, embedded, results
+    from tf_idinvert import atomic, checkpoint, results
+    from tf_idinvert.portraits import embedded
     path = args.attributes or embedded.attributes_path()
     network = checkpoint.load(path, only=("attributes",)).attributes
     if network is None:

@@ -10,8 +10,8 @@ below them what each encoder makes of them). 500 portraits of 64 px take a minut
 """
 from pathlib import Path
 
-from tf_idinvert import embedded
 from tf_idinvert.cli import command
+from tf_idinvert.portraits import embedded
 
 ENCODERS = ("traditional", "in-domain", "in-domain-nobn", "force-in-domain")       # of the repository
 SHOWN = 12                  # columns of the picture
@@ -76,14 +76,15 @@ def labels(paths):
 
 def load_attributes(path):
     """The attribute network. ValueError where it is not one of the portraits'."""
-    from tf_idinvert import checkpoint, portraits
+    from tf_idinvert import checkpoint
+    from tf_idinvert.portraits import portrait
     network = checkpoint.load(path, only=("attributes",)).attributes
     if network is None:
         raise ValueError(f"{path}: holds no attribute network")
-    if network.resolution not in portraits.RESOLUTIONS:
+    if network.resolution not in portrait.RESOLUTIONS:
         raise ValueError(f"{path}: for pictures of {network.resolution} px; portraits have "
-                         f"{', '.join(map(str, portraits.RESOLUTIONS))}")
-    unknown = sorted(set(network.names) - set(portraits.ATTRIBUTES + portraits.NUISANCES))
+                         f"{', '.join(map(str, portrait.RESOLUTIONS))}")
+    unknown = sorted(set(network.names) - set(portrait.ATTRIBUTES + portrait.NUISANCES))
     if unknown:
         raise ValueError(f"{path}: attribute {unknown[0]!r} is none of the portraits'")
     return network
@@ -162,11 +163,11 @@ def write(folder, result, network):
 
 def page(result, network):
     """Text of encoders.md."""
-    from tf_idinvert import portraits
     from tf_idinvert.evaluation import tables
+    from tf_idinvert.portraits import portrait
     found = result["encoders"]
-    edited = [name for name in network.names if name in portraits.ATTRIBUTES]
-    others = [name for name in network.names if name not in portraits.ATTRIBUTES]
+    edited = [name for name in network.names if name in portrait.ATTRIBUTES]
+    others = [name for name in network.names if name not in portrait.ATTRIBUTES]
     names = {name: f"`{name}`" if name != "none" else "none" for name in found}
     heads = {name: f"{name} ({'right' if name in network.binary else 'R²'})" for name in network.names}
     rows = [[names[name], each["mse"], each.get("samples"), each["swd"], *(each["agreement"][one] for one in edited),

@@ -14,8 +14,8 @@ how large W is. A training may end at any size; --w-deviation changes it, and no
 """
 from pathlib import Path
 
-from tf_idinvert import embedded
 from tf_idinvert.cli import command
+from tf_idinvert.portraits import embedded
 
 ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
          "latent_discriminator": "D_w", "attributes": "A"}

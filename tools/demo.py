@@ -31,7 +31,7 @@ def parse_arguments():
 
 def main():
     folder, started = parse_arguments().output_dir, time.time()
-    from tf_idinvert import embedded
+    from tf_idinvert.portraits import embedded
     model, boundaries = embedded.model_path(), embedded.boundary_paths()
     features = ["--features", embedded.attributes_path()]
     portraits = embedded.sample_pictures(folder / "portraits", PORTRAITS)

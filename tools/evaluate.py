@@ -20,8 +20,8 @@ import dataclasses
 import time
 from pathlib import Path
 
-from tf_idinvert import embedded
 from tf_idinvert.cli import command
+from tf_idinvert.portraits import embedded
 
 TITLE = "In-domain and force-in-domain GAN inversion, measured"
 PARTS = ("table1", "table1-force", "table2", "figure3", "figures5-7", "figure9", "figure10", "diffusion")

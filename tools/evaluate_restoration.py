@@ -69,7 +69,8 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     command.choose_device(args.gpu_id)
-    from tf_idinvert import embedded, images
+    from tf_idinvert import images
+    from tf_idinvert.portraits import embedded
     folder = Path(args.output_dir or "results/restoration_evaluation")
     args.model_path = args.model_path or embedded.model_path()
     listings = {name: images.listing([path]) for name in ("pictures", "photographs") if (path := getattr(args, name))}

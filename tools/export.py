@@ -37,7 +37,7 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     if args.model_path is None:
-        from tf_idinvert import embedded
+        from tf_idinvert.portraits import embedded
         args.model_path = embedded.model_path()
         args.boundaries = args.boundaries or embedded.boundary_paths().values()
     found = read_boundaries(args.boundaries or [])

@@ -34,7 +34,8 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     command.choose_device(args.gpu_id)
-    from tf_idinvert import boundaries, embedded
+    from tf_idinvert import boundaries
+    from tf_idinvert.portraits import embedded
     paths = [args.boundary_path] if args.boundary_path else list(embedded.boundary_paths().values())
     given = {path: boundaries.read(path) for path in paths}
     inputs = inversion_options.Inputs([args.image_dir])

@@ -92,7 +92,8 @@ def box(text):
 def main():
     args = parse_arguments()
     command.choose_device(args.gpu_id)
-    from tf_idinvert import embedded, images
+    from tf_idinvert import images
+    from tf_idinvert.portraits import embedded
     folder = Path(args.output_dir or Path("results/restoration") / args.task)
     args.model_path = args.model_path or embedded.model_path()
     listing = images.listing(args.image_list) if args.image_list else None

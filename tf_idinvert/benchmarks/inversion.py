@@ -13,13 +13,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, embedded, optimizers, portraits
+from tf_idinvert import checkpoint, optimizers
 from tf_idinvert.benchmarks import matmul, operations
 from tf_idinvert.inversion import Inversion, InversionOptions
 from tf_idinvert.losses import mean_squared_difference
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.networks.perceptual import VGG16_LAYER, LayerFeatures
+from tf_idinvert.portraits import embedded, portrait
 from tf_idinvert.training import encoder_recipes
 
 SIDES, BATCHES = (64, 128, 256), (1, 4)
@@ -132,7 +133,7 @@ def _to_loss(log, count=8):
     except embedded.EmbeddedError as error:
         log(f"optimisers are not compared: {error}")
         return []
-    images = portraits.sample(count, embedded.SEED, models.generator.resolution)[0] / np.float32(127.5) - 1
+    images = portrait.sample(count, embedded.SEED, models.generator.resolution)[0] / np.float32(127.5) - 1
     weight, faithful, rows = encoder_recipes.portraits().options.feature_weight, InversionOptions.steps, []
     for name in optimizers.NAMES:
         log(f"optimiser {name} on {count} portraits")

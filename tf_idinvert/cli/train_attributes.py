@@ -7,14 +7,15 @@ import math
 import keras
 import numpy as np
 
-from tf_idinvert import atomic, checkpoint, embedded, portraits, rendering
+from tf_idinvert import atomic, checkpoint
 from tf_idinvert.cli import command, training_options
 from tf_idinvert.data import pipeline
 from tf_idinvert.networks.attributes import Attributes
+from tf_idinvert.portraits import embedded, portrait, sets
 from tf_idinvert.training import loop, state
 from tf_idinvert.training.attributes import AttributeTraining, agreement
 
-NAMES = portraits.ATTRIBUTES + portraits.NUISANCES
+NAMES = portrait.ATTRIBUTES + portrait.NUISANCES
 BINARY, MIRRORED = ("eyeglasses",), ("pose", "side")     # of the latter, the mirror image has the negative
 RESOLUTION, KIMG, BATCH_SIZE, LEARNING_RATE = 64, 120, 32, 1e-3
 HELD_OUT, PREVIEW_COLUMNS = 1000, 12
@@ -37,7 +38,7 @@ def train(args, resumes, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):
     if resumes:
         state.load(args.output / "state.npz", model.state)
     seen = int(model.images_seen.numpy())
-    images, attributes = portraits.sample(held_out, embedded.SEED, resolution)
+    images, attributes = portrait.sample(held_out, embedded.SEED, resolution)
     with training_options.observers(args, total, draw=lambda: ordered(images, score(network, images)),
                                     save_models=lambda path: checkpoint.save(checkpoint.Models(attributes=network), path),
                                     columns=PREVIEW_COLUMNS) as callbacks:
@@ -52,7 +53,7 @@ def render(count, seed, resolution):
     targets = np.empty([count, len(NAMES)], np.float32)
     at = 0
     with command.progress(count, "rendering portraits", "img") as bar:
-        for drawn, attributes in rendering.chunks(count, seed, resolution):
+        for drawn, attributes in sets.chunks(count, seed, resolution):
             stop = at + len(drawn)
             pictures[at:stop], targets[at:stop] = drawn, np.stack([attributes[name] for name in NAMES], axis=1)
             at = stop

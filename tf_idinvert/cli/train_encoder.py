@@ -9,12 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, embedded, portraits
+from tf_idinvert import checkpoint
 from tf_idinvert.cli import training_options
 from tf_idinvert.data import pipeline
 from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
+from tf_idinvert.portraits import embedded, portrait
 from tf_idinvert.training import encoder_recipes, loop, state, steps
 from tf_idinvert.training.force_in_domain import ForceInDomain
 from tf_idinvert.training.in_domain import InDomain
@@ -128,7 +129,7 @@ def preview_pictures(args, generator, source):
     """Pictures [N, R, R, C] to watch: portraits that no training draws, else the data's first, else generated ones."""
     count = PREVIEW_COLUMNS * PREVIEW_ROWS
     if args.data == "portraits":
-        pictures = portraits.sample(count, embedded.SEED, generator.resolution)[0]
+        pictures = portrait.sample(count, embedded.SEED, generator.resolution)[0]
     elif source is not None:
         pictures = source.read(np.arange(count) % len(source))
     else:

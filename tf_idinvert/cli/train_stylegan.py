@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, rendering
+from tf_idinvert import checkpoint
 from tf_idinvert.cli import training_options
 from tf_idinvert.data import pipeline
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
+from tf_idinvert.portraits import sets
 from tf_idinvert.training import recipes, state, stylegan
 
 
@@ -58,7 +59,7 @@ def make_data(args, recipe, phases):
                for resolution in {phase.stage.resolution for phase in phases}}
     codes = None
     if any(stage.pair_weight for stage in recipe.stages):
-        codes = rendering.codes(len(next(iter(sources.values()))), args.data_seed)
+        codes = sets.codes(len(next(iter(sources.values()))), args.data_seed)
 
     def batches(stage, start):
         return pipeline.batches(sources[stage.resolution], stage.batch_size, args.seed, start, recipe.mirror,

@@ -13,9 +13,10 @@ import os
 import tempfile
 from pathlib import Path
 
-from tf_idinvert import atomic, embedded
+from tf_idinvert import atomic
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command.command import number
+from tf_idinvert.portraits import embedded
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")
 METHODS = ("stylegan", *ENCODERS, "attributes")
@@ -201,12 +202,12 @@ def _rendered_portraits(args, resolution, images):
     """The file of rendered portraits, drawn if it is not there; beside the output folder, for other runs to use."""
     from tqdm import tqdm
 
-    from tf_idinvert import rendering
+    from tf_idinvert.portraits import sets
     count = min(args.pictures, images)
     path = args.output.parent / f"portraits{resolution}-{count}-seed{args.data_seed}.npy"
     if not path.exists():
         with tqdm(total=count, unit="img", desc="rendering portraits") as bar:
-            rendering.write(path, count, args.data_seed, resolution, progress=bar.update)
+            sets.write(path, count, args.data_seed, resolution, progress=bar.update)
     return path
 
 

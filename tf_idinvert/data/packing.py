@@ -26,8 +26,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import arrays, atomic, images, portraits, rendering
+from tf_idinvert import arrays, atomic, images
 from tf_idinvert.data import pipeline
+from tf_idinvert.portraits import portrait, sets
 
 PART = 64               # pictures read by a process at a time
 RECORD, PARTS = "set.json", ".parts"
@@ -46,7 +47,7 @@ class Portraits:
     count: int
     seed: int
     resolution: int = 64
-    part = rendering.CHUNK
+    part = sets.CHUNK
 
     def __len__(self):
         return self.count
@@ -55,12 +56,12 @@ class Portraits:
         return {"portraits": self.count, "seed": self.seed, "resolution": self.resolution}
 
     def label_names(self):
-        return [*portraits.ATTRIBUTES, *portraits.NUISANCES]
+        return [*portrait.ATTRIBUTES, *portrait.NUISANCES]
 
     def read(self, start, stop):
         """Yield (picture, its labels) from `start`, a multiple of `part`, to `stop`."""
-        seed = (self.seed + 1) * rendering.SEED_STRIDE + start // self.part
-        pictures, attributes = portraits.sample(stop - start, seed, self.resolution)
+        seed = (self.seed + 1) * sets.SEED_STRIDE + start // self.part
+        pictures, attributes = portrait.sample(stop - start, seed, self.resolution)
         yield from zip(pictures, np.stack([attributes[name] for name in self.label_names()], axis=1))
 
 

@@ -8,8 +8,9 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import images, rendering
+from tf_idinvert import images
 from tf_idinvert.evaluation.store import file_digest
+from tf_idinvert.portraits import sets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,7 @@ def rendered(store, count, seed, resolution, progress):
     def fill(entry):
         pictures, at, rows = entry.create("pictures", [count, resolution, resolution, 3], np.uint8), 0, []
         with progress(count, f"rendering, seed {seed}") as bar:
-            for drawn, attributes in rendering.chunks(count, seed, resolution):
+            for drawn, attributes in sets.chunks(count, seed, resolution):
                 pictures[at:at + len(drawn)] = drawn
                 at += len(drawn)
                 rows.append(attributes)

@@ -11,10 +11,11 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import boundaries, images, rendering
+from tf_idinvert import boundaries, images
 from tf_idinvert.cli import command
 from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.metrics.distances.moments import Parts
+from tf_idinvert.portraits import sets
 from tf_idinvert.spool import Spool
 
 BATCH = 100
@@ -59,7 +60,7 @@ def rendered(count, seed, resolution):
     """
     pictures, rows = Pictures(resolution), []
     with command.progress(count, f"rendering, seed {seed}", unit="img") as bar:
-        for drawn, attributes in rendering.chunks(count, seed, resolution):
+        for drawn, attributes in sets.chunks(count, seed, resolution):
             pictures.add(drawn)
             rows.append(attributes)
             bar.update(len(drawn))

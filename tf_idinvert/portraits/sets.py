@@ -7,7 +7,8 @@ import os
 import numpy as np
 from scipy.special import ndtri
 
-from tf_idinvert import atomic, portraits
+from tf_idinvert import atomic
+from tf_idinvert.portraits import portrait
 
 CHUNK = 250         # portraits drawn at a time by one process
 SEED_STRIDE = 2 ** 32
@@ -39,7 +40,7 @@ def codes(count, seed):
     Returns:
         float32 [N, 13], independent N(0, 1): the normal quantiles of `portraits.draws`.
     """
-    uniform = [portraits.draws(*task) for task in _tasks(count, seed)]
+    uniform = [portrait.draws(*task) for task in _tasks(count, seed)]
     return ndtri(np.concatenate(uniform).clip(1e-6, 1 - 1e-6)).astype(np.float32)
 
 
@@ -68,4 +69,4 @@ def _tasks(count, seed):
 
 
 def _sample(task):
-    return portraits.sample(*task)
+    return portrait.sample(*task)

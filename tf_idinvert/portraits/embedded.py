@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert import images, portraits
+from tf_idinvert import images
+from tf_idinvert.portraits import portrait
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portraits64-traditional.h5")  # best first
@@ -59,7 +60,7 @@ def boundary_paths():
     if not found:
         raise EmbeddedError(_absent("boundaries of the embedded model", f"{BOUNDARIES}/NAME.npz",
                                     "a boundary file as the last argument"))
-    order = [name for name in portraits.ATTRIBUTES if name in found]
+    order = [name for name in portrait.ATTRIBUTES if name in found]
     return {name: found[name] for name in [*order, *(name for name in found if name not in order)]}
 
 
@@ -80,7 +81,7 @@ def sample_pictures(folder, count, seed=SEED, resolution=64):
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"portrait{i + 1}.png" for i in range(count)]
     if not all(path.exists() for path in paths):
-        for path, picture in zip(paths, portraits.sample(count, seed, resolution)[0]):
+        for path, picture in zip(paths, portrait.sample(count, seed, resolution)[0]):
             if not path.exists():
                 images.save(path, picture)
     return folder

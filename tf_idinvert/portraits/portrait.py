@@ -17,7 +17,18 @@ import numbers
 
 import numpy as np
 
-from tf_idinvert.drawing import UNITS, Canvas, curve, mix, oval, palette, ramp, scaled, symmetric, tint
+from tf_idinvert.portraits.portrait.canvas import (
+    UNITS,
+    Canvas,
+    curve,
+    mix,
+    oval,
+    palette,
+    ramp,
+    scaled,
+    symmetric,
+    tint,
+)
 
 ATTRIBUTES = ("age", "gender", "eyeglasses", "pose", "expression")
 NUISANCES = ("skin", "hair", "background", "length", "fringe", "bun", "beard", "side")
