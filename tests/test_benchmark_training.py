@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny
 
 from tf_idinvert.benchmarks import operations, training
-from tf_idinvert.training import encoder_recipes, recipes
+from tf_idinvert.training import encoder_recipes, stylegan_recipes
 
 GENERATOR = dict(tiny.GENERATOR, resolution=16, latent_size=16, layerwise=True)
 
@@ -16,8 +16,8 @@ GENERATOR = dict(tiny.GENERATOR, resolution=16, latent_size=16, layerwise=True)
 @pytest.fixture(scope="module")
 def small():
     """(recipe of StyleGAN, recipe of the encoders), both for batches of four."""
-    stage = dataclasses.replace(recipes.portraits().stages[-1], resolution=16, batch_size=4)
-    recipe = dataclasses.replace(recipes.portraits(), generator=GENERATOR, discriminator=tiny.DISCRIMINATOR,
+    stage = dataclasses.replace(stylegan_recipes.portraits().stages[-1], resolution=16, batch_size=4)
+    recipe = dataclasses.replace(stylegan_recipes.portraits(), generator=GENERATOR, discriminator=tiny.DISCRIMINATOR,
                                  stages=(stage,), r1_interval=2)
     encoders = dataclasses.replace(
         encoder_recipes.portraits(), encoder=dict(filters=4, filters_max=8), batch_per_replica=4,

@@ -10,7 +10,7 @@ import running
 
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import train_stylegan, training_options
-from tf_idinvert.training import recipes, stylegan
+from tf_idinvert.training import stylegan, stylegan_recipes
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def test_options_reach_the_recipe(parse):
         parse("--data", "x", "--resolution", "256", "--kimg", "100", "--batch-size", "7"))
     assert recipe.generator["resolution"] == 256
     assert [(stage.kimg, stage.batch_size) for stage in recipe.stages] == [(100, 7)]
-    assert train_stylegan.make_recipe(parse("--preset", "portraits")) == recipes.portraits()
+    assert train_stylegan.make_recipe(parse("--preset", "portraits")) == stylegan_recipes.portraits()
     fixed = train_stylegan.make_recipe(parse("--preset", "portraits", "--structure", "fixed"))
     assert [stage.resolution for stage in fixed.stages] == [64]
     other = train_stylegan.make_recipe(parse("--preset", "portraits", "--data", "photographs"))
-    assert other == recipes.portraits(paired=False)
+    assert other == stylegan_recipes.portraits(paired=False)
 
 
 def test_several_workers_are_refused(parse):
@@ -41,7 +41,7 @@ def test_several_workers_are_refused(parse):
 def tiny_recipe(width):
     shared = dict(resolution=8, fmap_base=16, fmap_max=width)
     generator = dict(shared, latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
-    return recipes.Recipe(generator=generator, discriminator=shared, stages=(), r1_interval=1, mirror=False)
+    return stylegan_recipes.Recipe(generator=generator, discriminator=shared, stages=(), r1_interval=1, mirror=False)
 
 
 def test_a_run_can_start_from_a_network_file(parse, tmp_path):

@@ -21,7 +21,7 @@ from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
-from tf_idinvert.training import encoder_recipes, recipes, steps, stylegan
+from tf_idinvert.training import encoder_recipes, steps, stylegan, stylegan_recipes
 from tf_idinvert.training.force_in_domain import ForceInDomain
 from tf_idinvert.training.in_domain import InDomain
 from tf_idinvert.training.traditional import Traditional
@@ -48,7 +48,7 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
         matmul rate'. The parts of a step take longer together than the step, which makes some things once for several
         of them.
     """
-    recipe, encoders = recipe or recipes.portraits(), encoders or encoder_recipes.portraits()
+    recipe, encoders = recipe or stylegan_recipes.portraits(), encoders or encoder_recipes.portraits()
     rows = []
     for method in methods:
         cases = [(replicas, recipe) for replicas in REPLICAS]

@@ -13,7 +13,7 @@ from tf_idinvert.data import pipeline
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.portraits import sets
-from tf_idinvert.training import recipes, state, stylegan
+from tf_idinvert.training import state, stylegan, stylegan_recipes
 
 
 def train(args, resumes):
@@ -42,11 +42,11 @@ def make_recipe(args):
     """The preset with what the arguments change."""
     length = {} if args.kimg is None else {"kimg": args.kimg}
     if args.preset == "portraits":
-        recipe = recipes.portraits(**length, paired=args.data == "portraits")   # of others, no numbers are known
+        recipe = stylegan_recipes.portraits(**length, paired=args.data == "portraits")   # of others, no numbers are known
     else:
-        recipe = recipes.official(args.resolution, **length)
+        recipe = stylegan_recipes.official(args.resolution, **length)
     if args.structure == "fixed":
-        recipe = recipes.fixed(recipe)
+        recipe = stylegan_recipes.fixed(recipe)
     if args.batch_size:
         stages = tuple(dataclasses.replace(stage, batch_size=args.batch_size) for stage in recipe.stages)
         recipe = dataclasses.replace(recipe, stages=stages)
