@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from tf_idinvert import arrays
-from tf_idinvert.arrays import ArrayError
+from tf_idinvert.files import arrays
+from tf_idinvert.files.arrays import ArrayError
 
 
 @pytest.mark.parametrize("array", [

@@ -7,7 +7,8 @@ import pytest
 import running
 import tiny
 
-from tf_idinvert import checkpoint, images
+from tf_idinvert import checkpoint
+from tf_idinvert.files import images
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_idinvert import images
+from tf_idinvert.files import images
 from tf_idinvert.training import callbacks, state
 
 

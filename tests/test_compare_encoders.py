@@ -8,8 +8,9 @@ import pytest
 import running
 import tiny
 
-from tf_idinvert import checkpoint, images, inverting
+from tf_idinvert import checkpoint, inverting
 from tf_idinvert.checkpoint import Models
+from tf_idinvert.files import images
 from tf_idinvert.portraits import embedded
 
 NAMES = ("age", "eyeglasses", "pose", "hair")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_idinvert import images
 from tf_idinvert.data import pipeline
+from tf_idinvert.files import images
 
 
 def pictures(count=10, side=8, seed=0):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import running
 
-from tf_idinvert import images
 from tf_idinvert.data import pipeline
+from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait
 
 ROOT = Path(__file__).parents[1]

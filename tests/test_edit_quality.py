@@ -8,9 +8,10 @@ import pytest
 import running
 import tiny
 
-from tf_idinvert import boundaries, checkpoint, images
+from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.checkpoint import Models
 from tf_idinvert.evaluation.quality import edits
+from tf_idinvert.files import images
 
 NAMES = ("age", "eyeglasses", "pose", "hair")
 

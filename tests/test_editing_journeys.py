@@ -11,7 +11,8 @@ import tiny
 from PIL import Image
 from running import error_line, run
 
-from tf_idinvert import arrays, boundaries, checkpoint, images, results
+from tf_idinvert import boundaries, checkpoint
+from tf_idinvert.files import arrays, images, results
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator

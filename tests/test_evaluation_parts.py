@@ -9,10 +9,11 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
-from tf_idinvert import boundaries, editing, images
+from tf_idinvert import boundaries, editing
 from tf_idinvert.evaluation import measures, scenes
 from tf_idinvert.evaluation.papers import diffusion, figure3, figures5_7, table1, table2
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
+from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
 from tf_idinvert.metrics import distances
 

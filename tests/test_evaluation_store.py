@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_idinvert import images
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import originals
+from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait, sets
 
 

@@ -16,8 +16,9 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
-from tf_idinvert import boundaries, checkpoint, images
+from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.benchmarks import serving
+from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
 from tf_idinvert.serving import export, half_weights, server_files
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_idinvert import images
-from tf_idinvert.images import ImageError
+from tf_idinvert.files import images
+from tf_idinvert.files.images import ImageError
 
 RED, GREEN, BLUE, WHITE, BLACK = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255] * 3, [0] * 3
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_idinvert import images
 from tf_idinvert.data import packing, pipeline
 from tf_idinvert.data.pipeline.packing import Pictures, Portraits, pack, unpack
+from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait, sets
 
 NAMES = [*portrait.ATTRIBUTES, *portrait.NUISANCES]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_idinvert import images, report
-from tf_idinvert.report import Picture, ReportError
+from tf_idinvert.files import images, report
+from tf_idinvert.files.report import Picture, ReportError
 
 HOSTILE = "<script>alert(1)</script>\"'&.png"
 

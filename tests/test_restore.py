@@ -10,7 +10,8 @@ import tiny
 from PIL import Image
 from running import error_line, run
 
-from tf_idinvert import checkpoint, images
+from tf_idinvert import checkpoint
+from tf_idinvert.files import images
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny import normal
 
-from tf_idinvert import images, results
-from tf_idinvert.results import ResultsError
+from tf_idinvert.files import images, results
+from tf_idinvert.files.results import ResultsError
 
 
 @pytest.fixture

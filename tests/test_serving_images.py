@@ -9,7 +9,7 @@ import served_pictures
 import tensorflow as tf
 from PIL import Image
 
-from tf_idinvert import images
+from tf_idinvert.files import images
 from tf_idinvert.serving import picture_bytes
 
 SIDE = 16

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tf_idinvert.spool import Spool
+from tf_idinvert.files.spool import Spool
 
 
 def test_arrays_come_back_in_order():

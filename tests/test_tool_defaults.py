@@ -8,7 +8,8 @@ import pytest
 import tiny
 from running import error_line, run
 
-from tf_idinvert import boundaries, checkpoint, results
+from tf_idinvert import boundaries, checkpoint
+from tf_idinvert.files import results
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator

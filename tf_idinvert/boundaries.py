@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import arrays, atomic
+from tf_idinvert.files import arrays, atomic
 from tf_idinvert.formats.pickle_machine import Array, Machine, Refused
 
 MAX_BYTES = 64 << 20        # the largest known, 1024 px, has 37 KB

@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tf_idinvert import atomic
+from tf_idinvert.files import atomic
 from tf_idinvert.formats import conversion, pickles, weights
 from tf_idinvert.formats.arguments import shown
 from tf_idinvert.networks.attributes import Attributes

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import arrays, images, report
 from tf_idinvert.cli import command
+from tf_idinvert.files import arrays, images, report
 from tf_idinvert.inverting import CANNOT_GO_ON
 
 

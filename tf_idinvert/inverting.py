@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import images, report, results
 from tf_idinvert.cli import command
+from tf_idinvert.files import images, report, results
+from tf_idinvert.files.spool import Spool
 from tf_idinvert.inversion import Inversion
-from tf_idinvert.spool import Spool
 
 CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # full disks are OSError, or ImageError, a ValueError
 STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # names, headers of the page

@@ -155,8 +155,8 @@ def write(folder, result, rows):
 
     import numpy as np
 
-    from tf_idinvert import atomic, images
     from tf_idinvert.evaluation import tables
+    from tf_idinvert.files import atomic, images
     atomic.write_text(folder / "edits.json", json.dumps(tables.plain(result), indent=1, default=str) + "\n")
     atomic.write_text(folder / "edits.md", page(result))
     images.save(folder / "edits.png", images.grid(np.concatenate(rows), len(rows[0])))

@@ -141,7 +141,7 @@ def write(folder, result, binary):
     """quality.json and quality.md."""
     import json
 
-    from tf_idinvert import atomic
+    from tf_idinvert.files import atomic
     lines = [f"# {Path(result['model']).name} against rendered portraits", "",
              f"{result['count']:,} samples (psi 1, fresh noise, seed {result['seed']}) against as many renders (seed "
              f"{result['seed']}), {result['resolution']} px, 8 bits, not resized. Floor: as many renders of seed "
@@ -215,7 +215,8 @@ def draw_sheets(folder, generator, draw, samples, renders, seed):
     """samples.png: psi 1, psi 0.7, renders, side by side; interpolations.png: straight lines in W."""
     import numpy as np
 
-    from tf_idinvert import editing, images, inverting
+    from tf_idinvert import editing, inverting
+    from tf_idinvert.files import images
     codes = inverting.random_codes(generator, seed, 0, SHOWN)
     truncated = draw(generator.truncate(codes, 0.7)).numpy()
     sheets = [images.grid(each, COLUMNS) for each in (samples.first(SHOWN), truncated, renders.first(SHOWN))]

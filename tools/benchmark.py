@@ -46,7 +46,7 @@ def main():
     finally:
         print("\n\n".join(tables(rows)))
         if args.json and rows:
-            from tf_idinvert import results
+            from tf_idinvert.files import results
             results.write_options(args.json, rows)
 
 

@@ -99,7 +99,8 @@ def sample(args):
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     cli.import_tensorflow()
-    from tf_idinvert import checkpoint, results
+    from tf_idinvert import checkpoint
+    from tf_idinvert.files import results
     from tf_idinvert.portraits import embedded
     args.model_path = args.model_path or embedded.model_path()
     generator = checkpoint.load(args.model_path, only=("generator",)).generator
@@ -119,7 +120,8 @@ def draw_samples(args, generator, folder, codes):
     """Draw pictures into the folder and append their codes to a list, batch by batch."""
     import tensorflow as tf
 
-    from tf_idinvert import images, inverting
+    from tf_idinvert import inverting
+    from tf_idinvert.files import images
     draw = tf.function(generator.synthesis)
     with cli.progress(args.num, "sampling", unit="img") as bar:
         for first in range(0, args.num, args.batch_size):
@@ -141,7 +143,8 @@ def sample_name(i):
 def score(args):
     """Write a line for every picture: its name, and its scores; higher is more of the attribute."""
     cli.import_tensorflow()
-    from tf_idinvert import atomic, checkpoint, results
+    from tf_idinvert import checkpoint
+    from tf_idinvert.files import atomic, results
     from tf_idinvert.portraits import embedded
     path = args.attributes or embedded.attributes_path()
     network = checkpoint.load(path, only=("attributes",)).attributes
@@ -164,7 +167,7 @@ def scored(network, paths):
     """Scores [N, A] of pictures; of a binary attribute its logit."""
     import numpy as np
 
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     return np.asarray(network(np.stack([images.load(path, network.resolution)[0] for path in paths])))
 
 
@@ -193,7 +196,7 @@ def fit(args):
 
 def read_codes(path):
     """(names or None, codes) of a folder of results or a .npy file."""
-    from tf_idinvert import arrays, results
+    from tf_idinvert.files import arrays, results
     if Path(path).is_dir():
         found = results.read(path)
         return found.names, found.codes
@@ -207,7 +210,7 @@ def read_scores(args, names, count):
     """Scores [N] in the order of the codes; NaN where there is none."""
     import numpy as np
 
-    from tf_idinvert import arrays
+    from tf_idinvert.files import arrays
     if Path(args.scores).suffix.lower() == ".npy":
         scores = arrays.read(args.scores).astype(np.float64)
         if scores.size != count:
@@ -251,7 +254,7 @@ def labels_by_hand(args, names):
     """1 and 0 for the pictures in the two folders, NaN for all others, [N]."""
     import numpy as np
 
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     if names is None:
         raise ValueError(f"{args.codes}: has no names; give the folder of the codes for pictures sorted by hand")
     labels = np.full(len(names), np.nan)

@@ -155,8 +155,8 @@ def write(folder, result, network):
     """encoders.json and encoders.md."""
     import json
 
-    from tf_idinvert import atomic
     from tf_idinvert.evaluation import tables
+    from tf_idinvert.files import atomic
     atomic.write_text(folder / "encoders.json", json.dumps(tables.plain(result), indent=1) + "\n")
     atomic.write_text(folder / "encoders.md", page(result, network))
 
@@ -206,7 +206,7 @@ def draw_sheet(path, sets):
     """Pictures of each set, a row each."""
     import numpy as np
 
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     images.save(path, images.grid(np.concatenate([each.first(SHOWN) for each in sets]), SHOWN))
 
 

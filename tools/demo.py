@@ -70,7 +70,7 @@ def run(tool, *arguments):
 
 def write_page(folder, names, attributes, seconds):
     """Write index.html from the files of the tools -> its path."""
-    from tf_idinvert import report
+    from tf_idinvert.files import report
     some, others = names[:EDITED], names[EDITED:2 * EDITED]
     sections, mse = [], []
 
@@ -124,7 +124,7 @@ def write_page(folder, names, attributes, seconds):
 
 def cell(folder, path):
     """A picture of the page, which opens its file."""
-    from tf_idinvert import images, report
+    from tf_idinvert.files import images, report
     return report.Picture(images.read(folder / path), href=path.as_posix())
 
 
@@ -132,7 +132,7 @@ def error(original, picture):
     """Mean squared difference of two pictures of the page, values in [-1, 1]."""
     import numpy as np
 
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     return float(np.mean(np.square(images.to_float(original.pixels) - images.to_float(picture.pixels))))
 
 

@@ -46,7 +46,8 @@ def main():
     log = command.open_log(f"{base}.log")
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint, editing, results
+    from tf_idinvert import checkpoint, editing
+    from tf_idinvert.files import results
     from tf_idinvert.inversion import Inversion
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None or models.encoder is None:
@@ -72,7 +73,7 @@ def main():
 
 def listing(path):
     """(name, path) of the pictures at a path; those of inverted pictures are their originals."""
-    from tf_idinvert import images, results
+    from tf_idinvert.files import images, results
     if not results.is_results(path):
         return images.listing([path])
     names = results.read_list(Path(path) / results.LIST)
@@ -83,7 +84,8 @@ def listing(path):
 
 def readable(pictures, resolution, notes, log):
     """Those (name, path) that can be read; the others are reported, and noted for the page. ValueError if none can."""
-    from tf_idinvert import images, inverting
+    from tf_idinvert import inverting
+    from tf_idinvert.files import images
     found = [(name, str(path)) for name, path, _ in inverting.readable(pictures, resolution, log, notes)]
     if not found:
         raise images.ImageError(f"none of {len(pictures)} pictures could be read")
@@ -94,7 +96,7 @@ class Job:
     """All pairs of targets and contexts, batch by batch; what is done is kept however the run ends."""
 
     def __init__(self, base, targets, contexts, box, inversion, generator, args, notes, log):
-        from tf_idinvert import spool
+        from tf_idinvert.files import spool
         self.base, self.targets, self.contexts, self.box = base, targets, contexts, box
         self.inversion, self.generator, self.args, self.notes, self.log = inversion, generator, args, notes, log
         self.steps = inversion.options.result_steps()
@@ -114,7 +116,8 @@ class Job:
         self.write_page()
 
     def diffuse(self):
-        from tf_idinvert import arrays, editing
+        from tf_idinvert import editing
+        from tf_idinvert.files import arrays
         mask = editing.box_mask(self.generator.resolution, self.box)
         shape = [len(self.targets), len(self.contexts), self.generator.num_layers, self.generator.dlatent_size]
         pairs = itertools.product(self.targets, self.contexts)
@@ -142,7 +145,8 @@ class Job:
         """Targets, contexts and stitched pictures of a batch of pairs, each [N, R, R, 3] in [-1, 1]."""
         import numpy as np
 
-        from tf_idinvert import editing, images
+        from tf_idinvert import editing
+        from tf_idinvert.files import images
         loaded = {path: images.load(path, self.generator.resolution)[0] for pair in batch for _, path in pair}
         targets = np.stack([loaded[path] for (_, path), _ in batch])
         contexts = np.stack([loaded[path] for _, (_, path) in batch])
@@ -151,7 +155,7 @@ class Job:
     def save(self, batch, targets, contexts, stitched, result):
         import numpy as np
 
-        from tf_idinvert import images
+        from tf_idinvert.files import images
         top, left, side = self.box
         for i, ((target, _), (context, _)) in enumerate(batch):
             name = f"{target}_TO_{context}"
@@ -166,7 +170,7 @@ class Job:
             self.names.append(f"{target} to {context}")
 
     def write_page(self):
-        from tf_idinvert import report
+        from tf_idinvert.files import report
         if not self.names:
             return
         headers = ["Names", "Target Image", "Context Image", "Stitched Image", "Encoder Output",

@@ -90,7 +90,7 @@ def given_files(args):
     """(listing of --images or None, listing of --photographs, {claim: reason}); checked before anything is loaded."""
     import json
 
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     reasons, path, own = {}, args.reasons, embedded.CHECKPOINTS / embedded.REASONS
     if path is None and args.encoders is None and not args.quick and own.is_file():
         path = own

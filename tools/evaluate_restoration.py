@@ -69,7 +69,7 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     command.choose_device(args.gpu_id)
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     from tf_idinvert.portraits import embedded
     folder = Path(args.output_dir or "results/restoration_evaluation")
     args.model_path = args.model_path or embedded.model_path()
@@ -113,7 +113,7 @@ class Evaluation:
     def load(self, name, listing):
         import numpy as np
 
-        from tf_idinvert import images
+        from tf_idinvert.files import images
         self.pictures[name] = np.stack([images.load(path, self.models.generator.resolution)[0] for _, path in listing])
 
     def run(self, part):
@@ -241,7 +241,7 @@ class Evaluation:
     def scored(self, made, references):
         import numpy as np
 
-        from tf_idinvert import images
+        from tf_idinvert.files import images
         from tf_idinvert.restoration import tasks as restoration
         scores = {kind: {score: values.tolist() for score, values in restoration.scores(found, references).items()}
                   for kind, found in made.items()}
@@ -262,7 +262,7 @@ class Evaluation:
         """What `compute` returns, a dict, its 'images' uint8; read from the folder if it was computed before."""
         import numpy as np
 
-        from tf_idinvert import arrays, results
+        from tf_idinvert.files import arrays, results
         path, settings = self.folder / "cells" / f"{name}.json", dict(settings, model=self.model)
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -284,7 +284,7 @@ class Evaluation:
 
     def show(self, what, pictures, cells):
         """A table of the page: the first pictures, what was done to them, what the cells made of that."""
-        from tf_idinvert import report
+        from tf_idinvert.files import report
         task = what if what in TASKS else "inversion"
         _, degraded, _ = self.degrade(task, pictures)
         factor = self.models.generator.resolution // degraded.shape[1]
@@ -302,7 +302,7 @@ class Evaluation:
         self.shown.append(report.Section(headers, rows, what.capitalize()))
 
     def write(self):
-        from tf_idinvert import images, report, results
+        from tf_idinvert.files import images, report, results
         results.write_options(self.folder / "tables.json",
                               {"arguments": vars(self.args), "model": self.model, **self.tables})
         self.write_markdown()
@@ -322,7 +322,7 @@ class Evaluation:
                               summary=summary, notes=self.notes, viz_size=self.args.viz_size)
 
     def write_markdown(self):
-        from tf_idinvert import atomic
+        from tf_idinvert.files import atomic
         lines = [f"Model {Path(self.args.model_path).name}, {len(self.pictures['pictures'])} pictures, "
                  f"{self.args.num_iterations} iterations ({self.args.optimizer}, {self.args.learning_rate}); means "
                  "over the pictures, ± their standard error; MSE on values in [-1, 1]. Better: how many pictures have "
@@ -353,7 +353,7 @@ def figure(path, rows, x, y, group):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from tf_idinvert import atomic
+    from tf_idinvert.files import atomic
     drawing = Figure(figsize=(6, 4), dpi=100, layout="tight")
     axes = drawing.add_subplot()
     for value in dict.fromkeys(row.get(group) for row in rows):

@@ -34,7 +34,8 @@ def main():
     log = command.open_log(folder / f"{job}.log")
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint, edits, results
+    from tf_idinvert import checkpoint, edits
+    from tf_idinvert.files import results
     models = checkpoint.load(args.model_path, only=inputs.networks())
     (source, target), complete = inputs.inverted(args, models, folder, log)
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args)})

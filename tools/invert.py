@@ -30,7 +30,7 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     command.choose_device(args.gpu_id)
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     listing = images.listing(args.image_list)
     folder = Path(args.output_dir or Path("results/inversion") / command.title(args.image_list[0]))
     log = command.open_log(folder / "inversion.log")

@@ -72,7 +72,8 @@ def fitted(path, boundary, generator, args):
 
 def manipulate(path, boundary, layers, found, generator, folder, args, log):
     """Draw and write the results of one boundary."""
-    from tf_idinvert import edits, results
+    from tf_idinvert import edits
+    from tf_idinvert.files import results
     job, shown = job_name(args, path), "all" if layers is None else ", ".join(map(str, layers))
     log.info("manipulating %s", "all layers" if layers is None else f"layers {shown}")
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})

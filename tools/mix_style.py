@@ -37,7 +37,8 @@ def main():
     log = command.open_log(folder / f"{job}.log")
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint, edits, results
+    from tf_idinvert import checkpoint, edits
+    from tf_idinvert.files import results
     models = checkpoint.load(args.model_path, only=inputs.networks())
     layers = style_layers(args, models.generator)
     log.info("layers %d to %d come from the style", layers[0], layers[-1])

@@ -92,7 +92,7 @@ def box(text):
 def main():
     args = parse_arguments()
     command.choose_device(args.gpu_id)
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     from tf_idinvert.portraits import embedded
     folder = Path(args.output_dir or Path("results/restoration") / args.task)
     args.model_path = args.model_path or embedded.model_path()
@@ -125,7 +125,7 @@ def main():
 
 def known_part(args, resolution):
     """[R, R], 1 where the pictures to be inpainted are known; None for the other tasks."""
-    from tf_idinvert import images
+    from tf_idinvert.files import images
     from tf_idinvert.restoration import tasks
     if args.task != "inpaint":
         return None
@@ -138,7 +138,7 @@ class Job:
     """All pictures, batch by batch; what is done is kept however the run ends."""
 
     def __init__(self, folder, listing, models, degrade, search, args, notes, log):
-        from tf_idinvert import spool
+        from tf_idinvert.files import spool
         self.folder, self.listing, self.models, self.degrade = folder, listing, models, degrade
         self.search, self.args, self.notes, self.log = search, args, notes, log
         self.steps = search.options.result_steps()[:-1]         # the last is the result
@@ -181,7 +181,7 @@ class Job:
         """(name, path, picture, degraded picture, observation) of those that can be read."""
         import numpy as np
 
-        from tf_idinvert import images
+        from tf_idinvert.files import images
         from tf_idinvert.restoration import degradations
         task, side = self.args.task, self.models.generator.resolution
         small = task == "super-resolve" and not self.args.degrade
@@ -229,7 +229,7 @@ class Job:
     def save(self, name, original, degraded, made, steps):
         import numpy as np
 
-        from tf_idinvert import images
+        from tf_idinvert.files import images
         files = {"deg": degraded, "res": made["restored"], "com": made.get("composite"),
                  "ori": original if self.has_original else None}
         for suffix, picture in files.items():
@@ -243,7 +243,7 @@ class Job:
     def finish(self, seconds):
         import numpy as np
 
-        from tf_idinvert import arrays, results
+        from tf_idinvert.files import arrays, results
         if self.paths:
             for name, values in zip(("codes", "shared_codes", "alphas"), zip(*self.found)):
                 arrays.write(self.folder / f"{name}.npy", np.stack(values))
@@ -255,7 +255,7 @@ class Job:
                       self.folder / "restoration.html" if self.paths else self.folder)
 
     def write_page(self):
-        from tf_idinvert import report
+        from tf_idinvert.files import report
         scored = [f"{score} {kind}" for score in ("PSNR", "SSIM") for kind in self.kinds] if self.scores else []
         headers = ["Name", *["Original"] * self.has_original, "Degraded", "Without a network",
                    *(f"Step {step:06d}" for step in self.steps), *(kind.title() for kind in self.kinds[1:]), *scored]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert import images, results
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command.command import number
+from tf_idinvert.files import images, results
 from tf_idinvert.portraits import embedded
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would import TensorFlow

@@ -7,9 +7,10 @@ import math
 import keras
 import numpy as np
 
-from tf_idinvert import atomic, checkpoint
+from tf_idinvert import checkpoint
 from tf_idinvert.cli import command, training_options
 from tf_idinvert.data import pipeline
+from tf_idinvert.files import atomic
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.portraits import embedded, portrait, sets
 from tf_idinvert.training import loop, state

@@ -13,9 +13,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from tf_idinvert import atomic
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command.command import number
+from tf_idinvert.files import atomic
 from tf_idinvert.portraits import embedded
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import arrays, atomic, images
 from tf_idinvert.data import pipeline
+from tf_idinvert.files import arrays, atomic, images
 from tf_idinvert.portraits import portrait, sets
 
 PART = 64               # pictures read by a process at a time

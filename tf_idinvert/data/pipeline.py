@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import atomic, images
+from tf_idinvert.files import atomic, images
 
 RECORD_HEADER = struct.Struct("<QI")    # length of the record, its checksum; after the record another checksum
 CHECKSUM_SIZE = 4

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy.special import stdtrit
 
-from tf_idinvert import images
+from tf_idinvert.files import images
 from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.metrics.distances.moments import Parts
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tf_idinvert.atomic import replacing
+from tf_idinvert.files.atomic import replacing
 from tf_idinvert.formats.pickle_machine import NUMERIC, Array, Machine, Network, Refused, shown
 
 MAX_BYTES = 4 << 30       # 236 million parameters, the largest encoder known, take 0.9 GB

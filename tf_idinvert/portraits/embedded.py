@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert import images
+from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"

@@ -7,7 +7,7 @@ import os
 import numpy as np
 from scipy.special import ndtri
 
-from tf_idinvert import atomic
+from tf_idinvert.files import atomic
 from tf_idinvert.portraits import portrait
 
 CHUNK = 250         # portraits drawn at a time by one process

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_idinvert import atomic
+from tf_idinvert.files import atomic
 
 WARM_UP = "tf_serving_warmup_requests"          # in assets.extra
 CONFIG, BATCHING = "models.config", "batching_parameters.txt"

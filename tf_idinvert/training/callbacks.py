@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tf_idinvert import images
+from tf_idinvert.files import images
 from tf_idinvert.training import state
 
 

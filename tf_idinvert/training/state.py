@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 
-from tf_idinvert import atomic
+from tf_idinvert.files import atomic
 
 
 class StateError(ValueError):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert import editing, images
+from tf_idinvert import editing
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
 
 SHOWN = 6

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert import images
 from tf_idinvert.evaluation import scenes
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.files import images
 
 SHOWN = ("encoder", "inversion", "mse", "force")
 PHOTOGRAPHS = 4             # of a user's folder

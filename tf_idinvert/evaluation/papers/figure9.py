@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert import editing, images
+from tf_idinvert import editing
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers import table2
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.files import images
 
 WEIGHTS = {"lambda0": 0, "inversion": 2, "lambda40": 40}
 SHOWN = 6

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from tf_idinvert import atomic
 from tf_idinvert.evaluation.papers.figures5_7 import FAR, beyond
 from tf_idinvert.evaluation.papers.methods import METHODS
+from tf_idinvert.files import atomic
 
 COLOURS = {"original": "#9a9a9a", "mse": "#d1495b", "inversion": "#1f6f8b", "encoder": "#2a9d5c", "nobn": "#e08a1e",
            "force": "#6a4c93", "traditional": "#7a6a53"}

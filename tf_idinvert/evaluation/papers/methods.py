@@ -12,9 +12,10 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import images, inverting
+from tf_idinvert import inverting
 from tf_idinvert.evaluation.papers.originals import Originals
 from tf_idinvert.evaluation.store import Store, array_digest
+from tf_idinvert.files import images
 from tf_idinvert.inversion import Inversion, InversionOptions
 from tf_idinvert.metrics import distances
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tf_idinvert import atomic, images, report
 from tf_idinvert.evaluation import tables
+from tf_idinvert.files import atomic, images, report
 
 
 def write(folder, title, about, results, claims, claims_table):

@@ -10,9 +10,9 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import images
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.quality.generator import Pictures
+from tf_idinvert.files import images
 from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.training.attributes import agreement
 

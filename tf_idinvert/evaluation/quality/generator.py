@@ -11,12 +11,13 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert import boundaries, images
+from tf_idinvert import boundaries
 from tf_idinvert.cli import command
+from tf_idinvert.files import images
+from tf_idinvert.files.spool import Spool
 from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.metrics.distances.moments import Parts
 from tf_idinvert.portraits import sets
-from tf_idinvert.spool import Spool
 
 BATCH = 100
 HISTOGRAM_BINS = 10         # over the range of an attribute

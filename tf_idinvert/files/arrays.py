@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import atomic
+from tf_idinvert.files import atomic
 
 
 class ArrayError(ValueError):

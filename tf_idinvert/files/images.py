@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tf_idinvert import atomic
+from tf_idinvert.files import atomic
 
 # By suffix, Pillow's name of the format. Only these decoders are ever tried: some others start programs.
 _FORMATS = {

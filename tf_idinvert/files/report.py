@@ -21,7 +21,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from tf_idinvert import atomic, images
+from tf_idinvert.files import atomic, images
 
 _SMALL = 96     # up to this side pictures are stored exactly (PNG): JPEG would save nothing and show its blocks
 _VISIBLE = 160  # smaller pictures are shown enlarged, by whole factors, up to this side

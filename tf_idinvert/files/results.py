@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert import arrays, atomic
+from tf_idinvert.files import arrays, atomic
 
 LIST, CODES, ENCODED = "image_list.txt", "inverted_codes.npy", "encoded_codes.npy"
 LIST_BYTES = 64 << 20
