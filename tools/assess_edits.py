@@ -111,8 +111,9 @@ def measure(args, generator, network, pictures, codes, found):
     import numpy as np
     import tensorflow as tf
 
-    from tf_idinvert import editing, inverting
+    from tf_idinvert import editing
     from tf_idinvert.evaluation.quality import edits as edit_quality
+    from tf_idinvert.jobs import invert as inverting
     from tf_idinvert.portraits import portrait
     shares = np.linspace(-args.distance, args.distance, args.step)
     mapped = inverting.random_codes(generator, 0, 0, CODES)

@@ -108,9 +108,9 @@ def measure(args, sets, network, originals, truth, others):
     """({name: numbers}, [Pictures of each encoder]); the last numbers, 'none', are those without an encoder."""
     import tensorflow as tf
 
-    from tf_idinvert import inverting
     from tf_idinvert.evaluation import measures
     from tf_idinvert.evaluation.quality import encoders
+    from tf_idinvert.jobs import invert as inverting
     from tf_idinvert.metrics import sliced_wasserstein
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     reference = sliced_wasserstein.project(originals, args.seed)

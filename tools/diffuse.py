@@ -84,9 +84,9 @@ def listing(path):
 
 def readable(pictures, resolution, notes, log):
     """Those (name, path) that can be read; the others are reported, and noted for the page. ValueError if none can."""
-    from tf_idinvert import inverting
     from tf_idinvert.files import images
-    found = [(name, str(path)) for name, path, _ in inverting.readable(pictures, resolution, log, notes)]
+    from tf_idinvert.jobs import invert
+    found = [(name, str(path)) for name, path, _ in invert.readable(pictures, resolution, log, notes)]
     if not found:
         raise images.ImageError(f"none of {len(pictures)} pictures could be read")
     return found
@@ -105,11 +105,11 @@ class Job:
         self.names, self.mse = [], []
 
     def run(self):
-        from tf_idinvert import inverting
+        from tf_idinvert.jobs import invert
         self.base.mkdir(exist_ok=True)
         try:
             self.diffuse()
-        except inverting.CANNOT_GO_ON:
+        except invert.CANNOT_GO_ON:
             with contextlib.suppress(OSError, ValueError):
                 self.write_page()
             raise

@@ -34,31 +34,33 @@ def main():
     log = command.open_log(folder / f"{job}.log")
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint, edits
+    from tf_idinvert import checkpoint
     from tf_idinvert.files import results
+    from tf_idinvert.jobs import edit
     models = checkpoint.load(args.model_path, only=inputs.networks())
     (source, target), complete = inputs.inverted(args, models, folder, log)
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args)})
     count = args.step + 2
-    page = edits.Page(
+    page = edit.Page(
         "Interpolation", ["Names", "Source", "Source Inversion", *(f"Step {i:02d}" for i in range(1, count - 1)),
-                          "Target Inversion", "Target"],
+                         "Target Inversion", "Target"],
         {"Model": Path(args.model_path).name, "Sources": len(source.names), "Targets": len(target.names),
          "Steps": args.step}, viz_size=args.viz_size)
     shape = [len(source.names), len(target.names), count, *source.codes.shape[1:]]
-    edits.write(folder / job, rows(source, target, count), shape, models.generator.synthesis, args.batch_size, page,
-                log)
+    edit.write(folder / job, rows(source, target, count), shape, models.generator.synthesis, args.batch_size, page,
+               log)
     return 0 if complete else 1
 
 
 def rows(source, target, count):
     """A row for every source and target, drawn up when it is asked for."""
-    from tf_idinvert import editing, edits
+    from tf_idinvert import editing
+    from tf_idinvert.jobs import edit
     for i, name in enumerate(source.names):
         for j, other in enumerate(target.names):
-            yield edits.Row(editing.interpolate(source.codes[i:i + 1], target.codes[j:j + 1], count)[0],
-                            [f"{name}_TO_{other}_{k:02d}" for k in range(count)],
-                            [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
+            yield edit.Row(editing.interpolate(source.codes[i:i + 1], target.codes[j:j + 1], count)[0],
+                           [f"{name}_TO_{other}_{k:02d}" for k in range(count)],
+                           [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
 
 
 if __name__ == "__main__":

@@ -72,20 +72,20 @@ def fitted(path, boundary, generator, args):
 
 def manipulate(path, boundary, layers, found, generator, folder, args, log):
     """Draw and write the results of one boundary."""
-    from tf_idinvert import edits
     from tf_idinvert.files import results
+    from tf_idinvert.jobs import edit
     job, shown = job_name(args, path), "all" if layers is None else ", ".join(map(str, layers))
     log.info("manipulating %s", "all layers" if layers is None else f"layers {shown}")
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
     distances = distances_of(args)
-    page = edits.Page(
+    page = edit.Page(
         f"Manipulation: {command.title(path)}",
         ["Name", "Origin", "Inverted", *(f"Step {i:02d} ({far:.3g})" for i, far in enumerate(distances, start=1))],
         {"Model": Path(args.model_path).name, "Boundary": Path(path).name, "Pictures": len(found.names),
          "Layers": shown}, viz_size=args.viz_size)
     shape = [len(found.names), args.step, *found.codes.shape[1:]]
-    edits.write(folder / job, rows(found, boundary.normal, distances, layers), shape, generator.synthesis,
-                args.batch_size, page, log)
+    edit.write(folder / job, rows(found, boundary.normal, distances, layers), shape, generator.synthesis,
+               args.batch_size, page, log)
 
 
 def distances_of(args):
@@ -99,11 +99,12 @@ def distances_of(args):
 
 def rows(found, normal, distances, layers):
     """A row for every picture, drawn up when it is asked for."""
-    from tf_idinvert import editing, edits
+    from tf_idinvert import editing
+    from tf_idinvert.jobs import edit
     for i, name in enumerate(found.names):
-        yield edits.Row(editing.manipulate(found.codes[i:i + 1], normal, distances, layers)[0],
-                        [f"{name}_{k + 1:02d}" for k in range(len(distances))],
-                        [name, found.picture(i, "ori"), found.picture(i, "inv")])
+        yield edit.Row(editing.manipulate(found.codes[i:i + 1], normal, distances, layers)[0],
+                       [f"{name}_{k + 1:02d}" for k in range(len(distances))],
+                       [name, found.picture(i, "ori"), found.picture(i, "inv")])
 
 
 if __name__ == "__main__":

@@ -37,21 +37,22 @@ def main():
     log = command.open_log(folder / f"{job}.log")
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint, edits
+    from tf_idinvert import checkpoint
     from tf_idinvert.files import results
+    from tf_idinvert.jobs import edit
     models = checkpoint.load(args.model_path, only=inputs.networks())
     layers = style_layers(args, models.generator)
     log.info("layers %d to %d come from the style", layers[0], layers[-1])
     (style, content), complete = inputs.inverted(args, models, folder, log)
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
-    page = edits.Page(
+    page = edit.Page(
         "Style mixing", ["Name", "Style", *(f"Content {name}" for name in content.names)],
         {"Model": Path(args.model_path).name, "Styles": len(style.names), "Contents": len(content.names),
          "Layers of the style": f"{layers[0]} to {layers[-1]}"}, viz_size=args.viz_size,
         first=["", None, *(content.picture(i, "ori") for i in range(len(content.names)))])
     shape = [len(style.names), *content.codes.shape]
-    edits.write(folder / job, rows(style, content, layers), shape, models.generator.synthesis, args.batch_size, page,
-                log)
+    edit.write(folder / job, rows(style, content, layers), shape, models.generator.synthesis, args.batch_size, page,
+               log)
     return 0 if complete else 1
 
 
@@ -69,10 +70,11 @@ def style_layers(args, generator):
 
 def rows(style, content, layers):
     """A row for every style, drawn up when it is asked for."""
-    from tf_idinvert import editing, edits
+    from tf_idinvert import editing
+    from tf_idinvert.jobs import edit
     for i, name in enumerate(style.names):
-        yield edits.Row(editing.mix_styles(content.codes, style.codes[i:i + 1], layers),
-                        [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")])
+        yield edit.Row(editing.mix_styles(content.codes, style.codes[i:i + 1], layers),
+                       [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")])
 
 
 if __name__ == "__main__":

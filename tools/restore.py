@@ -152,11 +152,11 @@ class Job:
 
     def run(self):
         """Restore everything -> number of pictures done."""
-        from tf_idinvert import inverting
+        from tf_idinvert.jobs import invert
         started = time.time()
         try:
             self.restore()
-        except inverting.CANNOT_GO_ON:
+        except invert.CANNOT_GO_ON:
             with contextlib.suppress(OSError, ValueError):
                 self.finish(time.time() - started)
             raise

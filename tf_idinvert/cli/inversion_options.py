@@ -143,7 +143,7 @@ def inversion_options(args, features, batch_size, **more):
 
 def make_inverter(args, batch_size, models, log):
     """`inverting.Inverter` as the arguments ask; ValueError where the model cannot do that."""
-    from tf_idinvert.inverting import Inverter
+    from tf_idinvert.jobs.invert import Inverter
     _check(models, args)
     features, note = load_features(args, log, models.generator.resolution)
     options = inversion_options(args, features, batch_size,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.inverting import random_codes
+from tf_idinvert.jobs.invert import random_codes
 from tf_idinvert.restoration.tasks.degradations import Blur, Downsampling, Identity, Luminance, Mask
 from tf_idinvert.restoration.tasks.multi_code import spread_codes
 

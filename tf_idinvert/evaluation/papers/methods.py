@@ -12,11 +12,11 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import inverting
 from tf_idinvert.evaluation.papers.originals import Originals
 from tf_idinvert.evaluation.store import Store, array_digest
 from tf_idinvert.files import images
 from tf_idinvert.inversion import Inversion, InversionOptions
+from tf_idinvert.jobs import invert as inverting
 from tf_idinvert.metrics import distances
 
 VERSION = 1                 # of what entries mean; a change makes older ones count no more

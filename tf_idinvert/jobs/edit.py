@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_idinvert.cli import command
 from tf_idinvert.files import arrays, images, report
-from tf_idinvert.inverting import CANNOT_GO_ON
+from tf_idinvert.jobs.invert import CANNOT_GO_ON
 
 
 @dataclasses.dataclass(frozen=True)
