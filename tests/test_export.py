@@ -93,7 +93,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, models):
-    """Folder of a model whose version 1 `export` has written."""
+    """Folder of a model whose version 1 `serving.export` has written."""
     path = tmp_path_factory.mktemp("serving") / "tiny"
     export.export(models, path, boundaries=BOUNDARIES, features=features, options=InversionOptions(feature_weight=1e-4))
     return path

@@ -77,10 +77,10 @@ def main():
         log.warning("%s", reason)
 
     command.import_tensorflow()
-    methods, about = prepare(args, paths, missing, listing, log)
+    bench, about = prepare(args, paths, missing, listing, log)
     results = {}
     try:
-        measure(args, methods, photographs, folder, results, log)
+        measure(args, bench, photographs, folder, results, log)
     finally:        # Ctrl-C keeps what is done
         if results:
             write(args, folder, about, results, reasons, log)
@@ -278,20 +278,20 @@ def measure(args, bench, photographs, folder, results, log):
     from tf_idinvert.evaluation import tables
     from tf_idinvert.evaluation.papers import figures
     from tf_idinvert.evaluation.papers.methods import Missing
-    compute, key = parts(photographs), everything(methods, photographs)
+    compute, key = parts(photographs), everything(bench, photographs)
     for name in PARTS:
         began = time.perf_counter()
 
         def fill(entry):
-            part = compute[name](methods)
+            part = compute[name](bench)
             for array, values in part.arrays.items():
                 entry.create(array, values.shape, values.dtype)[...] = values
             return tables.plain({"numbers": part.numbers, "tables": [vars(table) for table in part.tables]})
 
         try:
-            entry = methods.store.known(f"part-{name}", [name, key])
+            entry = bench.store.known(f"part-{name}", [name, key])
             if entry is None and name in args.parts:
-                entry = methods.store.entry(f"part-{name}", [name, key], fill)
+                entry = bench.store.entry(f"part-{name}", [name, key], fill)
                 log.info("%s: %.0f s", name, time.perf_counter() - began)
         except Missing as error:
             results[name] = {"missing": str(error)}
@@ -309,18 +309,18 @@ def parts(photographs):
     return {"table1": table1.in_domain, "table1-force": table1.force_in_domain,
             "table2": table2.table, "figure3": figure3.precision_recall, "figures5-7": figures5_7.alignment,
             "figure9": figure9.ablation, "diffusion": diffusion.diffusion,
-            "figure10": lambda bench: figure10.out_of_domain(methods, photographs)}
+            "figure10": lambda bench: figure10.out_of_domain(bench, photographs)}
 
 
 def everything(bench, photographs):
     """What the numbers of a part follow from, for the store."""
     from tf_idinvert.evaluation.papers import methods as benches
     from tf_idinvert.evaluation.store import array_digest, file_digest
-    return [benches.VERSION, benches.PARTS, dataclasses.asdict(methods.sizes), methods.seed,
-            methods.originals.key, methods.originals.about,
-            {role: each.sha256 for role, each in methods.networks.items()}, methods.missing,
-            methods.judge and [methods.judge.key, methods.judge.about], methods.features_key, methods.feature_weight,
-            {name: [array_digest(each.normal), each.layers] for name, each in methods.boundaries.items()},
+    return [benches.VERSION, benches.PARTS, dataclasses.asdict(bench.sizes), bench.seed,
+            bench.originals.key, bench.originals.about,
+            {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,
+            bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
+            {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},
             [file_digest(path) for _, path in photographs if Path(path).is_file()]]
 
 

@@ -13,7 +13,7 @@ from tf_idinvert.files import images, results
 from tf_idinvert.portraits import embedded
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would import TensorFlow
-STARTS = ("encoder", "mean", "random")          # of `inverting`, likewise
+STARTS = ("encoder", "mean", "random")          # of `jobs.invert`, likewise
 MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5); default: the embedded model"
 EDITING_MODEL_HELP = "network file: official pickle or ours (.h5); default: the embedded model"
 PICTURES_HELP = "default: rendered portraits, none of which a network has learned from"
@@ -142,7 +142,7 @@ def inversion_options(args, features, batch_size, **more):
 
 
 def make_inverter(args, batch_size, models, log):
-    """`inverting.Inverter` as the arguments ask; ValueError where the model cannot do that."""
+    """`jobs.invert.Inverter` as the arguments ask; ValueError where the model cannot do that."""
     from tf_idinvert.jobs.invert import Inverter
     _check(models, args)
     features, note = load_features(args, log, models.generator.resolution)

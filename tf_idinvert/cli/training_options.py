@@ -186,7 +186,7 @@ def check_options(args):
 
 
 def open_data(args, resolution, images, rendered=None):
-    """The source of real pictures (see `data.open_source`); portraits are rendered if that has not been done yet.
+    """The source of real pictures (see `pipeline.open_source`); portraits are rendered if that has not been done yet.
 
     Args:
         resolution: side of the pictures.

@@ -2,7 +2,7 @@
 
 Several processes write the set in parts; when all are there, they are joined. A run that was stopped, by whatever, goes
 on when it is started again, and ends in the same bytes. A set is a folder with
-    NAME-rXX.tfrecords      pictures, one file for each resolution, see `data`; NAME is the folder's
+    NAME-rXX.tfrecords      pictures, one file for each resolution, see `pipeline`; NAME is the folder's
     NAME-labels.npy         float32 [N, A], in the order of the pictures, where there are labels
     NAME-labels.json        {"names": [A names]}
     set.json                what it is made of, number of pictures, those that were left out
@@ -42,7 +42,7 @@ class PackingError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Portraits:
-    """Rendered portraits, those of `rendering.chunks`, with their attributes as labels."""
+    """Rendered portraits, those of `sets.chunks`, with their attributes as labels."""
 
     count: int
     seed: int
@@ -67,7 +67,7 @@ class Portraits:
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """What `data.open_source` opens: a folder of pictures, a .npy file, or TFRecords; labels where it has them."""
+    """What `pipeline.open_source` opens: a folder of pictures, a .npy file, or TFRecords; labels where it has them."""
 
     path: str
     resolution: int

@@ -118,7 +118,7 @@ def frechet(first, second):
 
 
 def extrapolated(first, second):
-    """`metrics.extrapolated_frechet_distance` from whole sets and halves; None where a half is too small for it."""
+    """`metrics.distances.extrapolated_frechet_distance` from whole sets and halves; None where a half is too small for it."""
     halves = []
     for parts in first, second:
         half = Parts(2)

@@ -10,13 +10,13 @@ from pathlib import Path
 from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait
 
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portraits64-traditional.h5")  # best first
 GENERATOR = "portraits64-stylegan.h5"
 ATTRIBUTES = "portraits64-attributes.h5"
 BOUNDARIES = "boundaries"       # a folder of NAME.npz
 REASONS = "reasons.json"        # why claims of the papers do not hold for these networks, {name of the claim: reason}
-SEED = 1000                     # `portraits.sample` draws none of the training's portraits (see `rendering.chunks`)
+SEED = 1000                     # `portraits.sample` draws none of the training's portraits (see `sets.chunks`)
 
 
 class EmbeddedError(ValueError):

@@ -33,12 +33,12 @@ class Originals:
 
 
 def rendered(store, count, seed, resolution, progress):
-    """Portraits that no network was trained on: `rendering.chunks` of a seed that no training has.
+    """Portraits that no network was trained on: `sets.chunks` of a seed that no training has.
 
     Args:
         store: Store.
-        count, seed, resolution: as in `rendering.chunks`.
-        progress: function (total, what) -> context manager with `update(count)`, such as `cli.progress`.
+        count, seed, resolution: as in `sets.chunks`.
+        progress: function (total, what) -> context manager with `update(count)`, such as `command.progress`.
     Returns:
         Originals.
     """
