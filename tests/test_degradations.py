@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 from tiny import normal, relative
 
-from tf_idinvert.restoration.tasks.degradations import (
+from tf_idinvert.restoration.degradations import (
     Blur,
     DegradationError,
     Downsampling,

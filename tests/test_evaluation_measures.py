@@ -7,7 +7,7 @@ import scipy.linalg
 import scipy.stats
 
 from tf_idinvert.evaluation import measures, tables
-from tf_idinvert.metrics.distances.moments import Parts
+from tf_idinvert.metrics.moments import Parts
 
 
 def parts_of(values, count=measures.GROUPS):

@@ -6,7 +6,7 @@ import pytest
 import scipy.linalg
 
 from tf_idinvert.metrics import distances
-from tf_idinvert.metrics.distances.moments import Moments, Parts
+from tf_idinvert.metrics.moments import Moments, Parts
 
 
 def moments_of(values):

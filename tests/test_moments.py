@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_idinvert.metrics.distances.moments import Moments, Parts
+from tf_idinvert.metrics.moments import Moments, Parts
 
 
 @pytest.fixture

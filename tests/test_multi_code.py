@@ -11,8 +11,8 @@ from tiny import normal, relative
 from tf_idinvert import inversion
 from tf_idinvert.formats import weights
 from tf_idinvert.networks.synthesis import Synthesis
-from tf_idinvert.restoration.tasks.degradations import Downsampling, Identity, Luminance, Mask
-from tf_idinvert.restoration.tasks.multi_code import TERMS, MultiCode, MultiCodeOptions, compose, spread_codes
+from tf_idinvert.restoration.degradations import Downsampling, Identity, Luminance, Mask
+from tf_idinvert.restoration.multi_code import TERMS, MultiCode, MultiCodeOptions, compose, spread_codes
 
 KNOWN = np.ones([16, 16], "float32")
 KNOWN[3:9, 5:12] = 0

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_idinvert.data import packing, pipeline
-from tf_idinvert.data.pipeline.packing import Pictures, Portraits, pack, unpack
+from tf_idinvert.data.packing import Pictures, Portraits, pack, unpack
 from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait, sets
 

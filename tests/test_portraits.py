@@ -9,7 +9,7 @@ import numpy as np
 import PIL
 import pytest
 
-from tf_idinvert.portraits.portrait.portrait import ATTRIBUTES, NUISANCES, SIGNED, PortraitError, render, sample
+from tf_idinvert.portraits.portrait import ATTRIBUTES, NUISANCES, SIGNED, PortraitError, render, sample
 
 NAMES = ATTRIBUTES + NUISANCES
 WOMAN = dict(age=0.3, gender=0.1, eyeglasses=0, pose=0.2, expression=0.1, skin=0.3, hair=0.4, background=0.2,

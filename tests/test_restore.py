@@ -17,8 +17,8 @@ from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.portraits import embedded
 from tf_idinvert.restoration import tasks as restoration
-from tf_idinvert.restoration.tasks.degradations import Downsampling, Luminance
-from tf_idinvert.restoration.tasks.multi_code import MultiCode, compose
+from tf_idinvert.restoration.degradations import Downsampling, Luminance
+from tf_idinvert.restoration.multi_code import MultiCode, compose
 
 SETTINGS = "--features", "none", "--num_iterations", "4", "--num_results", "2", "-N", "3", "-l", "4"
 

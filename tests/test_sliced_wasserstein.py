@@ -6,7 +6,7 @@ import pytest
 import scipy.ndimage
 
 from tf_idinvert.metrics import sliced_wasserstein
-from tf_idinvert.metrics.distances.sliced_wasserstein import (
+from tf_idinvert.metrics.sliced_wasserstein import (
     SlicedWassersteinError,
     distances,
     laplacian_pyramid,

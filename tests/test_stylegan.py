@@ -167,8 +167,8 @@ CODES = np.random.default_rng(1).standard_normal((10, 2)).astype("float32")
 
 def batches(stage, start):
     labels = CODES if stage.pair_weight else None
-    return pipeline.batches(pipeline.ArraySource(SOURCE, stage.resolution), stage.batch_size, 0, start, mirror=labels is None,
-                            labels=labels)
+    source = pipeline.ArraySource(SOURCE, stage.resolution)
+    return pipeline.batches(source, stage.batch_size, 0, start, mirror=labels is None, labels=labels)
 
 
 def values(model):

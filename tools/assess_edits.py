@@ -26,7 +26,8 @@ def parse_arguments():
     parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute the network scores "
                         f"(checkpoints/{embedded.BOUNDARIES})")
     parser.add_argument("--count", type=command.number(int, 1, 100000), default=200, help="portraits (200)")
-    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
+    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED,
+                        help="of the portraits; "
                         f"not the trainings' --data-seed ({embedded.SEED})")
     parser.add_argument("--distance", type=command.number(float, 0, exclusive=True), default=1.5, help="the largest, "
                         "in deviations of W along the normal (1.5)")

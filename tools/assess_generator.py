@@ -28,7 +28,8 @@ def parse_arguments():
     parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
                         f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--count", type=command.number(int, SHOWN), default=10000, help="pictures in each set (10000)")
-    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="of the renders, those of "
+    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000,
+                        help="of the renders, those of "
                         "the floor have the next one, and of the samples; not the training's --data-seed (1000)")
     command.add_option(parser, "--output_dir", "-o", default="results/quality", help="(results/quality)")
     command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")

@@ -25,7 +25,8 @@ def parse_arguments():
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--count", type=command.number(int, 20, LONGEST), default=500, help="portraits (500)")
-    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED, help="of the portraits; "
+    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED,
+                        help="of the portraits; "
                         f"not the trainings' --data-seed; and of z ({embedded.SEED})")
     command.add_option(parser, "--output_dir", "-o", default="results/encoders", help="(results/encoders)")
     command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")

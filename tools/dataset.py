@@ -35,7 +35,8 @@ def parse_arguments():
     extract.add_argument("input", help="folder of TFRecords, FOLDER/NAME of them, or .npy file")
     extract.add_argument("output", help="folder of the PNG files")
     for verb in pack, extract:
-        verb.add_argument("--resolution", type=command.number(int, 4), default=None, help="side in pixels; needed for a "
+        verb.add_argument("--resolution", type=command.number(int, 4), default=None,
+                          help="side in pixels; needed for a "
                           "folder of pictures (default: the largest there is)")
     for verb in portraits, pack, extract:
         verb.add_argument("--processes", type=command.number(int, 1), default=os.cpu_count() or 1,

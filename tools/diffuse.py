@@ -28,11 +28,15 @@ def parse_arguments():
     parser.add_argument("model_path", nargs="?", help=inversion_options.MODEL_HELP)
     parser.add_argument("target_list", nargs="?", help=f"pictures to diffuse; {inversion_options.PICTURES_HELP}")
     parser.add_argument("context_list", nargs="?", help=f"pictures to diffuse into; {inversion_options.PICTURES_HELP}")
-    command.add_option(parser, "--crop_size", "-s", type=command.number(int, 1), help="side of the square (110 at 256 px)")
-    command.add_option(parser, "--center_x", "-x", type=command.number(int, 0), help="column of its centre (125 at 256 px)")
-    command.add_option(parser, "--center_y", "-y", type=command.number(int, 0), help="row of its centre (145 at 256 px)")
+    command.add_option(parser, "--crop_size", "-s", type=command.number(int, 1),
+                       help="side of the square (110 at 256 px)")
+    command.add_option(parser, "--center_x", "-x", type=command.number(int, 0),
+                       help="column of its centre (125 at 256 px)")
+    command.add_option(parser, "--center_y", "-y", type=command.number(int, 0),
+                       help="row of its centre (145 at 256 px)")
     command.add_output_options(parser, "results/diffusion")
-    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=4, help="pairs optimised together (4)")
+    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=4,
+                       help="pairs optimised together (4)")
     inversion_options.add_optimisation_options(parser)
     return inversion_options.parse(parser, target_list=("others", 2), context_list=("portraits", 4))
 

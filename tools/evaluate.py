@@ -54,8 +54,10 @@ def parse_arguments():
     add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json "
         f"(checkpoints/{embedded.REASONS} for the networks there, but with --quick)")
     for name, what in HELP.items():
-        command.add_option(parser, f"--{name}", type=command.number(int, 2), help=f"{what} ({FULL[name]}; {QUICK[name]})")
-    command.add_option(parser, "--inversion_batch_size", type=command.number(int, 1), default=4, help="optimised together (4)")
+        command.add_option(parser, f"--{name}", type=command.number(int, 2),
+                           help=f"{what} ({FULL[name]}; {QUICK[name]})")
+    command.add_option(parser, "--inversion_batch_size", type=command.number(int, 1), default=4,
+                       help="optimised together (4)")
     add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="of everything drawn at random (1000)")
     command.add_option(parser, "--output_dir", "-o", default="results/evaluation", help="(results/evaluation)")
     command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")

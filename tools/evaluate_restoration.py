@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
-from tf_idinvert.cli.command.command import number
+from tf_idinvert.cli.command import number
 
 PARTS = ("codes", "layers", "tasks", "photographs", "cost")
 TASKS = ("colorize", "super-resolve", "inpaint", "denoise")
@@ -203,7 +203,7 @@ class Evaluation:
         """The cell of one search over all pictures."""
         import dataclasses
 
-        from tf_idinvert.restoration.tasks.multi_code import MultiCodeOptions
+        from tf_idinvert.restoration.multi_code import MultiCodeOptions
         args = self.args
         options = MultiCodeOptions(
             codes=codes or args.num_codes, layer=layer or args.composing_layer, steps=args.num_iterations,
@@ -219,7 +219,7 @@ class Evaluation:
         import numpy as np
 
         from tf_idinvert.restoration import tasks as restoration
-        from tf_idinvert.restoration.tasks.multi_code import MultiCode
+        from tf_idinvert.restoration.multi_code import MultiCode
         phi, _, observed = self.degrade(task, pictures)
         start = restoration.start_codes(self.models.generator, self.models.encoder,
                                         np.asarray(phi.plain(observed), "float32"), options.codes, self.args.seed)

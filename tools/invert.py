@@ -22,7 +22,8 @@ def parse_arguments():
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; "
                         f"{inversion_options.PICTURES_HELP}")
     command.add_output_options(parser, "results/inversion/NAME OF LIST")
-    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=4, help="pictures optimised together (4)")
+    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=4,
+                       help="pictures optimised together (4)")
     inversion_options.add_inversion_options(parser)
     return inversion_options.parse(parser, image_list=("portraits", 4))
 

@@ -25,7 +25,8 @@ def parse_arguments():
     add("--step", type=command.number(int, 1), default=7, help="results for every picture (7)")
     command.add_option(parser, "--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
     command.add_option(parser, "--end_distance", type=float, default=3.0, help="distance of the last (3)")
-    command.add_option(parser, "--manipulate_layers", default="", help="such as 0,1,2-5; default: those of the boundary's "
+    command.add_option(parser, "--manipulate_layers", default="",
+                       help="such as 0,1,2-5; default: those of the boundary's "
                        "file, else all")
     inversion_options.add_editing_options(parser, "results/manipulation")
     return inversion_options.parse(parser, image_dir=("portraits", 4))

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
-from tf_idinvert.cli.command.command import number
+from tf_idinvert.cli.command import number
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
 EXAMPLES = 4        # rendered portraits, where no pictures are given
@@ -51,8 +51,8 @@ def parse_arguments():
 def add_task_options(group):
     group.add_argument("--degrade", action="store_true", help="the pictures are intact: degrade them first")
     command.add_option(group, "--keep_input", action="store_true",
-                       help="put back what is known: the pixels outside the mask (inpaint does so anyway), the grey values "
-                       "(colorize), what the small picture tells (super-resolve)")
+                       help="put back what is known: the pixels outside the mask (inpaint does so anyway), the grey "
+                       "values (colorize), what the small picture tells (super-resolve)")
     group.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolve, 2 to 16 (4)")
     group.add_argument("--mask", help="picture, white where the others are to be inpainted")
     group.add_argument("--box", type=box, help="the same as LEFT,TOP,WIDTH,HEIGHT in the network's pixels; default: a "
@@ -64,7 +64,8 @@ def add_task_options(group):
 
 
 def add_search_options(group):
-    command.add_option(group, "--num_codes", "-N", type=number(int, 1), default=20, help="codes (20; original: 20 to 30)")
+    command.add_option(group, "--num_codes", "-N", type=number(int, 1), default=20,
+                       help="codes (20; original: 20 to 30)")
     command.add_option(group, "--composing_layer", "-l", type=number(int, 1),
                        help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ... "
                        "(6, for inpaint 4, as the original; inversion there: up to 8)")
@@ -105,7 +106,7 @@ def main():
     command.import_tensorflow()
     from tf_idinvert import checkpoint
     from tf_idinvert.restoration import tasks
-    from tf_idinvert.restoration.tasks.multi_code import MultiCode, MultiCodeOptions
+    from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None:
         raise ValueError(f"{args.model_path}: holds no generator")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tf_idinvert.cli import command
-from tf_idinvert.cli.command.command import number
+from tf_idinvert.cli.command import number
 from tf_idinvert.files import images, results
 from tf_idinvert.portraits import embedded
 
@@ -45,17 +45,20 @@ def add_optimisation_options(group):
     """Add the options of every optimisation of codes."""
     command.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True),
                        help="(0.01; with cosine 0.05; with lbfgs, of its first step, 0.02)")
-    command.add_option(group, "--num_iterations", type=number(int, 0), help="steps (100; with cosine 75, with lbfgs 33); "
+    command.add_option(group, "--num_iterations", type=number(int, 0),
+                       help="steps (100; with cosine 75, with lbfgs 33); "
                        "0: the codes that would be started from")
     group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam as published; cosine: Adam with "
                        "larger steps that shrink; lbfgs: L-BFGS, a third of Adam's steps to the same loss (adam)")
-    command.add_option(group, "--keep_best", action="store_true", help="take the code of the lowest loss, not the last one")
+    command.add_option(group, "--keep_best", action="store_true",
+                       help="take the code of the lowest loss, not the last one")
     command.add_option(group, "--cut_rising", action="store_true",
                        help="where the loss of a picture rises, go back to its best code with half the step")
     group.add_argument("--tolerance", type=number(float, 0), default=0.0, help="stop a picture once ten steps have "
                        "lowered its loss by less than this share of it; 0: never (0)")
     command.add_option(group, "--num_results", type=number(int, 0), default=5, help="steps shown in the page (5)")
-    command.add_option(group, "--loss_weight_feat", type=number(float, 0), help="lambda_vgg, weight of the feature term "
+    command.add_option(group, "--loss_weight_feat", type=number(float, 0),
+                       help="lambda_vgg, weight of the feature term "
                        "(5e-5; of an attribute network 20)")
     group.add_argument("--features", help="feature network: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
                        "notop .h5 or of an attribute network, or 'none'; default: the embedded attribute network for "

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from tf_idinvert import checkpoint
+from tf_idinvert.checkpoint import Models
 from tf_idinvert.cli import command, training_options
 from tf_idinvert.data import pipeline
 from tf_idinvert.files import atomic
@@ -41,7 +42,7 @@ def train(args, resumes, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):
     seen = int(model.images_seen.numpy())
     images, attributes = portrait.sample(held_out, embedded.SEED, resolution)
     with training_options.observers(args, total, draw=lambda: ordered(images, score(network, images)),
-                                    save_models=lambda path: checkpoint.save(checkpoint.Models(attributes=network), path),
+                                    save_models=lambda path: checkpoint.save(Models(attributes=network), path),
                                     columns=PREVIEW_COLUMNS) as callbacks:
         batches = pipeline.batches(pipeline.ArraySource(pictures), BATCH_SIZE, args.seed, seen, labels=targets)
         loop.run(model, batches, (total - seen) // BATCH_SIZE, callbacks)

@@ -42,7 +42,7 @@ def make_recipe(args):
     """The preset with what the arguments change."""
     length = {} if args.kimg is None else {"kimg": args.kimg}
     if args.preset == "portraits":
-        recipe = stylegan_recipes.portraits(**length, paired=args.data == "portraits")   # of others, no numbers are known
+        recipe = stylegan_recipes.portraits(**length, paired=args.data == "portraits")  # others have no labels
     else:
         recipe = stylegan_recipes.official(args.resolution, **length)
     if args.structure == "fixed":

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tf_idinvert.cli import command
-from tf_idinvert.cli.command.command import number
+from tf_idinvert.cli.command import number
 from tf_idinvert.files import atomic
 from tf_idinvert.portraits import embedded
 

@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from tf_idinvert.files import images
 from tf_idinvert.metrics import distances, sliced_wasserstein
-from tf_idinvert.metrics.distances.moments import Parts
+from tf_idinvert.metrics.moments import Parts
 
 GROUPS, BATCH = 10, 50
 Z95 = 1.959964              # of the normal distribution
@@ -118,7 +118,7 @@ def frechet(first, second):
 
 
 def extrapolated(first, second):
-    """`metrics.distances.extrapolated_frechet_distance` from whole sets and halves; None where a half is too small for it."""
+    """`distances.extrapolated_frechet_distance` from whole sets and halves; None where a half is too small for it."""
     halves = []
     for parts in first, second:
         half = Parts(2)

@@ -17,7 +17,7 @@ import numbers
 
 import numpy as np
 
-from tf_idinvert.portraits.portrait.canvas import (
+from tf_idinvert.portraits.canvas import (
     UNITS,
     Canvas,
     curve,

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.jobs.invert import random_codes
-from tf_idinvert.restoration.tasks.degradations import Blur, Downsampling, Identity, Luminance, Mask
-from tf_idinvert.restoration.tasks.multi_code import spread_codes
+from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, Luminance, Mask
+from tf_idinvert.restoration.multi_code import spread_codes
 
 SPREAD = 0.5        # of the codes a search starts from: halfway to the domain's other samples
 

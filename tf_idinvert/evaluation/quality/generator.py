@@ -16,7 +16,7 @@ from tf_idinvert.cli import command
 from tf_idinvert.files import images
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.metrics import distances, sliced_wasserstein
-from tf_idinvert.metrics.distances.moments import Parts
+from tf_idinvert.metrics.moments import Parts
 from tf_idinvert.portraits import sets
 
 BATCH = 100

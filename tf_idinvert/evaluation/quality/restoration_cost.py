@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tf_idinvert import checkpoint
 from tf_idinvert.networks.generator import Generator
-from tf_idinvert.restoration.tasks.degradations import Identity
-from tf_idinvert.restoration.tasks.multi_code import MultiCode, MultiCodeOptions
+from tf_idinvert.restoration.degradations import Identity
+from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
 
 REPORTS = 20        # times that the search reports its progress
 
