@@ -10,8 +10,8 @@ import tiny
 
 from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
+from tf_idinvert.codes import random_codes
 from tf_idinvert.files import images
-from tf_idinvert.jobs import invert
 from tf_idinvert.portraits import embedded
 
 NAMES = ("age", "eyeglasses", "pose", "hair")
@@ -56,7 +56,7 @@ def test_two_encoders(files, compare, capfd):
     assert rows[3][2] == "–" and sum(rows, []).count("–") == 1      # without an encoder, samples are not redrawn
     assert rows[1][1].startswith(f"{one['mse'][0]:.3g} (") and rows[0][5] == "eyeglasses (right)"
     models = checkpoint.load(files / "first/network.h5")
-    samples = models.generator.synthesis(invert.random_codes(models.generator, 7, 0, 24)).numpy().clip(-1, 1)
+    samples = models.generator.synthesis(random_codes(models.generator, 7, 0, 24)).numpy().clip(-1, 1)
     again = models.generator.synthesis(models.encoder(samples)).numpy().clip(-1, 1)
     assert one["samples"][0] == pytest.approx(np.mean((samples - again) ** 2), rel=1e-4)
     text = "\n".join(lines)

@@ -113,11 +113,11 @@ def measure(args, generator, network, pictures, codes, found):
     import tensorflow as tf
 
     from tf_idinvert import editing
+    from tf_idinvert.codes import random_codes
     from tf_idinvert.evaluation.quality import edits as edit_quality
-    from tf_idinvert.jobs import invert as inverting
     from tf_idinvert.portraits import portrait
     shares = np.linspace(-args.distance, args.distance, args.step)
-    mapped = inverting.random_codes(generator, 0, 0, CODES)
+    mapped = random_codes(generator, 0, 0, CODES)
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     synthesize = tf.function(lambda w: generator.synthesis(w), reduce_retracing=True)
     deviations = {name: float(np.std(values)) for name, values in joined(

@@ -84,13 +84,13 @@ def sample(args, generator):
     import numpy as np
     import tensorflow as tf
 
+    from tf_idinvert.codes import random_codes
     from tf_idinvert.evaluation.quality.generator import BATCH, Pictures
-    from tf_idinvert.jobs import invert
     pictures, codes = Pictures(generator.resolution), []
     draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True)
     with command.progress(args.count, "sampling", unit="img") as bar:
         for first in range(0, args.count, BATCH):
-            w = invert.random_codes(generator, args.seed, first, min(BATCH, args.count - first))
+            w = random_codes(generator, args.seed, first, min(BATCH, args.count - first))
             pictures.add(draw(tf.constant(w), tf.constant([args.seed, first])).numpy())
             codes.append(w[:, 0] if (w == w[:, :1]).all() else w)
             bar.update(len(w))
@@ -119,9 +119,9 @@ def measure(args, network, renders, truth, others, samples, codes):
 
 
 def path_length(generator, draw, network, seed):
+    from tf_idinvert.codes import random_codes
     from tf_idinvert.evaluation.quality import generator as generator_quality
-    from tf_idinvert.jobs import invert
-    codes = invert.random_codes(generator, seed, 0, 2 * PATHS)
+    codes = random_codes(generator, seed, 0, 2 * PATHS)
     return generator_quality.path_length(codes[:PATHS], codes[PATHS:], lambda w: network.embedding(draw(w)), seed)
 
 
@@ -217,9 +217,9 @@ def draw_sheets(folder, generator, draw, samples, renders, seed):
     import numpy as np
 
     from tf_idinvert import editing
+    from tf_idinvert.codes import random_codes
     from tf_idinvert.files import images
-    from tf_idinvert.jobs import invert
-    codes = invert.random_codes(generator, seed, 0, SHOWN)
+    codes = random_codes(generator, seed, 0, SHOWN)
     truncated = draw(generator.truncate(codes, 0.7)).numpy()
     sheets = [images.grid(each, COLUMNS) for each in (samples.first(SHOWN), truncated, renders.first(SHOWN))]
     space = np.full([len(sheets[0]), GAP, 3], 255, np.uint8)

@@ -120,13 +120,13 @@ def draw_samples(args, generator, folder, codes):
     """Draw pictures into the folder and append their codes to a list, batch by batch."""
     import tensorflow as tf
 
+    from tf_idinvert.codes import random_codes
     from tf_idinvert.files import images
-    from tf_idinvert.jobs import invert
     draw = tf.function(generator.synthesis)
     with cli.progress(args.num, "sampling", unit="img") as bar:
         for first in range(0, args.num, args.batch_size):
             count = min(args.batch_size, args.num - first)
-            w = invert.random_codes(generator, args.seed, first, count)
+            w = random_codes(generator, args.seed, first, count)
             w = generator.truncate(tf.constant(w), args.truncation_psi)
             for i, (code, picture) in enumerate(zip(w.numpy(), draw(w).numpy()), start=first):
                 images.save(folder / f"{sample_name(i)}_inv.png", picture)

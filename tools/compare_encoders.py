@@ -109,9 +109,9 @@ def measure(args, sets, network, originals, truth, others):
     """({name: numbers}, [Pictures of each encoder]); the last numbers, 'none', are those without an encoder."""
     import tensorflow as tf
 
+    from tf_idinvert.codes import random_codes
     from tf_idinvert.evaluation import measures
     from tf_idinvert.evaluation.quality import encoders
-    from tf_idinvert.jobs import invert as inverting
     from tf_idinvert.metrics import sliced_wasserstein
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     reference = sliced_wasserstein.project(originals, args.seed)
@@ -123,12 +123,12 @@ def measure(args, sets, network, originals, truth, others):
                 found = encoders.reconstruct(originals, invert, judge, args.seed, bar.update)
             except encoders.EncoderQualityError as error:
                 raise ValueError(f"{name}: {error}") from error
-            mapped = inverting.random_codes(models.generator, args.seed, 0, args.count)
+            mapped = random_codes(models.generator, args.seed, 0, args.count)
             numbers[name] = encoders.compare(found, reference, truth, network.binary, mapped)
             numbers[name]["samples"] = measures.mean(encoders.sample_errors(
                 mapped, tf.function(models.generator.synthesis, reduce_retracing=True), invert))
             shown.append(found.pictures)
-    more = inverting.random_codes(models.generator, args.seed, args.count, args.count)
+    more = random_codes(models.generator, args.seed, args.count, args.count)
     found = encoders.strangers(originals, others, more, judge, args.seed)
     numbers["none"] = encoders.compare(found, reference, truth, network.binary, mapped)
     return numbers, shown

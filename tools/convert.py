@@ -59,12 +59,12 @@ def main():
 
 def scale_w(source, models, deviation):
     """Give W this mean deviation in all generators -> the factor. ValueError where other networks know its size."""
-    from tf_idinvert.jobs import invert
+    from tf_idinvert.codes import random_codes
     if models.generator is None:
         raise ValueError(f"{source}: holds no generator (Gs), whose W --w-deviation could change")
     if models.encoder is not None or models.latent_discriminator is not None:
         raise ValueError(f"{source}: holds an encoder or a D_w, which know W's size; --w-deviation is for generators")
-    factor = deviation / invert.random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
+    factor = deviation / random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
     for generator in filter(None, (models.generator, models.training_generator)):
         generator.scale_codes(factor)
     return factor

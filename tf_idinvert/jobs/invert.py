@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from tf_idinvert.cli import command
+from tf_idinvert.codes import mean_code, random_codes
 from tf_idinvert.files import images, report, results
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.inversion import Inversion
 
 CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # full disks are OSError, or ImageError, a ValueError
 STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # names, headers of the page
-MEAN_SAMPLES = 4096     # z whose codes are averaged
 
 
 class Inverter:
@@ -155,19 +155,3 @@ def readable(listing, resolution, log, notes):
             log.info("%s: %s", path, note)
             notes.append(f"{name}: {note}")
         yield name, path, picture
-
-
-def mean_code(generator):
-    """The mean code of random z, layer by layer, [1, L, D]; w_avg, where one w serves all layers."""
-    return random_codes(generator, 0, 0, MEAN_SAMPLES).mean(axis=0, keepdims=True)
-
-
-def random_codes(generator, seed, first, count):
-    """W codes of z ~ N(0, I), [count, L, D]; code number i of a seed is always the same."""
-    rows = [np.random.default_rng([seed, first + i]) for i in range(count)]
-    z = np.stack([rng.standard_normal(generator.latent_size) for rng in rows]).astype("float32")
-    labels = None
-    if generator.label_size:
-        labels = np.stack([np.eye(generator.label_size, dtype="float32")[rng.integers(generator.label_size)]
-                           for rng in rows])
-    return np.asarray(generator.mapping(z, labels=labels))

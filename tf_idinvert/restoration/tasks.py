@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.jobs.invert import random_codes
+from tf_idinvert.codes import random_codes
 from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, Luminance, Mask
 from tf_idinvert.restoration.multi_code import spread_codes
 

@@ -12,11 +12,11 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.codes import random_codes
 from tf_idinvert.evaluation.papers.originals import Originals
 from tf_idinvert.evaluation.store import Store, array_digest
 from tf_idinvert.files import images
 from tf_idinvert.inversion import Inversion, InversionOptions
-from tf_idinvert.jobs import invert as inverting
 from tf_idinvert.metrics import distances
 
 VERSION = 1                 # of what entries mean; a change makes older ones count no more
@@ -157,7 +157,7 @@ class Bench:
         """Codes of random z, float32 [count, L, D]; code number i is always the same."""
         known = self._mapped.get(id(generator))
         if known is None or len(known) < count:
-            known = self._mapped[id(generator)] = inverting.random_codes(generator, self.seed, 0, count)
+            known = self._mapped[id(generator)] = random_codes(generator, self.seed, 0, count)
         return known[:count]
 
     def strangeness(self, generator, codes):
