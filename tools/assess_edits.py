@@ -12,6 +12,7 @@ minutes, most of them for the inversion.
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
 BATCH = 20      # portraits that are drawn at once, each at all distances
@@ -103,7 +104,7 @@ def invert(args, models, pictures, log):
     options = inversion_options.inversion_options(args, features, args.batch_size, domain_weight=args.loss_weight_enc)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
-    with command.progress(100, "inverting", unit="%") as bar:
+    with progress(100, "inverting", unit="%") as bar:
         return inversion(pictures, progress=lambda share, loss: bar.update(share * 100 - bar.n)).codes
 
 
@@ -123,7 +124,7 @@ def measure(args, generator, network, pictures, codes, found):
     deviations = {name: float(np.std(values)) for name, values in joined(
         judge(tf.constant(part, tf.float32)) for part in np.array_split(pictures, -(-len(pictures) // 100))).items()}
     edits, units, rows = {}, {}, []
-    with command.progress(len(found) * len(codes), "manipulating", unit="img") as bar:
+    with progress(len(found) * len(codes), "manipulating", unit="img") as bar:
         for name, boundary in found.items():
             boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
             scores, units[name] = [], boundary.deviation(mapped)

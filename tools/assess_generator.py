@@ -12,6 +12,7 @@ import math
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
 SHOWN, COLUMNS, GAP = 64, 8, 12
@@ -88,7 +89,7 @@ def sample(args, generator):
     from tf_idinvert.evaluation.quality.generator import BATCH, Pictures
     pictures, codes = Pictures(generator.resolution), []
     draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True)
-    with command.progress(args.count, "sampling", unit="img") as bar:
+    with progress(args.count, "sampling", unit="img") as bar:
         for first in range(0, args.count, BATCH):
             w = random_codes(generator, args.seed, first, min(BATCH, args.count - first))
             pictures.add(draw(tf.constant(w), tf.constant([args.seed, first])).numpy())
@@ -105,7 +106,7 @@ def measure(args, network, renders, truth, others, samples, codes):
     from tf_idinvert.portraits import portrait
     from tf_idinvert.training.attributes import agreement
     judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
-    with command.progress(3 * args.count, "measuring", unit="img") as bar:
+    with progress(3 * args.count, "measuring", unit="img") as bar:
         reference, floor, found = (generator_quality.measure(each, judge, args.seed, bar.update)
                                    for each in (renders, others, samples))
     told = agreement(reference.attributes, truth, network.binary)

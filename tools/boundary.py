@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from tf_idinvert.cli import command as cli
+from tf_idinvert.files.progress import progress
 
 SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
 
@@ -123,7 +124,7 @@ def draw_samples(args, generator, folder, codes):
     from tf_idinvert.codes import random_codes
     from tf_idinvert.files import images
     draw = tf.function(generator.synthesis)
-    with cli.progress(args.num, "sampling", unit="img") as bar:
+    with progress(args.num, "sampling", unit="img") as bar:
         for first in range(0, args.num, args.batch_size):
             count = min(args.batch_size, args.num - first)
             w = random_codes(generator, args.seed, first, count)

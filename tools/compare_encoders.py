@@ -11,6 +11,7 @@ below them what each encoder makes of them). 500 portraits of 64 px take a minut
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
 ENCODERS = ("traditional", "in-domain", "in-domain-nobn", "force-in-domain")       # of the repository
@@ -116,7 +117,7 @@ def measure(args, sets, network, originals, truth, others):
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     reference = sliced_wasserstein.project(originals, args.seed)
     numbers, shown = {}, []
-    with command.progress(args.count * len(sets), "encoding", unit="img") as bar:
+    with progress(args.count * len(sets), "encoding", unit="img") as bar:
         for name, models in sets.items():
             invert = inverter(models)
             try:

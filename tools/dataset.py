@@ -15,6 +15,7 @@ import os
 import sys
 
 from tf_idinvert.cli import command
+from tf_idinvert.files.progress import progress
 
 RESOLUTIONS = (16, 32, 64, 128, 256)
 
@@ -58,7 +59,7 @@ def main():
             raise ValueError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
         source = packing.Pictures(args.input, resolution)
     convert = packing.unpack if args.verb == "extract" else packing.pack
-    with command.progress(len(source), args.verb, unit="img") as bar:
+    with progress(len(source), args.verb, unit="img") as bar:
         count, left_out = convert(source, args.output, args.processes, progress=bar.update,
                                   report=lambda line: tqdm.write(line, file=sys.stderr))
     print(f"{count} of {len(source)} pictures, {source.resolution} x {source.resolution} -> {args.output}")

@@ -21,6 +21,7 @@ import itertools
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.files.progress import progress
 
 
 def parse_arguments():
@@ -128,16 +129,16 @@ class Job:
         count, steps = len(self.targets) * len(self.contexts), max(self.inversion.options.steps, 1)
         with arrays.filling(f"{self.base}_encoded_codes.npy", shape) as encoded, \
                 arrays.filling(f"{self.base}_inverted_codes.npy", shape) as inverted, \
-                command.progress(count * steps, "diffusion", log=self.log) as bar:
+                progress(count * steps, "diffusion", log=self.log) as bar:
             while batch := list(itertools.islice(pairs, self.args.batch_size)):
                 done = len(self.names)
 
-                def progress(share, loss):
+                def advance(share, loss):
                     bar.n = round((done + share * len(batch)) * steps)
                     bar.set_postfix_str(f"loss {loss:.4f}")
 
                 targets, contexts, stitched = self.load(batch)
-                result = self.inversion(stitched, mask=mask, progress=progress)
+                result = self.inversion(stitched, mask=mask, progress=advance)
                 self.save(batch, targets, contexts, stitched, result)
                 for start, code in zip(result.start_codes, result.codes):
                     encoded.append(start)

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
 TITLE = "In-domain and force-in-domain GAN inversion, measured"
@@ -141,10 +142,10 @@ def prepare(args, paths, missing, listing, log):
     features, features_key, weight, said = load_features(args, attributes, judge, resolution, log)
     kept, others = store.Store(Path(args.output_dir) / "cache"), None
     if listing is None:
-        pictures = originals.rendered(kept, args.count, args.seed, resolution, command.progress)
-        others = originals.rendered(kept, args.count, args.seed + 1, resolution, command.progress)
+        pictures = originals.rendered(kept, args.count, args.seed, resolution, progress)
+        others = originals.rendered(kept, args.count, args.seed + 1, resolution, progress)
     else:
-        everything = originals.read(kept, listing[:2 * args.count], resolution, command.progress)
+        everything = originals.read(kept, listing[:2 * args.count], resolution, progress)
         pictures, others = split(everything, args.count)
     count = len(pictures.pictures)
     sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
@@ -160,7 +161,7 @@ def prepare(args, paths, missing, listing, log):
              "notes": [*missing.values(), *notes, *told, *pictures.notes]}
     return Bench(store=kept, originals=pictures, others=others, networks=networks, missing=missing, features=features,
                  features_key=features_key, feature_weight=weight, judge=judge, boundaries=found, sizes=sizes,
-                 seed=args.seed, progress=command.progress), about
+                 seed=args.seed, progress=progress), about
 
 
 def split(everything, count):

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.cli.command import number
+from tf_idinvert.files.progress import progress
 
 PARTS = ("codes", "layers", "tasks", "photographs", "cost")
 TASKS = ("colorize", "super-resolve", "inpaint", "denoise")
@@ -226,13 +227,13 @@ class Evaluation:
         search = MultiCode(synthesis=self.models.generator.synthesis, degrade=phi, encoder=self.models.encoder,
                            features=self.features, options=options)
         started = time.time()
-        with command.progress(len(observed) * options.steps, name, log=self.log) as bar:
-            def progress(share, loss):
+        with progress(len(observed) * options.steps, name, log=self.log) as bar:
+            def advance(share, loss):
                 bar.n = round(share * bar.total)
                 bar.set_postfix_str(f"loss {loss:.4f}")
                 bar.refresh()
 
-            made = {"restored": np.clip(search(observed, start, progress=progress).images, -1, 1)}
+            made = {"restored": np.clip(search(observed, start, progress=advance).images, -1, 1)}
         composite = phi.composite(made["restored"], observed)
         if composite is not None:
             made["composite"] = np.clip(composite, -1, 1)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.cli.command import number
+from tf_idinvert.files.progress import progress
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
 EXAMPLES = 4        # rendered portraits, where no pictures are given
@@ -166,15 +167,15 @@ class Job:
 
     def restore(self):
         size, steps = self.args.batch_size, max(self.args.num_iterations, 1)
-        with command.progress(len(self.listing) * steps, self.args.task, log=self.log) as bar:
+        with progress(len(self.listing) * steps, self.args.task, log=self.log) as bar:
             for first in range(0, len(self.listing), size):
                 batch = self.load(first, self.listing[first:first + size])
                 if batch:
-                    def progress(share, loss):
+                    def advance(share, loss):
                         bar.n = round((first + share * len(batch)) * steps)
                         bar.set_postfix_str(f"loss {loss:.4f}")
 
-                    self.restore_batch(batch, progress)
+                    self.restore_batch(batch, advance)
                 bar.n = min(first + size, len(self.listing)) * steps
                 bar.refresh()
 

@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 some inputs could not be used, the others are done; 2 noth
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import sys
@@ -94,14 +93,3 @@ def open_log(path):
     log.addHandler(logging.StreamHandler(sys.stderr))
     log.addHandler(_LogFile(path, mode="w", encoding="utf-8"))
     return log
-
-
-@contextlib.contextmanager
-def progress(total, what, unit="it", log=None):
-    """Yield a progress bar on the terminal; what is logged meanwhile is shown above it."""
-    from tqdm import tqdm
-    from tqdm.contrib.logging import logging_redirect_tqdm
-    with logging_redirect_tqdm(loggers=[log] if log else None):
-        with tqdm(total=total, unit=unit, desc=what, smoothing=0.1, disable=None,
-                  bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}") as bar:
-            yield bar

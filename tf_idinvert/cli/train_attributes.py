@@ -9,9 +9,10 @@ import numpy as np
 
 from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
-from tf_idinvert.cli import command, training_options
+from tf_idinvert.cli import training_options
 from tf_idinvert.data import pipeline
 from tf_idinvert.files import atomic
+from tf_idinvert.files.progress import progress
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.portraits import embedded, portrait, sets
 from tf_idinvert.training import loop, state
@@ -54,7 +55,7 @@ def render(count, seed, resolution):
     pictures = np.empty([count, resolution, resolution, 3], np.uint8)
     targets = np.empty([count, len(NAMES)], np.float32)
     at = 0
-    with command.progress(count, "rendering portraits", "img") as bar:
+    with progress(count, "rendering portraits", "img") as bar:
         for drawn, attributes in sets.chunks(count, seed, resolution):
             stop = at + len(drawn)
             pictures[at:stop], targets[at:stop] = drawn, np.stack([attributes[name] for name in NAMES], axis=1)

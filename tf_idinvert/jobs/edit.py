@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.cli import command
 from tf_idinvert.files import arrays, images, report
+from tf_idinvert.files.progress import progress
 from tf_idinvert.jobs.invert import CANNOT_GO_ON
 
 
@@ -58,7 +58,7 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
     pictures.mkdir(exist_ok=True)
     try:
         with arrays.filling(f"{base}_codes.npy", shape) as codes, \
-                command.progress(int(np.prod(shape[:-2])), page.title.lower(), log=log) as bar:
+                progress(int(np.prod(shape[:-2])), page.title.lower(), log=log) as bar:
             for row in rows:
                 for first in range(0, len(row.codes), batch_size):
                     drawn = draw(tf.constant(row.codes[first:first + batch_size], tf.float32)).numpy()

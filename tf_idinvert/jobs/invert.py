@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert.cli import command
 from tf_idinvert.codes import mean_code, random_codes
 from tf_idinvert.files import images, report, results
+from tf_idinvert.files.progress import progress
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.inversion import Inversion
 
@@ -63,7 +63,7 @@ class Inverter:
 
     def _invert_all(self, listing, run):
         batch_size, steps = self.options.batch_size, max(self.options.steps, 1)
-        with command.progress(len(listing) * steps, "inversion", log=self.log) as bar:
+        with progress(len(listing) * steps, "inversion", log=self.log) as bar:
             for first in range(0, len(listing), batch_size):
                 batch = list(readable(listing[first:first + batch_size], self.models.generator.resolution, self.log,
                                       run.notes))
@@ -71,12 +71,12 @@ class Inverter:
                     names, paths, pictures = zip(*batch)
                     run.paths.update(zip(names, map(str, paths)))
 
-                    def progress(share, loss):
+                    def advance(share, loss):
                         bar.n = round((first + share * len(names)) * steps)
                         bar.set_postfix_str(f"loss {loss:.4f}")
 
                     start = self._start_codes(first, len(names))
-                    run.add(names, pictures, self.inversion(pictures, start=start, progress=progress))
+                    run.add(names, pictures, self.inversion(pictures, start=start, progress=advance))
                 bar.n = min(first + batch_size, len(listing)) * steps
                 bar.refresh()
 

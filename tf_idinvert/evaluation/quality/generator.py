@@ -12,8 +12,8 @@ import dataclasses
 import numpy as np
 
 from tf_idinvert import boundaries
-from tf_idinvert.cli import command
 from tf_idinvert.files import images
+from tf_idinvert.files.progress import progress
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.metrics.moments import Parts
@@ -60,7 +60,7 @@ def rendered(count, seed, resolution):
         (Pictures, {name: [count]} their true attributes).
     """
     pictures, rows = Pictures(resolution), []
-    with command.progress(count, f"rendering, seed {seed}", unit="img") as bar:
+    with progress(count, f"rendering, seed {seed}", unit="img") as bar:
         for drawn, attributes in sets.chunks(count, seed, resolution):
             pictures.add(drawn)
             rows.append(attributes)

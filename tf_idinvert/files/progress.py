@@ -1,0 +1,15 @@
+"""A progress bar with the time that is left, on the terminal only."""
+from __future__ import annotations
+
+import contextlib
+
+
+@contextlib.contextmanager
+def progress(total, what, unit="it", log=None):
+    """Yield a progress bar on the terminal; what is logged meanwhile is shown above it."""
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+    with logging_redirect_tqdm(loggers=[log] if log else None):
+        with tqdm(total=total, unit=unit, desc=what, smoothing=0.1, disable=None,
+                  bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}") as bar:
+            yield bar
