@@ -11,7 +11,7 @@ from PIL import Image
 
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import originals
-from tf_idinvert.files import images
+from tf_idinvert.files import digests, images
 from tf_idinvert.portraits import portrait, sets
 
 
@@ -50,9 +50,9 @@ def test_stopped_entry_does_not_count(tmp_path):
 
 def test_digests(tmp_path):
     (tmp_path / "file").write_bytes(b"x" * 3_000_000)
-    assert store.file_digest(tmp_path / "file") == hashlib.sha256(b"x" * 3_000_000).hexdigest()
-    assert store.digest({"a": 1, "b": 2}) == store.digest({"b": 2, "a": 1}) != store.digest({"a": 1})
-    assert store.array_digest(np.arange(6)[::2]) == store.array_digest(np.array([0, 2, 4]))
+    assert digests.file_digest(tmp_path / "file") == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+    assert digests.digest({"a": 1, "b": 2}) == digests.digest({"b": 2, "a": 1}) != digests.digest({"a": 1})
+    assert digests.array_digest(np.arange(6)[::2]) == digests.array_digest(np.array([0, 2, 4]))
 
 
 def test_rendered_portraits_with_what_is_known(tmp_path):
@@ -79,5 +79,5 @@ def test_pictures_of_a_user(tmp_path):
 
 def test_keys_of_entries_are_json():
     with pytest.raises(TypeError):
-        store.digest({"a": object()})
+        digests.digest({"a": object()})
     assert json.loads(json.dumps([1])) == [1]

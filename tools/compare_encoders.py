@@ -11,6 +11,7 @@ below them what each encoder makes of them). 500 portraits of 64 px take a minut
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.files.digests import file_digest
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
@@ -147,8 +148,7 @@ def inverter(models):
 
 def sums(paths, attributes_path):
     """{name: SHA-256} of all files."""
-    from tf_idinvert.cli import training_options
-    return {name: training_options.sha256(path) for name, path in {**paths, "attributes": attributes_path}.items()}
+    return {name: file_digest(path) for name, path in {**paths, "attributes": attributes_path}.items()}
 
 
 # ------------------------------------------------------------------------------------------------- results

@@ -180,8 +180,8 @@ def split(everything, count):
 def load_networks(paths):
     """({role: Networks}, notes). ValueError where a file lacks encoder or generator, or sizes differ."""
     from tf_idinvert import checkpoint
-    from tf_idinvert.evaluation import store
     from tf_idinvert.evaluation.papers import methods
+    from tf_idinvert.files import digests
     from tf_idinvert.formats.weights import export_arrays
     networks, generators, sizes = {}, set(), {}
     for role, path in paths.items():
@@ -189,8 +189,8 @@ def load_networks(paths):
         if models.encoder is None or models.generator is None:
             raise ValueError(f"{path}: holds no {'encoder' if models.encoder is None else 'generator'}")
         generator = models.generator
-        networks[role] = methods.Networks(Path(path).name, store.file_digest(path), models.encoder, generator)
-        generators.add(store.digest([store.array_digest(each) for each in export_arrays(generator).values()]))
+        networks[role] = methods.Networks(Path(path).name, digests.file_digest(path), models.encoder, generator)
+        generators.add(digests.digest([digests.array_digest(each) for each in export_arrays(generator).values()]))
         sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = path
     if len(sizes) > 1:
         raise ValueError("the encoders' networks are of unlike sizes: " + "; ".join(
@@ -205,7 +205,7 @@ def load_judge(args, resolution, is_portraits):
 
     from tf_idinvert import checkpoint
     from tf_idinvert.evaluation.measures import Judge
-    from tf_idinvert.evaluation.store import file_digest
+    from tf_idinvert.files.digests import file_digest
     path, network = args.attributes, None
     if path is None and is_portraits and (embedded.CHECKPOINTS / embedded.ATTRIBUTES).is_file():
         path = embedded.attributes_path()
@@ -231,7 +231,7 @@ def load_judge(args, resolution, is_portraits):
 def load_features(args, attributes, judge, resolution, log):
     """(F or None, what tells it from others, lambda_vgg, what it is)"""
     from tf_idinvert import features as network
-    from tf_idinvert.evaluation.store import file_digest
+    from tf_idinvert.files.digests import file_digest
     given = args.features
     if given == "none" or args.loss_weight_feat == 0:
         return None, "none", 0.0, "none, as asked"
@@ -318,7 +318,7 @@ def parts(photographs):
 def everything(bench, photographs):
     """What the numbers of a part follow from, for the store."""
     from tf_idinvert.evaluation.papers import methods as benches
-    from tf_idinvert.evaluation.store import array_digest, file_digest
+    from tf_idinvert.files.digests import array_digest, file_digest
     return [benches.VERSION, benches.PARTS, dataclasses.asdict(bench.sizes), bench.seed,
             bench.originals.key, bench.originals.about,
             {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,

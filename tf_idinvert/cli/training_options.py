@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command import number
 from tf_idinvert.files import atomic
+from tf_idinvert.files.digests import file_digest
 from tf_idinvert.portraits import embedded
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")
@@ -77,19 +77,10 @@ def _add_files(args, parser):
     if args.generator is None and args.preset == "official":
         parser.error("--generator is needed, except with --preset portraits")
     args.generator = args.generator or embedded.generator_path()
-    args.generator_sha256 = sha256(args.generator)
+    args.generator_sha256 = file_digest(args.generator)
     if args.method != "traditional":
         args.features = args.features or (str(embedded.attributes_path()) if args.preset == "portraits" else "imagenet")
-        args.features_sha256 = None if args.features in ("imagenet", "none") else sha256(args.features)
-
-
-def sha256(path):
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+        args.features_sha256 = None if args.features in ("imagenet", "none") else file_digest(args.features)
 
 
 def _options(description):

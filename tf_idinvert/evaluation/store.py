@@ -6,13 +6,12 @@ memory does not grow with the number of pictures. `numbers.json` is written last
 """
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert.files import atomic
+from tf_idinvert.files import atomic, digests
 
 
 class Store:
@@ -34,7 +33,7 @@ class Store:
         Raises:
             OSError: the disk is full, or the folder cannot be written; the entry then does not count.
         """
-        entry = Entry(self.folder / f"{name}-{digest(key)}")
+        entry = Entry(self.folder / f"{name}-{digests.digest(key)}")
         if entry.numbers is None:
             entry.path.mkdir(exist_ok=True)
             entry.finish(fill(entry))
@@ -42,7 +41,7 @@ class Store:
 
     def known(self, name, key):
         """The entry, if it is complete; else None."""
-        entry = Entry(self.folder / f"{name}-{digest(key)}")
+        entry = Entry(self.folder / f"{name}-{digests.digest(key)}")
         return None if entry.numbers is None else entry
 
 
@@ -74,22 +73,3 @@ class Entry:
         """Complete the entry."""
         atomic.write_text(self.path / "numbers.json", json.dumps(numbers, indent=1))
         self.numbers = json.loads(json.dumps(numbers))      # as it will be read the next time
-
-
-def digest(key):
-    """Sixteen hexadecimal digits that tell this key from others."""
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def file_digest(path):
-    """SHA-256 of a file, in hexadecimal."""
-    total = hashlib.sha256()
-    with open(path, "rb") as file:
-        for part in iter(lambda: file.read(1 << 20), b""):
-            total.update(part)
-    return total.hexdigest()
-
-
-def array_digest(array):
-    """SHA-256 of an array's values, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()

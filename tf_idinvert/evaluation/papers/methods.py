@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from tf_idinvert.codes import random_codes
 from tf_idinvert.evaluation.papers.originals import Originals
-from tf_idinvert.evaluation.store import Store, array_digest
+from tf_idinvert.evaluation.store import Store
 from tf_idinvert.files import images
+from tf_idinvert.files.digests import array_digest
 from tf_idinvert.inversion import Inversion, InversionOptions
 from tf_idinvert.metrics import distances
 

@@ -8,8 +8,8 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert.evaluation.store import file_digest
 from tf_idinvert.files import images
+from tf_idinvert.files.digests import file_digest
 from tf_idinvert.portraits import sets
 
 

@@ -12,9 +12,9 @@ from tf_idinvert import editing
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import METHODS, VERSION, Missing
 from tf_idinvert.evaluation.part import Part
-from tf_idinvert.evaluation.store import array_digest
 from tf_idinvert.evaluation.tables import Table
 from tf_idinvert.files import images
+from tf_idinvert.files.digests import array_digest
 
 COMPARED = ("mse", "inversion", "encoder", "force")
 STEPS = 7                   # of an interpolation, both ends included, which are not measured

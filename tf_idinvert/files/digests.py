@@ -1,0 +1,26 @@
+"""SHA-256 of files, arrays, and of what JSON can hold."""
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+
+
+def digest(key):
+    """Sixteen hexadecimal digits that tell this key from others."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def file_digest(path):
+    """SHA-256 of a file, in hexadecimal."""
+    total = hashlib.sha256()
+    with open(path, "rb") as file:
+        for part in iter(lambda: file.read(1 << 20), b""):
+            total.update(part)
+    return total.hexdigest()
+
+
+def array_digest(array):
+    """SHA-256 of an array's values, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
