@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_idinvert.metrics.agreement import agreement
 from tf_idinvert.networks.attributes import Attributes
-from tf_idinvert.training.attributes import AttributeTraining, agreement
+from tf_idinvert.training.attributes import AttributeTraining
 
 
 @pytest.fixture

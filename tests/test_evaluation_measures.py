@@ -7,6 +7,7 @@ import scipy.linalg
 import scipy.stats
 
 from tf_idinvert.evaluation import measures, tables
+from tf_idinvert.metrics import intervals
 from tf_idinvert.metrics.moments import Parts
 
 
@@ -46,10 +47,10 @@ def test_jackknife_interval_of_a_mean_is_that_of_student(rng):
     """Left-out means of ten values: the jackknife's deviation is the standard error of the mean."""
     values = rng.standard_normal(10) + 5
     left_out = [np.delete(values, i).mean() for i in range(10)]
-    assert measures.jackknife_interval(values.mean(), left_out) == pytest.approx(measures.mean(values)[1:])
-    assert measures.mean(values)[1:] == pytest.approx(scipy.stats.t.interval(0.95, 9, values.mean(),
+    assert intervals.jackknife_interval(values.mean(), left_out) == pytest.approx(intervals.mean(values)[1:])
+    assert intervals.mean(values)[1:] == pytest.approx(scipy.stats.t.interval(0.95, 9, values.mean(),
                                                                              scipy.stats.sem(values)))
-    assert measures.jackknife_interval(1.0, [1.0, 1.0]) == (None, None)
+    assert intervals.jackknife_interval(1.0, [1.0, 1.0]) == (None, None)
 
 
 def test_interval_covers_the_distance_of_many(rng):
@@ -79,9 +80,9 @@ def test_frechet_distance_in_w_is_the_mean_over_layers(rng):
 
 
 def test_share_is_wilsons_interval():
-    assert measures.share([True] * 3 + [False] * 7) == pytest.approx(
+    assert intervals.share([True] * 3 + [False] * 7) == pytest.approx(
         [0.3, *scipy.stats.binomtest(3, 10).proportion_ci(0.95, "wilson")], abs=1e-6)
-    value, low, high = measures.share([False] * 20)
+    value, low, high = intervals.share([False] * 20)
     assert value == low == 0 and 0.1 < high < 0.2
 
 

@@ -10,12 +10,12 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from tf_idinvert import boundaries, editing
-from tf_idinvert.evaluation import measures, scenes
+from tf_idinvert.evaluation import scenes
 from tf_idinvert.evaluation.papers import diffusion, figure3, figures5_7, table1, table2
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
-from tf_idinvert.metrics import distances
+from tf_idinvert.metrics import distances, intervals
 
 # ------------------------------------------------------------------------------------------------- methods
 
@@ -140,7 +140,7 @@ def test_quality_of_edits_by_hand(tmp_path):
     assert table2.mean_quality(changes) == found["age"], "of one attribute"
     mean = table2.mean_quality({"a": (np.ones(4), np.zeros(4)), "b": (np.arange(4.0), np.ones(4))})
     assert mean["wanted"][0] == 1.25 and mean["quality"][0] == 0.75
-    assert mean["quality"][1:] == measures.mean([0, 0.5, 1, 1.5])[1:]
+    assert mean["quality"][1:] == intervals.mean([0, 0.5, 1, 1.5])[1:]
     assert table2.mean_quality(None) is None
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from tf_idinvert.metrics import distances
+from tf_idinvert.metrics import agreement, distances, intervals
 from tf_idinvert.metrics.moments import Moments, Parts
 
 
@@ -96,19 +96,19 @@ def test_bias_of_few_vectors_is_extrapolated_away(rng):
 # ------------------------------------------------------------------------------------------------- attributes
 
 def test_precision_and_recall_by_hand():
-    found = distances.precision_recall([0.9, 0.8, 0.7, 0.6], [1, 0, 1, 0])
+    found = agreement.precision_recall([0.9, 0.8, 0.7, 0.6], [1, 0, 1, 0])
     assert found.average_precision == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)      # recall steps x precision there
     np.testing.assert_allclose(found.precision, [1 / 2, 2 / 3, 1 / 2, 1, 1])
     np.testing.assert_allclose(found.recall, [1, 1, 1 / 2, 1 / 2, 0])
     np.testing.assert_allclose(found.thresholds, [0.6, 0.7, 0.8, 0.9])
-    assert distances.precision_recall([3, 2, 1], [True, True, False]).average_precision == 1
+    assert agreement.precision_recall([3, 2, 1], [True, True, False]).average_precision == 1
 
 
 @pytest.mark.parametrize("scores, labels, message", [
     ([1, 2], [1, 1], "both kinds"), ([1, 2], [0, 1, 1], "as many labels"), ([1, np.nan], [0, 1], "finite")])
 def test_precision_of_unfit_arguments_is_one_line(scores, labels, message):
     with pytest.raises(distances.MetricError, match=message):
-        distances.precision_recall(scores, labels)
+        agreement.precision_recall(scores, labels)
 
 
 # ------------------------------------------------------------------------------------------------- codes
@@ -141,20 +141,20 @@ def test_outliers_are_beyond_ten_deviations_of_any_component():
 
 def test_bootstrap_interval_of_a_mean(rng):
     values = rng.standard_normal(400)
-    low, high = distances.bootstrap_interval(np.mean, values)
+    low, high = intervals.bootstrap_interval(np.mean, values)
     error = values.std() / 20
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.3 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.3 * error)
-    assert (low, high) == distances.bootstrap_interval(np.mean, values)
-    assert (low, high) != distances.bootstrap_interval(np.mean, values, seed=1)
-    narrow = distances.bootstrap_interval(np.mean, values, confidence=0.5)
+    assert (low, high) == intervals.bootstrap_interval(np.mean, values)
+    assert (low, high) != intervals.bootstrap_interval(np.mean, values, seed=1)
+    narrow = intervals.bootstrap_interval(np.mean, values, confidence=0.5)
     assert low < narrow[0] < narrow[1] < high
 
 
 def test_basic_bootstrap_undoes_the_bias_of_repeated_samples(rng):
     a, b = rng.standard_normal((2, 100, 5))
     b = b + np.array([0.7, 0, 0, 0, 0])                             # the true distance is 0.49
-    plain, basic = (distances.bootstrap_interval(distances.frechet_distance_of_sets, a, b, resamples=200, basic=basic)
+    plain, basic = (intervals.bootstrap_interval(distances.frechet_distance_of_sets, a, b, resamples=200, basic=basic)
                     for basic in (False, True))
     assert basic[0] < 0.49 < basic[1]
     assert sum(basic) < 2 * distances.frechet_distance_of_sets(a, b) < sum(plain)
@@ -162,7 +162,7 @@ def test_basic_bootstrap_undoes_the_bias_of_repeated_samples(rng):
 
 def test_interval_of_the_difference_of_two_sets(rng):
     a, b = rng.standard_normal(200), rng.standard_normal(300) + 1
-    low, high = distances.bootstrap_interval(lambda x, y: y.mean() - x.mean(), a, b)
+    low, high = intervals.bootstrap_interval(lambda x, y: y.mean() - x.mean(), a, b)
     assert low < 1 < high and high - low < 0.5
 
 
@@ -179,4 +179,4 @@ def test_codes_that_do_not_fit_are_one_line(measure, a, b):
 @pytest.mark.parametrize("sets, confidence", [([], 0.95), ([np.zeros(1)], 0.95), ([np.zeros(9)], 1.0)])
 def test_interval_of_too_little_is_one_line(sets, confidence):
     with pytest.raises(distances.MetricError, match="confidence interval"):
-        distances.bootstrap_interval(np.mean, *sets, confidence=confidence)
+        intervals.bootstrap_interval(np.mean, *sets, confidence=confidence)

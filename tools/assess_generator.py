@@ -103,8 +103,8 @@ def measure(args, network, renders, truth, others, samples, codes):
     import tensorflow as tf
 
     from tf_idinvert.evaluation.quality import generator as generator_quality
+    from tf_idinvert.metrics.agreement import agreement
     from tf_idinvert.portraits import portrait
-    from tf_idinvert.training.attributes import agreement
     judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
     with progress(3 * args.count, "measuring", unit="img") as bar:
         reference, floor, found = (generator_quality.measure(each, judge, args.seed, bar.update)

@@ -112,9 +112,8 @@ def measure(args, sets, network, originals, truth, others):
     import tensorflow as tf
 
     from tf_idinvert.codes import random_codes
-    from tf_idinvert.evaluation import measures
     from tf_idinvert.evaluation.quality import encoders
-    from tf_idinvert.metrics import sliced_wasserstein
+    from tf_idinvert.metrics import intervals, sliced_wasserstein
     judge = tf.function(network.predict_attributes, reduce_retracing=True)
     reference = sliced_wasserstein.project(originals, args.seed)
     numbers, shown = {}, []
@@ -127,7 +126,7 @@ def measure(args, sets, network, originals, truth, others):
                 raise ValueError(f"{name}: {error}") from error
             mapped = random_codes(models.generator, args.seed, 0, args.count)
             numbers[name] = encoders.compare(found, reference, truth, network.binary, mapped)
-            numbers[name]["samples"] = measures.mean(encoders.sample_errors(
+            numbers[name]["samples"] = intervals.mean(encoders.sample_errors(
                 mapped, tf.function(models.generator.synthesis, reduce_retracing=True), invert))
             shown.append(found.pictures)
     more = random_codes(models.generator, args.seed, args.count, args.count)

@@ -13,10 +13,11 @@ from tf_idinvert.cli import training_options
 from tf_idinvert.data import pipeline
 from tf_idinvert.files import atomic
 from tf_idinvert.files.progress import progress
+from tf_idinvert.metrics.agreement import agreement
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.portraits import embedded, portrait, sets
 from tf_idinvert.training import loop, state
-from tf_idinvert.training.attributes import AttributeTraining, agreement
+from tf_idinvert.training.attributes import AttributeTraining
 
 NAMES = portrait.ATTRIBUTES + portrait.NUISANCES
 BINARY, MIRRORED = ("eyeglasses",), ("pose", "side")     # of the latter, the mirror image has the negative

@@ -10,14 +10,12 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy.special import stdtrit
 
 from tf_idinvert.files import images
-from tf_idinvert.metrics import distances, sliced_wasserstein
+from tf_idinvert.metrics import distances, intervals, sliced_wasserstein
 from tf_idinvert.metrics.moments import Parts
 
 GROUPS, BATCH = 10, 50
-Z95 = 1.959964              # of the normal distribution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +111,8 @@ def compare(reference, other):
 def frechet(first, second):
     """[Fréchet distance, low, high] of two `Parts` of GROUPS."""
     value = distances.frechet_distance(first.merged(), second.merged())
-    low, high = jackknife_interval(value, [distances.frechet_distance(a, b) for a, b in _without_one(first, second)])
+    left_out = [distances.frechet_distance(a, b) for a, b in _without_one(first, second)]
+    low, high = intervals.jackknife_interval(value, left_out)
     return [value, low, high]
 
 
@@ -142,7 +141,7 @@ def frechet_of_codes(codes, reference):
         layers.append([distances.frechet_distance(*(each.merged() for each in parts)),
                        *(distances.frechet_distance(a, b) for a, b in _without_one(*parts))])
     value, *left_out = np.mean(layers, axis=0)
-    return [float(value), *jackknife_interval(value, left_out)]
+    return [float(value), *intervals.jackknife_interval(value, left_out)]
 
 
 def _without_one(first, second):
@@ -155,32 +154,3 @@ def _without_one(first, second):
             moments.append(rest)
         if min(each.count for each in moments) >= 2 and first.parts[left_out].count:
             yield moments
-
-
-def jackknife_interval(value, left_out):
-    """(low, high), 95 %, of a value and those it has without one of the groups each; (None, None) with under three."""
-    count = len(left_out)
-    if count < 3:
-        return None, None
-    deviation = math.sqrt((count - 1) / count * np.square(np.asarray(left_out) - np.mean(left_out)).sum())
-    reach = float(stdtrit(count - 1, 0.975)) * deviation
-    return max(float(value) - reach, 0.0), float(value) + reach
-
-
-# ------------------------------------------------------------------------------------------------- means and shares
-
-def mean(values):
-    """[mean, low, high]: the interval that Student's t gives."""
-    values = np.asarray(values, np.float64)
-    if len(values) < 3:
-        return [float(values.mean()), None, None]
-    reach = float(stdtrit(len(values) - 1, 0.975)) * values.std(ddof=1) / math.sqrt(len(values))
-    return [float(values.mean()), float(values.mean() - reach), float(values.mean() + reach)]
-
-
-def share(flags):
-    """[share, low, high] of True: Wilson's interval (1927), which none or all do not collapse."""
-    count, part = len(flags), float(np.mean(flags))
-    middle = (part + Z95 ** 2 / (2 * count)) / (1 + Z95 ** 2 / count)
-    reach = Z95 / (1 + Z95 ** 2 / count) * math.sqrt(part * (1 - part) / count + Z95 ** 2 / (4 * count ** 2))
-    return [part, middle - reach if part else 0.0, middle + reach if part < 1 else 1.0]

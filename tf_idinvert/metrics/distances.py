@@ -6,8 +6,6 @@ distance has a file of its own.
 """
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 NEIGHBOUR_BLOCK = 256       # codes whose distances to all others are in memory at a time
@@ -105,38 +103,6 @@ def extrapolated_frechet_distance(first, second):
     return float(np.polynomial.polynomial.polyfit(inverse_sizes, distances, 1)[0])
 
 
-# ------------------------------------------------------------------------------------------------- attributes
-
-@dataclasses.dataclass(frozen=True)
-class PrecisionRecall:
-    """Points [T + 1] of the curve, by rising threshold [T], and the area under it as average precision, 0 to 1."""
-
-    precision: np.ndarray
-    recall: np.ndarray
-    thresholds: np.ndarray
-    average_precision: float
-
-
-def precision_recall(scores, labels):
-    """How well scores tell who has an attribute (Zhu et al. 2020, Fig. 3), by scikit-learn.
-
-    Args:
-        scores: [N], high where the attribute is thought to be present.
-        labels: [N], True or 1 where it is.
-    Returns:
-        PrecisionRecall. Chance gives an average precision of about the share of True labels.
-    """
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-    scores, labels = np.asarray(scores, np.float64), np.asarray(labels).astype(bool)
-    if scores.ndim != 1 or scores.shape != labels.shape or not np.isfinite(scores).all():
-        raise MetricError(f"expected finite scores [N] and as many labels, got {list(scores.shape)} and "
-                          f"{list(labels.shape)}")
-    if labels.all() or not labels.any():
-        raise MetricError(f"precision and recall need labels of both kinds; all {len(labels)} are alike")
-    curve = precision_recall_curve(labels, scores)
-    return PrecisionRecall(*curve, float(average_precision_score(labels, scores)))
-
-
 # ------------------------------------------------------------------------------------------------- codes
 
 def nearest_neighbour_test(first, second):
@@ -181,31 +147,6 @@ def outliers(codes, reference, deviations=10.0):
     codes, reference = _flat(codes, reference)
     apart = np.abs(codes - reference.mean(axis=0))
     return (apart > deviations * reference.std(axis=0, ddof=1)).any(axis=1)
-
-
-def bootstrap_interval(statistic, *sets, seed=0, resamples=1000, confidence=0.95, basic=False):
-    """Confidence interval of a statistic, by drawing from each set with replacement (Davison and Hinkley 1997, ch. 5).
-
-    Args:
-        statistic: function (*sets) -> number.
-        sets: arrays [N, ...], [M, ...], each resampled on its own along its first axis.
-        seed, resamples: of the drawing.
-        confidence: share of such intervals that hold the true value, 0 < confidence < 1.
-        basic: False: percentiles of the resampled values, for means and shares. True: these mirrored in the value of
-            the whole sets, for statistics that repeated samples bias, as they do Fréchet distances.
-    Returns:
-        (low, high), floats.
-    """
-    if not sets or min(len(each) for each in sets) < 2 or not 0 < confidence < 1:
-        raise MetricError("a confidence interval needs sets of two or more, and a confidence between 0 and 1")
-    sets = [np.asarray(each) for each in sets]
-    rng = np.random.default_rng(seed)
-    drawn = [statistic(*(each[rng.integers(0, len(each), len(each))] for each in sets)) for _ in range(resamples)]
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    if basic:
-        whole = statistic(*sets)
-        low, high = 2 * whole - high, 2 * whole - low
-    return float(low), float(high)
 
 
 def _flat(first, second):

@@ -6,7 +6,6 @@ contrast keep it from leaning on what only a renderer does exactly.
 from __future__ import annotations
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.training import steps
@@ -73,20 +72,3 @@ class AttributeTraining(keras.Model):
         x = x * (1.0 + change[0]) + change[1]
         spread = tf.random.stateless_uniform([n, 1, 1, 1], seeds[2], 0.0, self.noise)
         return x + spread * tf.random.stateless_normal(tf.shape(x), seeds[3]), targets
-
-
-def agreement(predicted, true, binary):
-    """How well attributes are told, as a number for each: share of right answers if binary, else R^2.
-
-    Args:
-        predicted, true: {name: [N]}, a binary attribute as a probability.
-        binary: names of the binary attributes.
-    Returns:
-        {name: float}, 1 at best.
-    """
-    result = {}
-    for name, p in predicted.items():
-        p, t = np.asarray(p, "float64"), np.asarray(true[name], "float64")
-        result[name] = float(np.mean((p > 0.5) == (t > 0.5)) if name in binary else
-                             1 - np.mean((p - t) ** 2) / np.var(t))
-    return result

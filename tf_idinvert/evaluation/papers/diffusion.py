@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from tf_idinvert import editing
-from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
 from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
+from tf_idinvert.metrics import intervals
 
 SHOWN = 6
 
@@ -40,9 +40,9 @@ def diffusion(bench):
             list(bench.draw(networks.generator, bench.encode(networks, stitched))))
         found = found.clip(-1, 1)
         numbers[name] = each = {
-            "inside": measures.mean(_inside(found, targets, box)),
-            "contexts": measures.mean(_inside(contexts, targets, box)),
-            "seam": measures.mean(seam(found, box) / np.maximum(seam(stitched, box), 1e-6))}
+            "inside": intervals.mean(_inside(found, targets, box)),
+            "contexts": intervals.mean(_inside(contexts, targets, box)),
+            "seam": intervals.mean(seam(found, box) / np.maximum(seam(stitched, box), 1e-6))}
         rows.append([label, count, *each.values()])
         shown.append(found[:SHOWN])
     text = (f"The first {count} of {bench.originals.about} as targets, the next {count} as contexts; a square of "

@@ -10,7 +10,7 @@ import numpy as np
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
-from tf_idinvert.metrics import distances
+from tf_idinvert.metrics import agreement, intervals
 
 READ = ("mse", "inversion", "encoder", "nobn", "force", "traditional")
 RESAMPLES, FEWEST = 200, 5      # of the interval, and how many pictures of either kind it needs
@@ -35,7 +35,7 @@ def precision_recall(bench):
         rows.append([METHODS[method].label, count, *(numbers[method][name] for name in names)])
         for name in names:
             if numbers[method][name] is not None:
-                curve = distances.precision_recall(scores[name], truth[name][:count])
+                curve = agreement.precision_recall(scores[name], truth[name][:count])
                 arrays[f"{method}-{name}"] = np.stack([curve.recall, curve.precision])
     chance = {name: float(truth[name][:count].mean()) for name in names}
     rows.append(["chance", count, *chance.values()])
@@ -73,7 +73,7 @@ def average_precision(scores, truth, seed):
     present = int(truth.sum())
     if not 0 < present < len(truth):
         return None
-    value = distances.precision_recall(scores, truth).average_precision
+    value = agreement.precision_recall(scores, truth).average_precision
     if min(present, len(truth) - present) < FEWEST:
         return [value, None, None]
 
@@ -81,7 +81,7 @@ def average_precision(scores, truth, seed):
         drawn = pairs[:, 1] > 0
         if drawn.all() or not drawn.any():      # then all that are found are right, or none
             return float(drawn[0])
-        return distances.precision_recall(pairs[:, 0], drawn).average_precision
+        return agreement.precision_recall(pairs[:, 0], drawn).average_precision
 
-    return [value, *distances.bootstrap_interval(of_sample, np.stack([scores, truth], axis=1), seed=seed,
+    return [value, *intervals.bootstrap_interval(of_sample, np.stack([scores, truth], axis=1), seed=seed,
                                                  resamples=RESAMPLES)]

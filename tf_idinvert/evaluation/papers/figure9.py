@@ -4,11 +4,11 @@ from __future__ import annotations
 import numpy as np
 
 from tf_idinvert import editing
-from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers import table2
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
 from tf_idinvert.files import images
+from tf_idinvert.metrics import intervals
 
 WEIGHTS = {"lambda0": 0, "inversion": 2, "lambda40": 40}
 SHOWN = 6
@@ -20,7 +20,7 @@ def ablation(bench):
     numbers, arrays, rows = {}, {"originals": np.array(bench.originals.pictures[:min(SHOWN, count)])}, []
     for method, weight in WEIGHTS.items():
         inverted = bench.inverted(method, count)
-        found = {"mse": measures.mean(inverted.mse), "quality": None,
+        found = {"mse": intervals.mean(inverted.mse), "quality": None,
                  "deviations": float(np.mean(bench.strangeness(bench.generator(method), inverted.codes)))}
         arrays[f"{weight}-reconstructed"] = np.array(inverted.pictures[:SHOWN])
         if bench.boundaries:

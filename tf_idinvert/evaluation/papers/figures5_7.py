@@ -12,7 +12,7 @@ from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import METHODS, VERSION, Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
-from tf_idinvert.metrics import distances
+from tf_idinvert.metrics import distances, intervals
 
 ENCODERS = ("nobn", "encoder", "force")
 FAR = 10.0          # times the originals' reach: what the paper removes from its plots; also deviations
@@ -43,7 +43,7 @@ def alignment(bench):
             points = project(bench, there)
             arrays.update({f"{figure}-{name}": each for name, each in points.items()})
             for method in there:
-                numbers[method][f"tsne_{figure}"] = measures.share(
+                numbers[method][f"tsne_{figure}"] = intervals.share(
                     distances.nearest_neighbour_test(points[method], points["original"]))
     originals, _ = next(iter(found.values()))
     numbers["floor"], arrays["pca-original"] = _compared(originals[1], originals[0])
@@ -76,10 +76,10 @@ def _compared(codes, originals):
     mean, axes = principal_axes(reference, 2)
     planes = [(each.reshape(len(each), -1) - mean) @ axes.T for each in (reference, codes)]
     return {"frechet": measures.frechet_of_codes(codes, reference),
-            "neighbours": measures.share(distances.nearest_neighbour_test(codes, reference)),
-            "outliers": measures.share(distances.outliers(codes, reference, FAR)),
-            "pca_outliers": measures.share(beyond(planes[1], planes[0])),
-            "coverage": measures.share(covered(planes[0], planes[1]))}, planes[1]
+            "neighbours": intervals.share(distances.nearest_neighbour_test(codes, reference)),
+            "outliers": intervals.share(distances.outliers(codes, reference, FAR)),
+            "pca_outliers": intervals.share(beyond(planes[1], planes[0])),
+            "coverage": intervals.share(covered(planes[0], planes[1]))}, planes[1]
 
 
 def _table(bench, rows):

@@ -10,6 +10,7 @@ from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.metrics import intervals
 
 FOUR = ("traditional", "mse", "encoder", "inversion")
 THREE = ("nobn", "encoder", "force")
@@ -41,7 +42,7 @@ def force_in_domain(bench):
     strange = {}
     if "force" in errors:
         limit = STRANGE * float(np.median(errors["force"]))
-        strange = {name: measures.share(values > limit) for name, values in errors.items()}
+        strange = {name: intervals.share(values > limit) for name, values in errors.items()}
         for row in rows:
             row.append(next((strange[name] for name in strange if METHODS[name].label == row[0]), None))
     else:
@@ -90,7 +91,7 @@ def _measured(bench, methods, count):
             continue
         found = measures.compare(reference, measures.measure(inverted.pictures, bench.judge, bench.seed))
         apart = float(np.mean(bench.strangeness(bench.generator(name), inverted.codes)))
-        numbers[name] = {**found, "mse": measures.mean(inverted.mse), "seconds": inverted.seconds, "count": count,
+        numbers[name] = {**found, "mse": intervals.mean(inverted.mse), "seconds": inverted.seconds, "count": count,
                          "deviations": apart}
         rows.append([label, count, found["frechet"], found["extrapolated"], found["swd"], numbers[name]["mse"],
                      inverted.seconds, apart])

@@ -15,6 +15,7 @@ from tf_idinvert.evaluation.part import Part
 from tf_idinvert.evaluation.tables import Table
 from tf_idinvert.files import images
 from tf_idinvert.files.digests import array_digest
+from tf_idinvert.metrics import intervals
 
 COMPARED = ("mse", "inversion", "encoder", "force")
 STEPS = 7                   # of an interpolation, both ends included, which are not measured
@@ -156,7 +157,7 @@ def unevenness(bench, pictures):
         steps.append(np.linalg.norm(np.diff(embedded, axis=1), axis=2))
     steps = np.concatenate(steps)
     moving = steps[steps.mean(axis=1) > 0]
-    return measures.mean(moving.max(axis=1) / moving.mean(axis=1)) if len(moving) else None
+    return intervals.mean(moving.max(axis=1) / moving.mean(axis=1)) if len(moving) else None
 
 
 def changes(bench, reconstructions, moved):
@@ -187,8 +188,8 @@ def changes(bench, reconstructions, moved):
 
 def quality(wanted, unwanted):
     """{'wanted', 'unwanted', 'quality'}, each [mean, low, high], of the changes [N] of some pictures."""
-    return {"wanted": measures.mean(wanted), "unwanted": measures.mean(unwanted),
-            "quality": measures.mean(wanted - unwanted)}
+    return {"wanted": intervals.mean(wanted), "unwanted": intervals.mean(unwanted),
+            "quality": intervals.mean(wanted - unwanted)}
 
 
 def mean_quality(found):

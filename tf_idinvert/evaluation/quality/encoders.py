@@ -13,8 +13,8 @@ import numpy as np
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.quality.generator import Pictures
 from tf_idinvert.files import images
-from tf_idinvert.metrics import distances, sliced_wasserstein
-from tf_idinvert.training.attributes import agreement
+from tf_idinvert.metrics import distances, intervals, sliced_wasserstein
+from tf_idinvert.metrics.agreement import agreement
 
 DEVIATIONS = 10.0       # beyond so many standard deviations of FC(z), a code is an outlier
 
@@ -124,9 +124,9 @@ def compare(measured, reference, truth, binary, mapped):
     """
     levels = {side: 1000 * value
               for side, value in sliced_wasserstein.distances(reference, measured.projections).items()}
-    return {"mse": measures.mean(measured.errors),
+    return {"mse": intervals.mean(measured.errors),
             "swd": float(np.mean(list(levels.values()))), "swd_levels": levels,
             "agreement": agreement(measured.attributes, truth, binary),
             "frechet": measures.frechet_of_codes(measured.codes, mapped),
-            "outliers": measures.share(distances.outliers(measured.codes, mapped, DEVIATIONS)),
-            "neighbours": measures.share(distances.nearest_neighbour_test(measured.codes, mapped))}
+            "outliers": intervals.share(distances.outliers(measured.codes, mapped, DEVIATIONS)),
+            "neighbours": intervals.share(distances.nearest_neighbour_test(measured.codes, mapped))}
