@@ -10,8 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from tf_idinvert import boundaries, editing
-from tf_idinvert.evaluation import scenes
-from tf_idinvert.evaluation.papers import diffusion, figure3, figures5_7, table1, table2
+from tf_idinvert.evaluation.papers import diffusion, figure3, figure10, figures5_7, table1, table2
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
@@ -195,7 +194,7 @@ def test_beyond_ten_times_the_reach():
 
 # ------------------------------------------------------------------------------------------------- scenes
 
-@pytest.mark.parametrize("draw", [scenes.cat, scenes.bedroom])
+@pytest.mark.parametrize("draw", [figure10.cat, figure10.bedroom])
 @pytest.mark.parametrize("resolution", [16, 64])
 def test_scenes_are_pictures(draw, resolution):
     picture = draw(resolution)

@@ -3,8 +3,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_idinvert.networks.multi_layer import VGG16Layers
-from tf_idinvert.networks.perceptual import FeaturesError
+from tf_idinvert.networks.perceptual import FeaturesError, VGG16Layers
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,8 +2,7 @@
 from __future__ import annotations
 
 from tf_idinvert import checkpoint
-from tf_idinvert.networks.multi_layer import VGG16Layers
-from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features
+from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features, VGG16Layers
 from tf_idinvert.training import encoder_recipes
 
 VGG_WEIGHT = 5e-5       # lambda_vgg of the published code

@@ -60,3 +60,18 @@ def plain(value):
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+@dataclasses.dataclass
+class Part:
+    """Results of a part.
+
+    Attributes:
+        numbers: nested dict of numbers, intervals [value, low, high] and lists, for JSON.
+        tables: list of `tables.Table`.
+        arrays: {name: array}, for figures.
+    """
+
+    numbers: dict
+    tables: list
+    arrays: dict = dataclasses.field(default_factory=dict)

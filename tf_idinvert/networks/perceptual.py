@@ -1,7 +1,8 @@
-"""Perceptual features F: VGG16 up to `block4_conv3`, or a layer of any Keras model.
+"""Perceptual features F: VGG16 up to `block4_conv3`, several of its layers, or a layer of any Keras model.
 
 Source: Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1 (conv4_3 of VGG); weights and preprocessing are those of
-`keras.applications.VGG16`.
+`keras.applications.VGG16`. Several layers, weighted: Gatys et al. 2016 and Johnson et al. 2016 compare several, the
+papers of this project one.
 """
 from __future__ import annotations
 
@@ -47,6 +48,34 @@ class VGG16Features:
     def __call__(self, images):
         bgr = (images[..., ::-1] + 1.0) * 127.5
         return self.model(bgr - tf.constant(CAFFE_MEAN, bgr.dtype), training=False)
+
+
+class VGG16Layers(VGG16Features):
+    """F: images [N, H, W, 3] in [-1, 1] -> [N, K], all layers' features one after the other, each scaled so that
+
+        mean of squared differences over K = sum over layers of weight * mean of squared differences in the layer.
+
+    Args:
+        layers: {name of a layer up to block4_conv3: weight, > 0}.
+        weights: see `VGG16Features`.
+    Raises:
+        FeaturesError: no layer of that name, or the weights cannot be had.
+    """
+
+    def __init__(self, layers, weights="imagenet"):
+        super().__init__(weights)
+        names = [layer.name for layer in self.model.layers[1:]]
+        unknown = [name for name in layers if name not in names]
+        if unknown or not layers:
+            raise FeaturesError(f"VGG16 has no layer {unknown[0] if unknown else ''!r}; it has {', '.join(names)}")
+        self.model = keras.Model(self.model.inputs[0], [self.model.get_layer(name).output for name in layers])
+        self.layer_weights = tuple(layers.values())
+
+    def __call__(self, images):
+        outputs = tf.nest.flatten(super().__call__(images))
+        sizes = [int(np.prod(output.shape[1:])) for output in outputs]
+        return tf.concat([tf.reshape(output, [-1, size]) * (weight * sum(sizes) / size) ** 0.5
+                          for output, size, weight in zip(outputs, sizes, self.layer_weights)], axis=1)
 
 
 def _load_keras_weights(model, path):

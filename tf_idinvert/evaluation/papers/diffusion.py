@@ -10,8 +10,7 @@ import numpy as np
 
 from tf_idinvert import editing
 from tf_idinvert.evaluation.papers.methods import Missing
-from tf_idinvert.evaluation.part import Part
-from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
 from tf_idinvert.metrics import intervals

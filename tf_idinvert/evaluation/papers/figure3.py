@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
-from tf_idinvert.evaluation.part import Part
-from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.metrics import agreement, intervals
 
 READ = ("mse", "inversion", "encoder", "nobn", "force", "traditional")

@@ -10,8 +10,7 @@ import numpy as np
 
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import METHODS, VERSION, Missing
-from tf_idinvert.evaluation.part import Part
-from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.metrics import distances, intervals
 
 ENCODERS = ("nobn", "encoder", "force")

@@ -8,8 +8,7 @@ import numpy as np
 
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
-from tf_idinvert.evaluation.part import Part
-from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.metrics import intervals
 
 FOUR = ("traditional", "mse", "encoder", "inversion")

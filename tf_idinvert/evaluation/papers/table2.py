@@ -11,8 +11,7 @@ import numpy as np
 from tf_idinvert import editing
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.papers.methods import METHODS, VERSION, Missing
-from tf_idinvert.evaluation.part import Part
-from tf_idinvert.evaluation.tables import Table
+from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.files import images
 from tf_idinvert.files.digests import array_digest
 from tf_idinvert.metrics import intervals
