@@ -1,6 +1,6 @@
-"""The layout: what a module may import, no cycles, light modules stay light, and tools stand alone.
+"""The street plan: which room of the package may know which, no cycles, light modules stay light, tools stand alone.
 
-A new module needs a row in MAY_IMPORT; a new import needs a reason to widen one.
+A room is a folder of `tf_idinvert`, or a module beside them. docs/architecture.md draws the same.
 """
 from __future__ import annotations
 
@@ -13,99 +13,35 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tf_idinvert"
-NETWORKS = {f"networks.{name}" for name in ("generator", "discriminator", "encoder", "latent_discriminator",
-                                             "attributes")}
-# Module -> (modules of ours, packages besides NumPy and the standard library) that it may import.
-MAY_IMPORT = {
-    "__init__": ((), ()),
-    "atomic": ((), ()),
-    "cli": ((), ("tqdm", "tensorflow")),       # imported in a function, see LIGHT
-    "arguments": ((), ()),
-    "drawing": ((), ("PIL",)),
-    "portraits": (("drawing",), ("PIL",)),
-    "rendering": (("atomic", "portraits"), ("scipy",)),
-    "embedded": (("images", "portraits"), ()),
-    "arrays": (("atomic",), ()),
-    "images": (("atomic",), ("PIL",)),
-    "report": (("atomic", "images"), ("PIL", "jinja2")),
-    "data": (("atomic", "images"), ("tensorflow",)),
-    "packing": (("arrays", "atomic", "data", "images", "portraits", "rendering"), ()),
-    "losses": ((), ("tensorflow",)),
-    "networks.__init__": ((), ()),
-    "networks.layers": ((), ("tensorflow", "keras")),
-    "networks.mapping": (("networks.layers",), ("tensorflow", "keras")),
-    "networks.synthesis": (("networks.layers",), ("tensorflow", "keras")),
-    "networks.generator": (("networks.mapping", "networks.synthesis"), ("tensorflow", "keras")),
-    "networks.discriminator": (("networks.layers",), ("tensorflow", "keras")),
-    "networks.encoder": (("networks.layers",), ("tensorflow", "keras")),
-    "networks.latent_discriminator": (("networks.layers",), ("tensorflow", "keras")),
-    "networks.attributes": ((), ("tensorflow", "keras")),
-    "networks.perceptual": ((), ("tensorflow", "keras", "h5py")),
-    "networks.inception": (("networks.perceptual",), ("tensorflow", "keras", "h5py")),
-    "networks.multi_layer": (("networks.perceptual",), ("tensorflow", "keras")),
-    "pickle_machine": ((), ()),
-    "pickles": (("atomic", "pickle_machine"), ()),
-    "weights": (("arguments", "networks.layers", "networks.mapping", "networks.synthesis", *NETWORKS), ()),
-    "conversion": (("arguments", "pickles", "weights", *NETWORKS), ()),
-    "checkpoint": (("arguments", "atomic", "pickles", "weights", "conversion", *NETWORKS), ("h5py",)),
-    "inversion": (("losses", "optimizers"), ("tensorflow",)),
-    "optimizers": ((), ("tensorflow",)),
-    "multi_code": (("losses", "optimizers"), ("tensorflow",)),
-    "degradations": ((), ("tensorflow",)),
-    "restoration": (("degradations", "inverting", "multi_code"), ("tensorflow",)),
-    "restoration_cost": (("checkpoint", "degradations", "multi_code", "networks.generator"), ("tensorflow",)),
-    "editing": ((), ()),
-    "edit_quality": ((), ()),
-    "boundaries": (("arrays", "atomic", "pickle_machine"), ("sklearn",)),
-    "metrics": ((), ("sklearn",)),
-    "moments": ((), ()),
-    "sliced_wasserstein": ((), ("tensorflow", "tensorflow_gan")),
-    "generator_quality": (("boundaries", "cli", "images", "metrics", "moments", "rendering", "sliced_wasserstein",
-                           "spool"), ()),
-    "encoder_quality": (("evaluation.measures", "generator_quality", "images", "metrics", "sliced_wasserstein",
-                         "training.attributes"), ()),
-    "serving_checks": ((), ("tensorflow",)),
-    "serving_exif": ((), ("tensorflow",)),
-    "serving_images": (("serving_checks", "serving_exif"), ("tensorflow",)),
-    "serving_inversion": (("inversion", "optimizers"), ("tensorflow",)),
-    "serving_weights": (("weights",), ("tensorflow", "keras")),
-    "serving_files": (("atomic",), ("tensorflow",)),
-    "export": (("inversion", "serving_checks", "serving_files", "serving_images", "serving_inversion",
-                "serving_weights"), ("tensorflow", "keras")),
-    "benchmarks.__init__": ((), ()),
-    "benchmarks.matmul": ((), ("tensorflow",)),
-    "benchmarks.operations": ((), ("tensorflow",)),
-    "benchmarks.inversion": (("benchmarks.matmul", "benchmarks.operations", "checkpoint", "embedded", "inversion",
-                              "losses", "optimizers", "portraits", "networks.perceptual", "training.*",
-                              *NETWORKS),
-                             ("tensorflow", "keras")),
-    "benchmarks.training": (("benchmarks.matmul", "benchmarks.operations", "losses", "training.*", *NETWORKS),
-                            ("tensorflow",)),
-    "benchmarks.serving": ((), ("tensorflow",)),
-    "spool": ((), ()),
-    "results": (("arrays", "atomic"), ()),
-    "inverting": (("cli", "images", "report", "results", "spool", "inversion"), ()),
-    "edits": (("arrays", "cli", "images", "inverting", "report"), ("tensorflow",)),
-    "features": (("checkpoint", "networks.multi_layer", "networks.perceptual", "training.*"), ()),
-    "cli_inversion": (("cli", "embedded", "features", "images", "results", "inverting", "inversion", "optimizers"), ()),
-    "cli_training": (("atomic", "cli", "data", "embedded", "rendering", "training.*"), ("tqdm", "tensorflow")),
-    "cli_stylegan": (("checkpoint", "cli_training", "data", "rendering", "training.*", *NETWORKS),
-                     ("tensorflow", "keras")),
-    "cli_encoder": (("checkpoint", "cli_training", "data", "embedded", "features", "portraits", "training.*",
-                     *NETWORKS), ("tensorflow", "keras")),
-    "cli_attributes": (("atomic", "checkpoint", "cli", "cli_training", "data", "embedded", "portraits", "rendering",
-                        "training.*", *NETWORKS), ("keras",)),
-    "training.*": (("losses", "atomic", "images", "training.*"), ("tensorflow", "keras", "tqdm")),
-    "evaluation.*": (("atomic", "boundaries", "editing", "images", "inverting", "inversion", "metrics", "moments",
-                      "rendering", "report", "sliced_wasserstein", "evaluation.*"),
-                     ("tensorflow", "scipy", "sklearn", "threadpoolctl", "PIL", "matplotlib")),
+LONGEST_CHAIN, LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_LINE = 6, 400, 40, 120
+
+# The rule: a room may import these rooms. What has no row may import every room but `jobs` and `cli`.
+RULE = {
+    "files": set(), "metrics": set(), "networks": set(), "losses": set(), "optimizers": set(), "editing": set(),
+    "portraits": {"files"},
+    "formats": {"networks", "files"},
+    "checkpoint": {"formats", "networks", "files"},
+    "boundaries": {"formats", "files"},
+    "data": {"files", "portraits"},
+    "inversion": {"losses", "optimizers"},
+    "restoration": {"losses", "optimizers", "codes"},
+    "training": {"losses", "files"},
+    "codes": set(),
+    "features": {"checkpoint", "networks", "losses"},
+    "serving": {"formats", "inversion", "optimizers", "files"},
+    "jobs": {"inversion", "restoration", "editing", "boundaries", "codes", "files"},
 }
-LIGHT = ("images", "pickles", "report", "portraits", "atomic", "arguments", "cli")
+NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py
+ONLY_FOR_TOOLS = {"jobs", "cli"}
+LIGHT = ("files.images", "files.report", "files.atomic", "formats.pickles", "formats.arguments", "portraits",
+         "cli.command")
 
 
 def modules():
-    """{dotted name within the package: path}"""
-    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
+    """{dotted name within the package: path}; a package's own file has the name of its folder."""
+    names = {path: path.relative_to(PACKAGE).with_suffix("").parts for path in sorted(PACKAGE.rglob("*.py"))}
+    return {".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts): path
+            for path, parts in names.items()}
 
 
 def imports(path):
@@ -123,7 +59,7 @@ def ours(path, known):
     found = set()
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] == PACKAGE.name:
+        if parts[0] == PACKAGE.name and name != f"{PACKAGE.name}.__version__":
             candidates = [".".join(parts[1:end]) for end in range(len(parts), 1, -1)]
             module = next((each for each in candidates if each in known), None)
             assert module, f"{path.name} imports {name}, which is no module"
@@ -131,39 +67,62 @@ def ours(path, known):
     return found
 
 
-def row(name):
-    """The row of a module: its own or that of its folder."""
-    folder = name.rpartition(".")[0] + ".*"
-    assert name in MAY_IMPORT or folder in MAY_IMPORT, f"{name} has no row in MAY_IMPORT"
-    return MAY_IMPORT.get(name, MAY_IMPORT.get(folder))
-
-
-@pytest.mark.parametrize("name", modules())
-def test_imports_are_those_of_the_table(name):
+def graph():
     known = modules()
-    allowed, packages = row(name)
-    surplus = {each for each in ours(known[name], known)
-               if each not in allowed and each.rpartition(".")[0] + ".*" not in allowed}
-    assert not surplus, f"{name} may not import {sorted(surplus)}"
-    others = {each.split(".")[0] for each in imports(known[name])} - {PACKAGE.name, "numpy", *packages}
-    surplus = others - set(sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else others)
-    assert not surplus, f"{name} may not import {sorted(surplus)}"
+    return {name: ours(path, known) - {name} for name, path in known.items()}
 
 
-def test_no_cycles():
-    known = modules()
-    graph = {name: ours(path, known) for name, path in known.items()}
-    while graph:
-        leaves = {name for name, needs in graph.items() if not needs & set(graph)}
-        assert leaves, f"these import each other in a circle: {sorted(graph)}"
-        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+def room(module):
+    return module.split(".")[0]
 
 
-def test_inversion_losses_and_training_know_no_network():
-    known = modules()
-    for name, path in known.items():
-        if name in ("inversion", "losses", "multi_code") or name.startswith("training."):
-            assert not {each for each in ours(path, known) if each.startswith("networks.")}, name
+def faults(graph):
+    """What in {module: modules it imports} breaks the rule, a line each."""
+    for module, needs in graph.items():
+        for other in sorted(needs):
+            here, there = room(module), room(other)
+            allowed = there not in ONLY_FOR_TOOLS if here not in RULE else there in RULE[here]
+            if here != there and not allowed and here != "cli":
+                yield f"{module} imports {other}: {here} may not know {there}"
+
+
+def test_rooms_know_only_what_the_rule_allows():
+    assert not list(faults(graph()))
+
+
+@pytest.mark.parametrize("module, other", [
+    ("files.images", "portraits.sets"), ("networks.encoder", "losses"), ("inversion", "networks.generator"),
+    ("training.in_domain", "checkpoint"), ("evaluation.measures", "jobs.invert"),
+    ("benchmarks.training", "cli.command"),
+    ("jobs.invert", "cli.command"), ("serving.export", "checkpoint"), ("formats.weights", "data.pipeline")])
+def test_the_rule_refuses(module, other):
+    assert list(faults({**graph(), module: {other}}))
+
+
+def test_rooms_of_files_need_no_tensorflow():
+    for name, path in modules().items():
+        if room(name) in NO_TENSORFLOW:
+            heavy = {each.split(".")[0] for each in imports(path)} & {"tensorflow", "tensorflow_gan", "keras", "h5py"}
+            assert not heavy, f"{name} imports {sorted(heavy)}"
+
+
+def chains(graph):
+    """{module: number of arrows in its longest chain of imports}; fails where some import each other in a circle."""
+    lengths = {}
+    while len(lengths) < len(graph):
+        leaves = {name for name in graph if name not in lengths and not graph[name] - set(lengths)}
+        assert leaves, f"these import each other in a circle: {sorted(set(graph) - set(lengths))}"
+        lengths.update({name: max((1 + lengths[each] for each in graph[name]), default=0) for name in leaves})
+    return lengths
+
+
+def test_no_cycles_and_no_long_chains():
+    lengths = chains(graph())
+    assert max(lengths.values()) <= LONGEST_CHAIN, {n: c for n, c in lengths.items() if c > LONGEST_CHAIN}
+    rooms = {}
+    for module, needs in graph().items():
+        rooms.setdefault(room(module), set()).update(map(room, needs))
+    chains({name: needs - {name} for name, needs in rooms.items()})
 
 
 def test_tools_do_not_import_each_other():
@@ -174,8 +133,8 @@ def test_tools_do_not_import_each_other():
 
 
 def test_light_modules_do_not_load_tensorflow():
-    names = [name for name in LIGHT if name in modules()]
-    code = (f"import sys; from tf_idinvert import {', '.join(names)}; "
+    code = ("import importlib, sys\n"
+            f"for name in {LIGHT}: importlib.import_module('tf_idinvert.' + name)\n"
             "sys.exit(' '.join({'tensorflow', 'keras', 'h5py'} & set(sys.modules)) or 0)")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -190,8 +149,29 @@ def test_nothing_but_definitions_on_import():
             assert docstring or isinstance(node, allowed), f"{name}, line {node.lineno}"
 
 
+def sources(*folders):
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_modules_and_functions_are_short():
+    long = []
+    for path in sources("tf_idinvert", "tools"):
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > LONGEST_MODULE:
+            long.append(f"{path.relative_to(ROOT)}: {len(text.splitlines())} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and statement_lines(node) > LONGEST_FUNCTION:
+                long.append(f"{path.relative_to(ROOT)}: {node.name} has {statement_lines(node)} lines")
+    assert not long, "\n".join(long)
+
+
+def statement_lines(function):
+    """Lines of a function without those of its docstring and its signature."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
 def test_lines_fit():
-    files = [path for folder in ("tf_idinvert", "tools", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
-    long = [f"{path.relative_to(ROOT)}:{number}" for path in files
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 120]
-    assert not long, f"over 120 characters: {', '.join(long)}"
+    long = [f"{path.relative_to(ROOT)}:{number}" for path in sources("tf_idinvert", "tools", "tests")
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > LONGEST_LINE]
+    assert not long, f"over {LONGEST_LINE} characters: {', '.join(long)}"
