@@ -73,17 +73,22 @@ def test_missing_files_and_folders_are_one_line(name, tmp_path):
 
 def test_an_array_filled_to_the_end_is_complete(tmp_path):
     values = np.arange(24, dtype="f4").reshape(2, 3, 4)
-    with arrays.filling(tmp_path / "x.npy", values.shape) as rows:
+    done = []
+    with arrays.filling(tmp_path / "x.npy", values.shape, done) as rows:
         for row in values.reshape(6, 4):
             rows.append(row)
+            done.append(None)
     assert np.array_equal(np.load(tmp_path / "x.npy"), values)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_an_early_end_keeps_what_was_filled(error, tmp_path):
     with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else OSError):
-        with arrays.filling(tmp_path / "x.npy", [3, 2]) as rows:
+        done = []
+        with arrays.filling(tmp_path / "x.npy", [3, 2], done) as rows:
             rows.append([1, 2])
+            done.append("the first row")
+            rows.append([3, 4])         # what else belongs to it is not written
             raise error
     kept = np.load(tmp_path / "x.npy")
     assert kept[0].tolist() == [1, 2] and np.isnan(kept[1:]).all()
@@ -92,7 +97,7 @@ def test_an_early_end_keeps_what_was_filled(error, tmp_path):
 
 def test_an_end_before_anything_is_done_leaves_the_older_file(tmp_path):
     np.save(tmp_path / "x.npy", np.ones(2))
-    with pytest.raises(KeyboardInterrupt), arrays.filling(tmp_path / "x.npy", [3, 2]):
+    with pytest.raises(KeyboardInterrupt), arrays.filling(tmp_path / "x.npy", [3, 2], []):
         raise KeyboardInterrupt
     assert np.array_equal(np.load(tmp_path / "x.npy"), np.ones(2))
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
@@ -102,6 +107,6 @@ def test_a_disk_that_is_too_small_is_known_at_once(monkeypatch, tmp_path):
     def full(file, shape):
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(arrays, "Rows", full)
-    with pytest.raises(OSError, match="No space left on device: .*x.npy"), arrays.filling(tmp_path / "x.npy", [3, 2]):
+    with pytest.raises(OSError, match="No space left on device: .*x.npy"), arrays.filling(tmp_path / "x.npy", [3, 2], []):
         pass
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,6 @@ TARGET_TO_CONTEXT_sti.png (stitched), _enc.png (G(E(stitched))) and _inv.png (th
 _inverted_codes.npy ([targets, contexts, L, D]; NaN where a run was ended early), _options.json and .log. Expect the
 time of inversion for every pair.
 """
-import contextlib
 import dataclasses
 import itertools
 from pathlib import Path
@@ -107,18 +106,12 @@ class Job:
         self.steps = inversion.options.result_steps()
         side = generator.resolution
         self.spool = spool.Spool([4 + len(self.steps), side, side, 3])
-        self.names, self.mse = [], []
+        self.done = []      # (name, place in the spool, MSE) of a pair whose pictures and codes are written
 
     def run(self):
         from tf_idinvert.jobs import invert
         self.base.mkdir(exist_ok=True)
-        try:
-            self.diffuse()
-        except invert.CANNOT_GO_ON:
-            with contextlib.suppress(OSError, ValueError):
-                self.write_page()
-            raise
-        self.write_page()
+        invert.to_the_end(self.diffuse, self.write_page)
 
     def diffuse(self):
         from tf_idinvert import editing
@@ -127,11 +120,11 @@ class Job:
         shape = [len(self.targets), len(self.contexts), self.generator.num_layers, self.generator.dlatent_size]
         pairs = itertools.product(self.targets, self.contexts)
         count, steps = len(self.targets) * len(self.contexts), max(self.inversion.options.steps, 1)
-        with arrays.filling(f"{self.base}_encoded_codes.npy", shape) as encoded, \
-                arrays.filling(f"{self.base}_inverted_codes.npy", shape) as inverted, \
+        with arrays.filling(f"{self.base}_encoded_codes.npy", shape, self.done) as encoded, \
+                arrays.filling(f"{self.base}_inverted_codes.npy", shape, self.done) as inverted, \
                 progress(count * steps, "diffusion", log=self.log) as bar:
             while batch := list(itertools.islice(pairs, self.args.batch_size)):
-                done = len(self.names)
+                done = len(self.done)
 
                 def advance(share, loss):
                     bar.n = round((done + share * len(batch)) * steps)
@@ -139,11 +132,11 @@ class Job:
 
                 targets, contexts, stitched = self.load(batch)
                 result = self.inversion(stitched, mask=mask, progress=advance)
-                self.save(batch, targets, contexts, stitched, result)
-                for start, code in zip(result.start_codes, result.codes):
-                    encoded.append(start)
-                    inverted.append(code)
-                bar.n = len(self.names) * steps
+                for i, found in enumerate(self.saved(batch, targets, contexts, stitched, result)):
+                    encoded.append(result.start_codes[i])
+                    inverted.append(result.codes[i])
+                    self.done.append(found)
+                bar.n = len(self.done) * steps
                 bar.refresh()
 
     def load(self, batch):
@@ -157,7 +150,8 @@ class Job:
         contexts = np.stack([loaded[path] for _, (_, path) in batch])
         return targets, contexts, editing.stitch(targets, contexts, self.box)
 
-    def save(self, batch, targets, contexts, stitched, result):
+    def saved(self, batch, targets, contexts, stitched, result):
+        """Write the pictures of each pair, then yield its record for `done`."""
         import numpy as np
 
         from tf_idinvert.files import images
@@ -166,22 +160,20 @@ class Job:
             name = f"{target}_TO_{context}"
             for suffix, picture in ("sti", stitched[i]), ("enc", result.start_images[i]), ("inv", result.images[i]):
                 images.save(self.base / f"{name}_{suffix}.png", picture)
-            self.spool.append(images.to_uint8(np.stack([
+            place = self.spool.append(images.to_uint8(np.stack([
                 targets[i], contexts[i], stitched[i], result.start_images[i],
                 *(result.intermediate[step][i] for step in self.steps)])))
             inside = [np.square(np.clip(picture[i], -1, 1) - stitched[i])[top:top + side, left:left + side]
                       for picture in (result.start_images, result.images)]
-            self.mse.append([float(np.mean(square)) for square in inside])
-            self.names.append(f"{target} to {context}")
+            yield f"{target} to {context}", place, [float(np.mean(square)) for square in inside]
 
     def write_page(self):
         from tf_idinvert.files import report
-        if not self.names:
+        if not self.done:
             return
         headers = ["Names", "Target Image", "Context Image", "Stitched Image", "Encoder Output",
                    *(f"Step {step:06d}" for step in self.steps), "MSE start", "MSE diffused"]
-        rows = ([name, *map(report.Picture, pictures), *mse]
-                for name, pictures, mse in zip(self.names, self.spool, self.mse))
+        rows = ([name, *map(report.Picture, self.spool[place]), *mse] for name, place, mse in self.done)
         options, (top, left, side) = self.inversion.options, self.box
         summary = {"Model": Path(self.args.model_path).name, "Targets": len(self.targets),
                    "Contexts": len(self.contexts),
@@ -192,7 +184,7 @@ class Job:
                  *self.notes]
         report.write(f"{self.base}.html", "Semantic diffusion", headers, rows, summary=summary, notes=notes,
                      viz_size=self.args.viz_size)
-        self.log.info("%d of %d pairs diffused -> %s.html", len(self.names), len(self.targets) * len(self.contexts),
+        self.log.info("%d of %d pairs diffused -> %s.html", len(self.done), len(self.targets) * len(self.contexts),
                       self.base)
 
 

@@ -17,7 +17,6 @@ and codes.npy [pictures, N, l, D], shared_codes.npy [pictures, L - l, D], alphas
 order of options.json; restoration.html with all of it, and restoration.log. Expect some ten seconds a picture with the
 embedded model on two processor cores, and with published StyleGAN at 256 px some minutes.
 """
-import contextlib
 import dataclasses
 import time
 from pathlib import Path
@@ -136,6 +135,17 @@ def known_part(args, resolution):
     return (images.load(args.mask, resolution)[0].mean(axis=-1) < 0).astype("float32")
 
 
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A picture whose files are written; what codes.npy and the page say of it."""
+
+    name: str
+    path: str
+    place: int          # of its pictures for the page, in the spool
+    found: tuple        # codes, shared codes, alphas
+    scores: list        # none where the original is not known
+
+
 class Job:
     """All pictures, batch by batch; what is done is kept however the run ends."""
 
@@ -150,20 +160,14 @@ class Job:
         self.kinds = ["plain", "restored"] + ["composite"] * self.has_composite         # what is scored
         count = self.has_original + 1 + len(self.steps) + len(self.kinds)
         self.spool = spool.Spool([count, side, side, 3])
-        self.paths, self.found, self.scores = {}, [], []
+        self.done = []          # `Done` of each picture whose files are written
 
     def run(self):
         """Restore everything -> number of pictures done."""
         from tf_idinvert.jobs import invert
         started = time.time()
-        try:
-            self.restore()
-        except invert.CANNOT_GO_ON:
-            with contextlib.suppress(OSError, ValueError):
-                self.finish(time.time() - started)
-            raise
-        self.finish(time.time() - started)
-        return len(self.paths)
+        invert.to_the_end(self.restore, lambda: self.finish(time.time() - started))
+        return len(self.done)
 
     def restore(self):
         size, steps = self.args.batch_size, max(self.args.num_iterations, 1)
@@ -218,17 +222,20 @@ class Job:
         made = {"plain": plain, "restored": np.clip(result.images, -1, 1)}
         if self.has_composite:
             made["composite"] = np.clip(self.degrade.composite(made["restored"], observed), -1, 1)
+        scores = [[]] * len(names)
         if self.has_original:
             found = {kind: tasks.scores(made[kind], np.stack(originals)) for kind in self.kinds}
-            self.scores += [[found[kind][score][i] for score in ("psnr", "ssim") for kind in self.kinds]
-                            for i in range(len(names))]
+            scores = [[found[kind][score][i] for score in ("psnr", "ssim") for kind in self.kinds]
+                      for i in range(len(names))]
         for i, name in enumerate(names):
             pictures = {kind: values[i] for kind, values in made.items()}
-            self.save(name, originals[i], degraded[i], pictures, [result.intermediate[s][i] for s in self.steps])
-            self.paths[name] = paths[i]
-            self.found.append((result.codes[i], result.shared[i], result.alphas[i]))
+            place = self.save(name, originals[i], degraded[i], pictures,
+                              [result.intermediate[s][i] for s in self.steps])
+            self.done.append(Done(name, paths[i], place, (result.codes[i], result.shared[i], result.alphas[i]),
+                                  scores[i]))
 
     def save(self, name, original, degraded, made, steps):
+        """Write the pictures of one -> the place of those for the page in the spool."""
         import numpy as np
 
         from tf_idinvert.files import images
@@ -240,39 +247,40 @@ class Job:
         times = self.models.generator.resolution // len(degraded)
         enlarged = degraded.repeat(times, axis=0).repeat(times, axis=1)
         shown = [original] * self.has_original + [enlarged, made["plain"], *steps, *list(made.values())[1:]]
-        self.spool.append(images.to_uint8(np.stack(shown)))
+        return self.spool.append(images.to_uint8(np.stack(shown)))
 
     def finish(self, seconds):
         import numpy as np
 
         from tf_idinvert.files import arrays, results
-        if self.paths:
-            for name, values in zip(("codes", "shared_codes", "alphas"), zip(*self.found)):
+        if self.done:
+            for name, values in zip(("codes", "shared_codes", "alphas"), zip(*(each.found for each in self.done))):
                 arrays.write(self.folder / f"{name}.npy", np.stack(values))
             results.write_options(self.folder / "options.json", {
                 "options": dataclasses.asdict(self.search.options), "seconds": round(seconds, 1),
-                "arguments": vars(self.args), "pictures": self.paths})
+                "arguments": vars(self.args), "pictures": {each.name: each.path for each in self.done}})
             self.write_page()
-        self.log.info("%d of %d pictures restored in %.1f s -> %s", len(self.paths), len(self.listing), seconds,
-                      self.folder / "restoration.html" if self.paths else self.folder)
+        self.log.info("%d of %d pictures restored in %.1f s -> %s", len(self.done), len(self.listing), seconds,
+                      self.folder / "restoration.html" if self.done else self.folder)
 
     def write_page(self):
+        import numpy as np
+
         from tf_idinvert.files import report
-        scored = [f"{score} {kind}" for score in ("PSNR", "SSIM") for kind in self.kinds] if self.scores else []
+        scored = [f"{score} {kind}" for score in ("PSNR", "SSIM") for kind in self.kinds] if self.has_original else []
         headers = ["Name", *["Original"] * self.has_original, "Degraded", "Without a network",
                    *(f"Step {step:06d}" for step in self.steps), *(kind.title() for kind in self.kinds[1:]), *scored]
-        rows = ([name, *map(report.Picture, pictures), *numbers] for name, pictures, numbers
-                in zip(self.paths, self.spool, self.scores or [[]] * len(self.paths)))
+        rows = ([each.name, *map(report.Picture, self.spool[each.place]), *each.scores] for each in self.done)
         options = self.search.options
-        summary = {"Task": self.args.task, "Model": Path(self.args.model_path).name, "Pictures": len(self.paths),
+        summary = {"Task": self.args.task, "Model": Path(self.args.model_path).name, "Pictures": len(self.done),
                    "Codes": options.codes, "Composing layer": options.layer, "Iterations": options.steps,
                    "Optimizer": options.optimizer, "Learning rate": options.learning_rate,
                    "λ_vgg": options.feature_weight, "λ_dom": options.domain_weight}
-        means = [sum(column) / len(self.scores) for column in zip(*self.scores)]
+        means = np.mean([each.scores for each in self.done], axis=0).tolist()
         summary.update({f"Mean {name}": mean for name, mean in zip(scored, means)})
         notes = ["PSNR (dB) and SSIM are to the original. Plain: without a network, by interpolation at best."]
         report.write(self.folder / "restoration.html", "Restoration", headers, rows, summary=summary,
-                     notes=notes[:len(self.scores)] + self.notes, viz_size=self.args.viz_size)
+                     notes=(notes if self.has_original else []) + self.notes, viz_size=self.args.viz_size)
 
 
 if __name__ == "__main__":

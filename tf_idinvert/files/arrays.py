@@ -80,41 +80,50 @@ class Rows:
     """A float32 array in a file that is filled from its beginning; what is not filled is NaN."""
 
     def __init__(self, file, shape):
-        self.file, self.count = file, 0
+        self.file = file
         header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
         np.lib.format.write_array_header_1_0(file, header)
-        start, left = file.tell(), math.prod(shape)
-        while left:                 # a disk that is too small is known now, not after hours
-            file.write(np.full(min(left, 1 << 20), np.nan, "<f4").tobytes())
-            left -= min(left, 1 << 20)
-        file.flush()
+        start = file.tell()
+        _blank(file, 4 * math.prod(shape))      # a disk that is too small is known now, not after hours
         file.seek(start)
+        self.ends = [start]                     # where each row that was appended ends
 
     def append(self, values):
         """Fill on with these values, in C order."""
         self.file.write(np.ascontiguousarray(values, "<f4").tobytes())
         self.file.flush()
-        self.count += 1
+        self.ends.append(self.file.tell())
+
+
+def _blank(file, size):
+    """Write so many bytes of NaN."""
+    while size:
+        file.write(np.full(min(size, 4 << 20) // 4, np.nan, "<f4").tobytes())
+        size -= min(size, 4 << 20)
+    file.flush()
 
 
 @contextlib.contextmanager
-def filling(path, shape):
-    """Yield `Rows` for a .npy file of this shape; however the block ends, what was filled is kept, whole and readable.
+def filling(path, shape, done):
+    """Yield `Rows` for a .npy file of this shape; however the block ends, what is done is kept, whole and readable.
 
+    Args:
+        done: list to which the block adds an entry, of whatever kind, for each row, once all that belongs to the row is
+            written: a row without its entry is not kept.
     Raises:
         OSError: the file cannot be written.
     """
-    failure = None
-    with atomic.replacing(path) as temporary, open(temporary, "r+b") as file:
+    def keep(temporary):
+        if not done:
+            return False
+        with open(temporary, "r+b") as file:
+            size = file.seek(0, 2)
+            _blank(file, size - file.seek(rows.ends[len(done)]))
+        return True
+
+    with atomic.replacing(path, keep) as temporary, open(temporary, "r+b") as file:
         try:
             rows = Rows(file, shape)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
-        try:
-            yield rows
-        except BaseException as error:
-            if not rows.count:
-                raise
-            failure = error
-    if failure is not None:
-        raise failure
+        yield rows

@@ -14,22 +14,34 @@ def write_text(path, text):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, mend=None):
     """Yield the path of a new empty file beside `path`; it takes `path`'s place when the block ends without an error.
 
+    Args:
+        path: the file to be written.
+        mend: None, or a function that is called with the new file's path where the block ends early, and says whether
+            it has made of it a file that is worth its place.
     Raises:
         OSError: the folder does not exist or cannot be written; nothing is left behind.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    temporary = None
     try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
         yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)      # mkstemp makes private files; results are ordinary ones
-        os.replace(temporary, path)
+        _place(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):        # it may be in its place already
+            if mend is not None and mend(temporary):
+                _place(temporary, path)
+            elif temporary is not None:
+                os.unlink(temporary)
         raise
+
+
+def _place(temporary, path):
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(temporary, 0o666 & ~mask)      # mkstemp makes private files; results are ordinary ones
+    os.replace(temporary, path)

@@ -18,18 +18,24 @@ class Spool:
         self.file = tempfile.TemporaryFile()
 
     def append(self, array):
-        """Add an array of uint8. Raises OSError where the disk is full."""
+        """Add an array of uint8 -> its place, counted from 0. Raises OSError where the disk is full."""
         array = np.ascontiguousarray(array, np.uint8)
         if array.shape != self.shape:
             raise ValueError(f"spool: expected {list(self.shape)}, got {list(array.shape)}")
-        self.file.seek(0, 2)
+        place = self.count
+        self.file.seek(place * array.size)      # over what an interrupt may have left there
         self.file.write(array.tobytes())
         self.file.flush()
-        self.count += 1
+        self.count = place + 1
+        return place
 
-    def __iter__(self):
-        """The arrays, in the order they came."""
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, place):
+        """The array at a place; IndexError where there is none, so that a loop over the spool ends."""
+        if not 0 <= place < self.count:
+            raise IndexError(f"spool: expected a place from 0 to {self.count - 1}, got {place}")
         size = int(np.prod(self.shape))
-        for i in range(self.count):
-            self.file.seek(i * size)
-            yield np.frombuffer(self.file.read(size), np.uint8).reshape(self.shape)
+        self.file.seek(place * size)
+        return np.frombuffer(self.file.read(size), np.uint8).reshape(self.shape)

@@ -5,7 +5,6 @@ early, what is done is kept: the codes of what is not done are NaN.
 """
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import tensorflow as tf
 
 from tf_idinvert.files import arrays, images, report
 from tf_idinvert.files.progress import progress
-from tf_idinvert.jobs.invert import CANNOT_GO_ON
+from tf_idinvert.jobs.invert import to_the_end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +55,9 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
     draw = tf.function(synthesis, input_signature=[tf.TensorSpec([None, *shape[-2:]], tf.float32)])
     pictures, done = Path(base), []
     pictures.mkdir(exist_ok=True)
-    try:
-        with arrays.filling(f"{base}_codes.npy", shape) as codes, \
+
+    def draw_all():
+        with arrays.filling(f"{base}_codes.npy", shape, done) as codes, \
                 progress(int(np.prod(shape[:-2])), page.title.lower(), log=log) as bar:
             for row in rows:
                 for first in range(0, len(row.codes), batch_size):
@@ -67,11 +67,8 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
                     bar.update(len(drawn))
                 codes.append(row.codes)
                 done.append(dataclasses.replace(row, codes=None))
-    except CANNOT_GO_ON:
-        with contextlib.suppress(OSError, ValueError):
-            _write_page(base, done, page, log)
-        raise
-    _write_page(base, done, page, log)
+
+    to_the_end(draw_all, lambda: _write_page(base, done, page, log))
 
 
 def _write_page(base, rows, page, log):

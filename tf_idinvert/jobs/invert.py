@@ -52,14 +52,8 @@ class Inverter:
         """
         run = _Folder(Path(folder), self.options.result_steps(), self.models.generator.resolution, self.notes)
         started = time.time()
-        try:
-            self._invert_all(listing, run)
-        except CANNOT_GO_ON:
-            with contextlib.suppress(OSError, ValueError):
-                self._finish(run, listing, started)
-            raise
-        self._finish(run, listing, started)
-        return len(run.names)
+        to_the_end(lambda: self._invert_all(listing, run), lambda: self._finish(run, listing, started))
+        return len(run.done)
 
     def _invert_all(self, listing, run):
         batch_size, steps = self.options.batch_size, max(self.options.steps, 1)
@@ -68,15 +62,13 @@ class Inverter:
                 batch = list(readable(listing[first:first + batch_size], self.models.generator.resolution, self.log,
                                       run.notes))
                 if batch:
-                    names, paths, pictures = zip(*batch)
-                    run.paths.update(zip(names, map(str, paths)))
-
                     def advance(share, loss):
-                        bar.n = round((first + share * len(names)) * steps)
+                        bar.n = round((first + share * len(batch)) * steps)
                         bar.set_postfix_str(f"loss {loss:.4f}")
 
-                    start = self._start_codes(first, len(names))
-                    run.add(names, pictures, self.inversion(pictures, start=start, progress=advance))
+                    start = self._start_codes(first, len(batch))
+                    pictures = [picture for *_, picture in batch]
+                    run.add(batch, self.inversion(pictures, start=start, progress=advance))
                 bar.n = min(first + batch_size, len(listing)) * steps
                 bar.refresh()
 
@@ -88,51 +80,76 @@ class Inverter:
 
     def _finish(self, run, listing, started):
         seconds = time.time() - started
-        if run.names:
-            pictures = {name: run.paths[name] for name in run.names}
+        if run.done:
+            pictures = {each.name: each.path for each in run.done}
             files = [name + Path(path).suffix for name, path in pictures.items()]
-            results.write_index(run.folder, files, run.inverted, run.encoded)
+            results.write_index(run.folder, files, [each.inverted for each in run.done],
+                                [each.encoded for each in run.done])
             results.write_options(run.folder / "options.json", {
                 "options": dataclasses.asdict(self.options), "seconds": round(seconds, 1), **self.record,
                 "pictures": pictures})
             run.write_page(STARTS[self.start], self.options, self.record.get("model", ""), self.viz_size)
-        self.log.info("%d of %d pictures inverted in %.1f s -> %s", len(run.names), len(listing), seconds,
-                      run.folder / "inversion.html" if run.names else run.folder)
+        self.log.info("%d of %d pictures inverted in %.1f s -> %s", len(run.done), len(listing), seconds,
+                      run.folder / "inversion.html" if run.done else run.folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Done:
+    """A picture whose files are written; what the list, the codes and the page say of it."""
+
+    name: str
+    path: str
+    shown: int              # where its pictures for the page are in the spool
+    encoded: np.ndarray     # codes, [L, D]
+    inverted: np.ndarray
+    mse: list               # at the start, inverted
 
 
 class _Folder:
-    """A folder while it is filled: pictures are written as they are done, the page's wait in a temporary file."""
+    """A folder while it is filled. Pictures are written as they are done, the page's wait in a temporary file; a
+    picture counts with its record in `done`, the last that is written of it, so that it counts whole or not at all.
+    """
 
     def __init__(self, folder, shown_steps, side, notes):
         self.folder, self.shown_steps, self.notes = folder, shown_steps, list(notes)
-        self.spool = Spool([2 + len(shown_steps), side, side, 3])
-        self.names, self.paths, self.encoded, self.inverted, self.mse = [], {}, [], [], []
+        self.spool, self.done = Spool([2 + len(shown_steps), side, side, 3]), []
 
-    def add(self, names, originals, result):
-        for i, name in enumerate(names):
-            for suffix, picture in (("ori", originals[i]), ("enc", result.start_images[i]), ("inv", result.images[i])):
+    def add(self, batch, result):
+        """Add the pictures of a batch, (name, path, original [R, R, 3]), and their InversionResult."""
+        for i, (name, path, original) in enumerate(batch):
+            for suffix, picture in ("ori", original), ("enc", result.start_images[i]), ("inv", result.images[i]):
                 images.save(self.folder / f"{name}_{suffix}.png", picture)
-            shown = [originals[i], result.start_images[i], *(result.intermediate[s][i] for s in self.shown_steps)]
-            self.spool.append(images.to_uint8(np.stack(shown)))
-            self.names.append(name)
-            self.encoded.append(result.start_codes[i])
-            self.inverted.append(result.codes[i])
-            self.mse.append([float(np.mean(np.square(np.clip(picture[i], -1, 1) - originals[i])))
-                             for picture in (result.start_images, result.images)])
+            shown = [original, result.start_images[i], *(result.intermediate[s][i] for s in self.shown_steps)]
+            mse = [float(np.mean(np.square(np.clip(picture[i], -1, 1) - original)))
+                   for picture in (result.start_images, result.images)]
+            self.done.append(_Done(name, str(path), self.spool.append(images.to_uint8(np.stack(shown))),
+                                   result.start_codes[i], result.codes[i], mse))
 
     def write_page(self, start, options, model, viz_size):
         headers = ["Name", "Original Image", start, *(f"Step {step:06d}" for step in self.shown_steps),
                    "MSE start", "MSE inverted"]
-        rows = ([name, *map(report.Picture, pictures), *mse]
-                for name, pictures, mse in zip(self.names, self.spool, self.mse))
-        mean = [sum(column) / len(self.mse) for column in zip(*self.mse)]
-        summary = {"Model": Path(model).name, "Pictures": len(self.names), "Iterations": options.steps,
+        rows = ([each.name, *map(report.Picture, self.spool[each.shown]), *each.mse] for each in self.done)
+        mean = np.mean([each.mse for each in self.done], axis=0).tolist()
+        summary = {"Model": Path(model).name, "Pictures": len(self.done), "Iterations": options.steps,
                    "Optimizer": options.optimizer, "Learning rate": options.learning_rate,
                    "λ_vgg": options.feature_weight, "λ_dom": options.domain_weight,
                    "Mean MSE, start": mean[0], "Mean MSE, inverted": mean[1]}
         notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self.notes]
         report.write(self.folder / "inversion.html", "Inversion", headers, rows, summary=summary, notes=notes,
                      viz_size=viz_size)
+
+
+def to_the_end(work, finish):
+    """Call `work`, then `finish`, which writes what is done and can be called again. What ends either of them early,
+    such as Ctrl-C, is raised once `finish` has been called, so that it loses nothing.
+    """
+    try:
+        work()
+        finish()
+    except CANNOT_GO_ON:
+        with contextlib.suppress(OSError, ValueError):
+            finish()
+        raise
 
 
 def readable(listing, resolution, log, notes):

@@ -1,0 +1,50 @@
+"""Ctrl-C at a chosen line of a program, for the tests."""
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from tf_idinvert import cli
+
+
+def interrupted(function, modules, number):
+    """Run `function` as a tool's main(), with Ctrl-C before the line `number`, from 1, of those that it runs in files.
+
+    Heads of `with` statements are no such lines: Python passes there, too, between a block and its end, where it
+    handles no signal.
+
+    Args:
+        function: called without arguments.
+        modules: paths of the files.
+        number: which line.
+    Returns:
+        (exit code, whether there were so many lines).
+    """
+    heads, left = {str(module): _with_heads(module) for module in modules}, number
+
+    def local(frame, event, _):
+        nonlocal left
+        if event == "line" and frame.f_lineno not in heads[frame.f_code.co_filename]:
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+        return local
+
+    before = sys.gettrace()
+    with pytest.raises(SystemExit) as stop:
+        sys.settrace(lambda frame, *_: local if frame.f_code.co_filename in heads else None)
+        try:
+            cli.run(function)
+        finally:
+            sys.settrace(before)
+    return stop.value.code, left <= 0
+
+
+def _with_heads(module):
+    """Numbers of the lines of all heads of `with` statements in a file."""
+    tree = ast.parse(Path(module).read_text(encoding="utf-8"))
+    return {line for node in ast.walk(tree) if isinstance(node, ast.With)
+            for line in range(node.lineno, node.body[0].lineno)}
