@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_idinvert import cli
+from tf_idinvert.cli import command
 
 
 def interrupted(function, modules, number):
@@ -37,7 +37,7 @@ def interrupted(function, modules, number):
     with pytest.raises(SystemExit) as stop:
         sys.settrace(lambda frame, *_: local if frame.f_code.co_filename in heads else None)
         try:
-            cli.run(function)
+            command.run(function)
         finally:
             sys.settrace(before)
     return stop.value.code, left <= 0
