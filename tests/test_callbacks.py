@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.training import callbacks, state
 
@@ -34,7 +35,7 @@ def run(model, callback, steps, loss=float, batch=10):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_run_stops_at_the_first_loss_that_is_no_number(bad):
     model = Model()
-    with pytest.raises(callbacks.Diverged, match=f"loss is {bad} after 30 images; the last snapshot is kept"):
+    with pytest.raises(InputError, match=f"loss is {bad} after 30 images; the last snapshot is kept"):
         run(model, callbacks.StopAtNaN(), 5, loss=lambda step: bad if step == 2 else 1.0)
     run(Model(), callbacks.StopAtNaN(), 5)
 
@@ -102,7 +103,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path, snapshots):
     run(model, snapshots, 1)
     before = (tmp_path / "state.npz").read_bytes()
     model.weight.assign([1.0, np.nan])
-    with pytest.raises(callbacks.Diverged, match="a weight is not finite after 20 images"):
+    with pytest.raises(InputError, match="a weight is not finite after 20 images"):
         run(model, snapshots, 1)
     assert (tmp_path / "state.npz").read_bytes() == before
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
 
 TOOLS = sorted((Path(__file__).parents[1] / "tools").glob("*.py"))
 
@@ -36,7 +37,8 @@ def raising(error):
 
 
 @pytest.mark.parametrize("error, code, line", [
-    (ValueError("steps: expected\nless"), 2, "error: steps: expected less\n"),
+    (InputError("steps: expected\nless"), 2, "error: steps: expected less\n"),
+    (InputError("\x1b[2Ja\x07\u202e.png: no picture"), 2, "error: \\x1b[2Ja\\x07\\u202e.png: no picture\n"),
     (OSError(28, "No space left on device", "x.npy"), 2, "error: [Errno 28] No space left on device: 'x.npy'\n"),
     (KeyboardInterrupt(), 130, "interrupted\n"),
 ])
@@ -49,9 +51,16 @@ def test_what_main_returns_is_the_exit_code(returned, code, capsys):
     assert exit_code(lambda: returned, capsys) == (code, "")
 
 
-def test_an_error_of_ours_in_the_program_is_not_hidden():
-    with pytest.raises(TypeError):
-        command.run(raising(TypeError("a defect")))
+@pytest.mark.parametrize("error", [TypeError("a defect"), ValueError("of NumPy")])
+def test_a_fault_of_the_program_shows_its_traceback(error, capsys):
+    code, printed = exit_code(raising(error), capsys)
+    assert code == 3 and printed.startswith("Traceback") and str(error) in printed and "report it" in printed
+
+
+def test_names_in_the_log_cannot_forge_lines(tmp_path, capsys):
+    command.open_log(tmp_path / "run.log").error("skipped: %s", "a\nerror: b\x1b[2J\udcff.png")
+    expected = "skipped: a\\nerror: b\\x1b[2J\\udcff.png\n"
+    assert capsys.readouterr().err == expected == (tmp_path / "run.log").read_text()
 
 
 @pytest.mark.parametrize("text", ["0", "x", "nan"])

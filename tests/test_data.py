@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_idinvert.data import pipeline
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 
 
@@ -66,7 +67,7 @@ def test_labels_come_with_their_pictures(numbered):
 
 @pytest.mark.parametrize("rows, mirror", [(9, False), (10, True)])
 def test_labels_that_do_not_fit_are_refused(numbered, rows, mirror):
-    with pytest.raises(pipeline.DataError, match="labels: expected 10 rows, and no mirroring"):
+    with pytest.raises(InputError, match="labels: expected 10 rows, and no mirroring"):
         pipeline.batches(numbered, 4, seed=0, mirror=mirror, labels=np.zeros([rows, 2], "float32"))
 
 
@@ -94,18 +95,18 @@ def test_array_file_is_read_in_place(tmp_path):
 
 @pytest.mark.parametrize("array", [pictures().astype("float32"), pictures()[:, :4], pictures()[0]])
 def test_array_of_something_else_is_refused(array):
-    with pytest.raises(pipeline.DataError, match="expected uint8 pictures"):
+    with pytest.raises(InputError, match="expected uint8 pictures"):
         pipeline.ArraySource(array)
 
 
 def test_array_that_cannot_be_reduced_is_refused():
-    with pytest.raises(pipeline.DataError, match="side 8 cannot be reduced to 3"):
+    with pytest.raises(InputError, match="side 8 cannot be reduced to 3"):
         pipeline.ArraySource(pictures(), 3)
 
 
 def test_pickled_array_file_is_refused(tmp_path):
     np.save(tmp_path / "set.npy", np.array([{}], object))
-    with pytest.raises(pipeline.DataError, match="set.npy: "):
+    with pytest.raises(InputError, match="set.npy: "):
         pipeline.open_source(tmp_path / "set.npy", 4)
 
 
@@ -145,10 +146,10 @@ def test_records_are_found_by_folder_or_name_and_resolution(records, path):
 
 
 def test_missing_or_ambiguous_resolution_is_one_line(records):
-    with pytest.raises(pipeline.DataError, match=r"0 files \*-r04.tfrecords; expected one, of pictures 16 x 16"):
+    with pytest.raises(InputError, match=r"0 files \*-r04.tfrecords; expected one, of pictures 16 x 16"):
         pipeline.open_source(records, 16)
     (records / "more-r03.tfrecords").write_bytes((records / "set-r03.tfrecords").read_bytes())
-    with pytest.raises(pipeline.DataError, match="2 files"):
+    with pytest.raises(InputError, match="2 files"):
         pipeline.open_source(records, 8)
 
 
@@ -177,7 +178,7 @@ def damaged(path, how):
 def test_damaged_file_is_refused_on_opening(records, how, message):
     path = records / "set-r03.tfrecords"
     path.unlink() if how == "missing" else damaged(path, how)
-    with pytest.raises(pipeline.DataError, match=f"set-r03.tfrecords: .*{message}") as caught:
+    with pytest.raises(InputError, match=f"set-r03.tfrecords: .*{message}") as caught:
         pipeline.TFRecordSource(path)
     assert "\n" not in str(caught.value)
 
@@ -187,7 +188,7 @@ def test_damaged_record_is_named_when_it_is_read(records, how):
     damaged(records / "set-r03.tfrecords", how)
     source = pipeline.TFRecordSource(records / "set-r03.tfrecords")
     np.testing.assert_array_equal(source.read([2, 4]), pictures()[[2, 4]])
-    with pytest.raises(pipeline.DataError, match="record 3") as caught:
+    with pytest.raises(InputError, match="record 3") as caught:
         source.read([3])
     assert "\n" not in str(caught.value)
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
@@ -202,13 +203,13 @@ def test_reading_error_leaves_other_errors_alone():
 
 @pytest.mark.parametrize("bad", [pictures(1, 4)[0], pictures(1, 8)[0].astype("float32")])
 def test_unfit_picture_leaves_no_records_behind(tmp_path, bad):
-    with pytest.raises(pipeline.DataError, match="picture 2 is"):
+    with pytest.raises(InputError, match="picture 2 is"):
         pipeline.write_tfrecords(tmp_path / "set", [*pictures(2, 8), bad], 8)
     assert not list(tmp_path.iterdir())
 
 
 def test_unwritable_place_is_one_line(tmp_path):
-    with pytest.raises(pipeline.DataError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         pipeline.write_tfrecords(tmp_path / "missing" / "set", pictures(), 8)
 
 
@@ -217,7 +218,7 @@ def test_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
         raise tf.errors.ResourceExhaustedError(None, None, "x.tfrecords; No space left on device\n")
 
     monkeypatch.setattr(tf.io.TFRecordWriter, "write", fail)
-    with pytest.raises(pipeline.DataError, match="set: cannot be written: .*No space left on device$"):
+    with pytest.raises(InputError, match="set: cannot be written: .*No space left on device$"):
         pipeline.write_tfrecords(tmp_path / "set", pictures(), 8)
     assert not list(tmp_path.iterdir())
 
@@ -235,5 +236,5 @@ def test_largest_resolution(records, tmp_path):
     assert pipeline.largest_resolution(records) == pipeline.largest_resolution(records / "set") == 8
     assert pipeline.largest_resolution(tmp_path / "x.npy") == 16
     assert pipeline.largest_resolution(tmp_path / "empty") is None
-    with pytest.raises(pipeline.DataError, match="missing.npy: "):
+    with pytest.raises(InputError, match="missing.npy: "):
         pipeline.largest_resolution(tmp_path / "missing.npy")

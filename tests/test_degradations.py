@@ -7,15 +7,8 @@ import tensorflow as tf
 from PIL import Image
 from tiny import normal, relative
 
-from tf_idinvert.restoration.degradations import (
-    Blur,
-    DegradationError,
-    Downsampling,
-    Identity,
-    Luminance,
-    Mask,
-    add_noise,
-)
+from tf_idinvert.errors import InputError
+from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, Luminance, Mask, add_noise
 
 SIDE = 16
 KNOWN = np.ones([SIDE, SIDE], "float32")
@@ -163,6 +156,6 @@ def test_noise_depends_on_seed_and_place_only():
     (lambda: Mask(np.eye(4) / 2), "mask: expected zeros and ones [R, R]; got shape [4, 4], values from 0 to 0.5"),
     (lambda: Luminance()(np.zeros([1, 4, 4, 1])), "luminance: expected pictures of 3 channels; got 1")])
 def test_refused(make, message):
-    with pytest.raises(DegradationError) as caught:
+    with pytest.raises(InputError) as caught:
         make()
     assert str(caught.value) == message

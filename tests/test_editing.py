@@ -6,7 +6,7 @@ import pytest
 from tiny import normal
 
 from tf_idinvert import editing
-from tf_idinvert.editing import EditingError
+from tf_idinvert.errors import InputError
 
 
 def test_interpolation_runs_straight_from_source_to_target():
@@ -51,7 +51,7 @@ def test_layers_as_people_write_them(text, layers):
 
 @pytest.mark.parametrize("text", ["6", "0-6", "-1", "5-2", "a", "1..3", "1-2-3", "1e3", "99999999999", "\u0661\u0661"])
 def test_layers_that_are_none(text):
-    with pytest.raises(EditingError, match="layer"):
+    with pytest.raises(InputError, match="layer"):
         editing.parse_layers(text, 6)
 
 
@@ -64,7 +64,7 @@ def test_the_crop_is_that_of_the_published_code_at_256_px_and_scaled_elsewhere()
 
 @pytest.mark.parametrize("size, x, y", [(300, None, None), (10, 2, None), (10, None, 254), (256, 128, 129)])
 def test_a_crop_beyond_the_picture_is_refused(size, x, y):
-    with pytest.raises(EditingError, match="beyond the picture of 256 px"):
+    with pytest.raises(InputError, match="beyond the picture of 256 px"):
         editing.crop_box(256, size, x, y)
 
 
@@ -87,6 +87,6 @@ def test_stitching_copies_the_square_and_leaves_its_inputs():
     (lambda: editing.stitch(normal(8, 8, 3), normal(4, 4, 3), (0, 0, 2)), "do not fit"),
 ])
 def test_what_does_not_fit_is_one_line(call, words):
-    with pytest.raises(EditingError) as caught:
+    with pytest.raises(InputError) as caught:
         call()
     assert words in str(caught.value) and len(str(caught.value).splitlines()) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation.quality import encoders
 from tf_idinvert.evaluation.quality.generator import Pictures
 from tf_idinvert.metrics import sliced_wasserstein
@@ -84,7 +85,7 @@ def test_codes_that_are_not_finite_are_one_line(originals, mapped):
     codes = mapped.copy()
     codes[110, 0, 0] = np.inf
     waiting = iter(np.split(codes, [100]))
-    with pytest.raises(encoders.EncoderQualityError, match="pictures 100 to 119") as error:
+    with pytest.raises(InputError, match="pictures 100 to 119") as error:
         encoders.reconstruct(originals, lambda x: (next(waiting), x), judge)
     assert "\n" not in str(error.value)
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.benchmarks import serving
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
 from tf_idinvert.serving import export, half_weights, server_files
@@ -344,7 +345,7 @@ def test_what_cannot_be_exported_is_one_line(monkeypatch, tmp_path, models, sett
     (tmp_path / "file").touch()
     monkeypatch.setattr(export, "_Served", None)        # all of it is known before anything is traced
     given = {"models": models, **settings}
-    with pytest.raises(export.ExportError, match=words) as error:
+    with pytest.raises(InputError, match=words) as error:
         export.export(given.pop("models"), tmp_path / given.pop("name", "there"), **given)
     assert "\n" not in str(error.value)
     assert [path.name for path in (tmp_path / "there").rglob("*")] == ["1"]
@@ -358,7 +359,7 @@ def test_nothing_is_left_of_a_version_that_cannot_be_written(monkeypatch, tmp_pa
     monkeypatch.setattr(export._Served, "signatures", lambda _: [])
     monkeypatch.setattr(export, "_both", lambda *_: [])
     monkeypatch.setattr(export, "_write", full)
-    with pytest.raises(export.ExportError, match="x/1: cannot be written: No space left"):
+    with pytest.raises(InputError, match="x/1: cannot be written: No space left"):
         export.export(models, tmp_path / "x")
     assert not list((tmp_path / "x").iterdir())
 
@@ -366,7 +367,7 @@ def test_nothing_is_left_of_a_version_that_cannot_be_written(monkeypatch, tmp_pa
 def test_weights_beyond_float16_are_refused():
     generator = tiny.generator()
     generator.dlatent_avg.assign(np.full(8, 1e5, np.float32))
-    with pytest.raises(half_weights.WeightsTooLarge, match="'dlatent_avg'.*65504"):
+    with pytest.raises(InputError, match="'dlatent_avg'.*65504"):
         half_weights.halved(generator)
 
 

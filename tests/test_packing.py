@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_idinvert.data import packing, pipeline
 from tf_idinvert.data.packing import Pictures, Portraits, pack, unpack
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait, sets
 
@@ -161,7 +162,7 @@ def test_nothing_but_corrupt_pictures_is_an_error(tmp_path, folder):
     for path in folder.iterdir():
         path.write_bytes(b"no picture")
     for convert in pack, unpack:
-        with pytest.raises(packing.PackingError, match="none of 7 pictures could be read"):
+        with pytest.raises(InputError, match="none of 7 pictures could be read"):
             convert(Pictures(str(folder), 16), tmp_path / convert.__name__, processes=1)
 
 
@@ -241,7 +242,7 @@ def test_unpacking_goes_on_and_does_not_write_again_what_is_there(tmp_path, fold
 def test_set_of_something_else_is_not_touched(tmp_path, other):
     pack(Portraits(10, 1, 16), tmp_path / "set", processes=1)
     before = bytes_of(tmp_path / "set")
-    with pytest.raises(packing.PackingError, match="holds a set of something else"):
+    with pytest.raises(InputError, match="holds a set of something else"):
         pack(other, tmp_path / "set", processes=1)
     assert bytes_of(tmp_path / "set") == before
 
@@ -250,12 +251,12 @@ def test_pictures_that_changed_since_are_noticed(tmp_path, folder):
     with pytest.raises(Stop):
         pack(Pictures(str(folder), 16), tmp_path / "set", processes=1, progress=stop_after(1))
     images.save(folder / "9.png", pixels()[0])
-    with pytest.raises(packing.PackingError, match="changed since"):
+    with pytest.raises(InputError, match="changed since"):
         pack(Pictures(str(folder), 16), tmp_path / "set", processes=1)
 
 
 def test_other_files_are_not_mixed_with(tmp_path, folder):
-    with pytest.raises(packing.PackingError, match="pictures: holds other files"):
+    with pytest.raises(InputError, match="pictures: holds other files"):
         pack(Portraits(4, 1, 16), folder, processes=1)
     assert not (folder / "set.json").exists()
 
@@ -264,16 +265,16 @@ def test_other_files_are_not_mixed_with(tmp_path, folder):
 
 def test_bad_labels_are_known_before_anything_is_made(tmp_path, folder):
     np.save(folder / "labels.npy", np.zeros((6, 2), "float32"))
-    with pytest.raises(packing.PackingError, match=r"expected labels \[7, A\]"):
+    with pytest.raises(InputError, match=r"expected labels \[7, A\]"):
         pack(Pictures(str(folder), 16), tmp_path / "set", processes=1)
     np.save(folder / "labels.npy", np.zeros((7, 2), "float32"))
     for text in ("{", "[]", '{"names": ["a"]}', '{"names": [1, 2]}'):
         (folder / "labels.json").write_text(text)
-        with pytest.raises(packing.PackingError, match="labels.json: ") as caught:
+        with pytest.raises(InputError, match="labels.json: ") as caught:
             pack(Pictures(str(folder), 16), tmp_path / "set", processes=1)
         assert "\n" not in str(caught.value)
     np.save(folder / "more-labels.npy", np.zeros((7, 2), "float32"))
-    with pytest.raises(packing.PackingError, match="2 files"):
+    with pytest.raises(InputError, match="2 files"):
         pack(Pictures(str(folder), 16), tmp_path / "set", processes=1)
     assert not (tmp_path / "set").exists()
 
@@ -286,17 +287,17 @@ def test_pickled_labels_are_refused(tmp_path, folder):
 
 @pytest.mark.parametrize("resolution", [2, 12, 0])
 def test_resolution_that_is_no_power_of_two_is_refused(tmp_path, folder, resolution):
-    with pytest.raises(packing.PackingError, match="power of two"):
+    with pytest.raises(InputError, match="power of two"):
         pack(Pictures(str(folder), resolution), tmp_path / "set", processes=1)
 
 
 def test_damaged_record_of_the_set_is_one_line(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "set.json").write_text("{")
-    with pytest.raises(packing.PackingError, match="set.json: damaged"):
+    with pytest.raises(InputError, match="set.json: damaged"):
         pack(Portraits(4, 1, 16), tmp_path / "set", processes=1)
 
 
 def test_killed_process_is_one_line_not_a_wait(tmp_path):
-    with pytest.raises(packing.PackingError, match="a process was killed"):
+    with pytest.raises(InputError, match="a process was killed"):
         list(packing._in_order(packing.os._exit, [1, 1, 1], processes=2))

@@ -9,7 +9,8 @@ import numpy as np
 import PIL
 import pytest
 
-from tf_idinvert.portraits.portrait import ATTRIBUTES, NUISANCES, SIGNED, PortraitError, render, sample
+from tf_idinvert.errors import InputError
+from tf_idinvert.portraits.portrait import ATTRIBUTES, NUISANCES, SIGNED, render, sample
 
 NAMES = ATTRIBUTES + NUISANCES
 WOMAN = dict(age=0.3, gender=0.1, eyeglasses=0, pose=0.2, expression=0.1, skin=0.3, hair=0.4, background=0.2,
@@ -176,7 +177,7 @@ def test_resolutions_show_the_same_picture(drawn, resolution, limit):
     ("gender", np.zeros((3, 3)), "a number from 0 to 1"), ("resolution", 48, "a power of two from 16 to 256"),
     ("resolution", 512, "a power of two from 16 to 256"), ("resolution", 64.0, "a power of two from 16 to 256")])
 def test_render_refuses(name, value, expected):
-    with pytest.raises(PortraitError) as caught:
+    with pytest.raises(InputError) as caught:
         render(**dict(WOMAN, **{name: value}))
     message = str(caught.value)
     assert message.startswith(f"{name}: got ") and expected in message and "\n" not in message
@@ -185,6 +186,6 @@ def test_render_refuses(name, value, expected):
 @pytest.mark.parametrize("name, value", [("count", -1), ("count", 2.5), ("seed", -3), ("seed", None),
                                          ("resolution", 8)])
 def test_sample_refuses(name, value):
-    with pytest.raises(PortraitError, match=f"^{name}: got .*expected"):
+    with pytest.raises(InputError, match=f"^{name}: got .*expected"):
         sample(**dict(dict(count=1, seed=0), **{name: value}))
-    assert issubclass(PortraitError, ValueError)
+    assert issubclass(InputError, ValueError)

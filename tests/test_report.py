@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images, report
-from tf_idinvert.files.report import Picture, ReportError
+from tf_idinvert.files.report import Picture
 
 HOSTILE = "<script>alert(1)</script>\"'&.png"
 
@@ -160,7 +161,7 @@ def test_rows_are_taken_one_by_one(tmp_path):
 def test_bad_rows_leave_the_old_page(tmp_path, rows, words):
     path = tmp_path / "a.html"
     path.write_text("old")
-    with pytest.raises(ReportError, match=words) as caught:
+    with pytest.raises(InputError, match=words) as caught:
         report.write(path, "t", ["Name", "x"], rows)
     assert isinstance(caught.value, ValueError) and str(caught.value).startswith(f"{path}: ")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
@@ -179,9 +180,9 @@ def test_a_failure_of_the_caller_passes_through(tmp_path):
 def test_pages_that_cannot_be_written(tmp_path):
     (tmp_path / "folder.html").mkdir()
     for name in ("folder.html", "no/such/a.html"):
-        with pytest.raises(ReportError, match="cannot be written"):
+        with pytest.raises(InputError, match="cannot be written"):
             report.write(tmp_path / name, "t", ["Name"], [["a"]])
-    with pytest.raises(ReportError, match="viz_size"):
+    with pytest.raises(InputError, match="viz_size"):
         report.write(tmp_path / "a.html", "t", ["Name"], [["a"]], viz_size=-1)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.html"]
 
@@ -202,6 +203,6 @@ def test_sections_each_have_a_table_of_their_own(tmp_path):
 def test_wrong_row_of_a_later_section_leaves_no_page(tmp_path):
     path = tmp_path / "page.html"
     sections = [report.Section(["Name"], [["cat"]]), report.Section(["Name"], [["cat", "dog"]])]
-    with pytest.raises(ReportError, match="row 1: expected 1 cells"):
+    with pytest.raises(InputError, match="row 1: expected 1 cells"):
         report.write_sections(path, "Demo", sections)
     assert not path.exists()

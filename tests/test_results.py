@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny import normal
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images, results
-from tf_idinvert.files.results import ResultsError
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_list_of_the_original_is_read(folder):
 def test_codes_of_another_network_are_refused(folder):
     results.read(folder).check(6, 8)
     for layers, width in (14, 8), (6, 512):
-        with pytest.raises(ResultsError, match="made with another"):
+        with pytest.raises(InputError, match="made with another"):
             results.read(folder).check(layers, width)
 
 
@@ -57,13 +57,13 @@ def test_an_incomplete_or_damaged_folder_is_one_line(folder, name, content, word
         (folder / name).write_bytes(content)
     else:
         np.save(folder / name, content, allow_pickle=True)
-    with pytest.raises(ResultsError) as caught:
+    with pytest.raises(InputError) as caught:
         results.read(folder)
     assert words in str(caught.value) and str(folder) in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
 def test_a_missing_folder_is_one_line(tmp_path):
-    with pytest.raises(ResultsError, match="no such folder"):
+    with pytest.raises(InputError, match="no such folder"):
         results.read(tmp_path / "absent")
 
 

@@ -5,13 +5,9 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.metrics import sliced_wasserstein
-from tf_idinvert.metrics.sliced_wasserstein import (
-    SlicedWassersteinError,
-    distances,
-    laplacian_pyramid,
-    project,
-)
+from tf_idinvert.metrics.sliced_wasserstein import distances, laplacian_pyramid, project
 from tf_idinvert.portraits import portrait
 
 
@@ -118,18 +114,18 @@ def test_flat_pictures_have_a_distance(renders):
     ([np.zeros((16, 16, 3))], "R, R, C"), ([np.zeros((2, 16, 8, 3))], "R, R, C"),
     ([np.zeros((2, 16, 16, 3)), np.zeros((2, 32, 32, 3))], "one size")])
 def test_unfit_pictures_are_one_line(pictures, message):
-    with pytest.raises(SlicedWassersteinError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         project(pictures)
     assert "\n" not in str(caught.value)
 
 
 def test_generator_is_refused(renders):
-    with pytest.raises(SlicedWassersteinError, match="twice"):
+    with pytest.raises(InputError, match="twice"):
         project(iter([renders]))
 
 
 def test_sets_of_other_sizes_are_refused(renders):
-    with pytest.raises(SlicedWassersteinError, match="one resolution"):
+    with pytest.raises(InputError, match="one resolution"):
         distances(project([renders], patches=1, directions=4), project([renders[:, ::2, ::2]], patches=1, directions=4))
 
 
@@ -137,7 +133,7 @@ def test_tfgan_or_one_line_that_it_is_absent(renders):
     try:
         import tensorflow_gan  # noqa: F401
     except ImportError:
-        with pytest.raises(SlicedWassersteinError, match="TF-GAN is not installed; requirements.txt"):
+        with pytest.raises(InputError, match="TF-GAN is not installed; requirements.txt"):
             sliced_wasserstein.by_tfgan(renders[:40], renders[40:])
     else:
         levels = sliced_wasserstein.by_tfgan(renders[:40], renders[40:])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.training import state
 
 
@@ -35,7 +36,7 @@ def test_values_come_back_bit_by_bit(tmp_path, variables):
 def test_state_of_another_run_is_refused_whole(tmp_path, variables, other, message):
     state.save(tmp_path / "state.npz", variables)
     other = [tf.Variable(value) for value in other]
-    with pytest.raises(state.StateError, match=f"state.npz: .*{message}"):
+    with pytest.raises(InputError, match=f"state.npz: .*{message}"):
         state.load(tmp_path / "state.npz", other)
     assert not any(np.any(variable.numpy()) for variable in other)
 
@@ -44,7 +45,7 @@ def test_state_of_another_run_is_refused_whole(tmp_path, variables, other, messa
 def test_unreadable_state_is_one_line(tmp_path, variables, content):
     if content is not None:
         (tmp_path / "state.npz").write_bytes(content)
-    with pytest.raises(state.StateError, match="state.npz: no readable training state") as caught:
+    with pytest.raises(InputError, match="state.npz: no readable training state") as caught:
         state.load(tmp_path / "state.npz", variables)
     assert "\n" not in str(caught.value)
 
@@ -53,7 +54,7 @@ def test_truncated_state_is_refused(tmp_path, variables):
     path = tmp_path / "state.npz"
     state.save(path, variables)
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(state.StateError, match="no readable training state"):
+    with pytest.raises(InputError, match="no readable training state"):
         state.load(path, variables)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic
 from tf_idinvert.formats.pickle_machine import Array, Machine, Refused
 
@@ -25,7 +26,7 @@ MAX_BYTES = 64 << 20        # the largest known, 1024 px, has 37 KB
 MAX_LAYERS = 64
 
 
-class BoundaryError(ValueError):
+class BoundaryError(InputError):
     """A boundary that cannot be found, read, written or used; one line."""
 
 

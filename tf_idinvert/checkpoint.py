@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
 from tf_idinvert.formats import conversion, pickles, weights
 from tf_idinvert.formats.arguments import shown
@@ -28,7 +29,7 @@ NETWORK_CLASSES = {"encoder": Encoder, "training_generator": Generator, "discrim
                    "generator": Generator, "latent_discriminator": LatentDiscriminator, "attributes": Attributes}
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InputError):
     """A model file that cannot be read or written; the message is one line and begins with the file's path."""
 
 

@@ -10,11 +10,10 @@ import re
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
+
 CROP_RESOLUTION, CROP_SIZE, CROP_CENTER_X, CROP_CENTER_Y = 256, 110, 125, 145     # of the published code, for faces
 
-
-class EditingError(ValueError):
-    """Codes, layers or a crop that do not fit; one line."""
 
 
 def interpolate(source, target, count):
@@ -28,10 +27,10 @@ def interpolate(source, target, count):
     """
     source, target = _codes("source", source), _codes("target", target)
     if source.shape != target.shape:
-        raise EditingError(f"interpolate: expected codes of the same shape, got {list(source.shape)} and "
-                           f"{list(target.shape)}")
+        raise InputError(f"interpolate: expected codes of the same shape, got {list(source.shape)} and "
+                         f"{list(target.shape)}")
     if count < 2:
-        raise EditingError(f"interpolate: expected a count of at least 2, got {count}")
+        raise InputError(f"interpolate: expected a count of at least 2, got {count}")
     share = np.linspace(0, 1, count, dtype=np.float32)[:, None, None]
     return source[:, None] * (1 - share) + target[:, None] * share
 
@@ -50,8 +49,8 @@ def manipulate(codes, normal, distances, layers=None):
     codes, normal = _codes("codes", codes), _codes("normal", normal)
     length = codes.shape[1]
     if normal.shape[0] != 1 or normal.shape[1] not in (1, length) or normal.shape[2] != codes.shape[2]:
-        raise EditingError(f"manipulate: a direction of {list(normal.shape)} for codes of {list(codes.shape)}, "
-                           f"expected [1, {length}, {codes.shape[2]}]")
+        raise InputError(f"manipulate: a direction of {list(normal.shape)} for codes of {list(codes.shape)}, "
+                         f"expected [1, {length}, {codes.shape[2]}]")
     moves = np.asarray(distances, np.float32)[:, None, None] * normal * _chosen(layers, length)
     return codes[:, None] + moves
 
@@ -67,7 +66,7 @@ def mix_styles(content, style, layers):
     """
     content, style = _codes("content", content), _codes("style", style)
     if content.shape[1:] != style.shape[1:] or 1 != len(content) != len(style) != 1:
-        raise EditingError(f"mix_styles: codes of {list(content.shape)} and {list(style.shape)} do not fit")
+        raise InputError(f"mix_styles: codes of {list(content.shape)} and {list(style.shape)} do not fit")
     return np.where(_chosen(layers, content.shape[1]) > 0, style, content)
 
 
@@ -75,22 +74,22 @@ def parse_layers(text, num_layers):
     """Layers as people write them: '0,1,2-5' -> (0, 1, 2, 3, 4, 5); nothing -> None, which means all.
 
     Raises:
-        EditingError: anything else, or a layer outside 0..num_layers-1.
+        InputError: anything else, or a layer outside 0..num_layers-1.
     """
     chosen = set()
     for part in filter(None, (part.strip() for part in text.split(","))):
         ends = re.fullmatch(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", part)
         if not ends or int(ends[2] or ends[1]) < int(ends[1]):
-            raise EditingError(f"layers {text!r}: expected indices and ranges such as 0,1,2-5")
+            raise InputError(f"layers {text!r}: expected indices and ranges such as 0,1,2-5")
         chosen.update(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
     return check_layers(sorted(chosen), num_layers) if chosen else None
 
 
 def check_layers(layers, num_layers):
-    """The same layers as a tuple of int; EditingError where one is not in 0..num_layers-1."""
+    """The same layers as a tuple of int; InputError where one is not in 0..num_layers-1."""
     outside = [layer for layer in layers if not 0 <= layer < num_layers]
     if outside:
-        raise EditingError(f"layer {outside[0]}: the network has layers 0 to {num_layers - 1}")
+        raise InputError(f"layer {outside[0]}: the network has layers 0 to {num_layers - 1}")
     return tuple(int(layer) for layer in layers)
 
 
@@ -102,7 +101,7 @@ def crop_box(resolution, size=None, center_x=None, center_y=None):
         size, center_x, center_y: pixels at this resolution; None: those of the published code (110, 125, 145 at 256
             px), scaled to R.
     Raises:
-        EditingError: the square is not inside the picture.
+        InputError: the square is not inside the picture.
     """
     def scaled(value, default):
         return round(default * resolution / CROP_RESOLUTION) if value is None else value
@@ -110,8 +109,8 @@ def crop_box(resolution, size=None, center_x=None, center_y=None):
     side = max(1, scaled(size, CROP_SIZE))
     left, top = scaled(center_x, CROP_CENTER_X) - side // 2, scaled(center_y, CROP_CENTER_Y) - side // 2
     if not 0 <= left <= resolution - side or not 0 <= top <= resolution - side:
-        raise EditingError(f"crop of {side} px around x {left + side // 2}, y {top + side // 2}: reaches beyond the "
-                           f"picture of {resolution} px")
+        raise InputError(f"crop of {side} px around x {left + side // 2}, y {top + side // 2}: reaches beyond the "
+                         f"picture of {resolution} px")
     return top, left, side
 
 
@@ -119,7 +118,7 @@ def stitch(target, context, box):
     """`context` with the square `box` (see `crop_box`) of `target` copied into it; both [..., R, R, C]."""
     top, left, side = box
     if target.shape[-3:] != context.shape[-3:]:
-        raise EditingError(f"stitch: pictures of {list(target.shape)} and {list(context.shape)} do not fit")
+        raise InputError(f"stitch: pictures of {list(target.shape)} and {list(context.shape)} do not fit")
     stitched = np.array(context)
     inside = (Ellipsis, slice(top, top + side), slice(left, left + side), slice(None))
     stitched[inside] = target[inside]
@@ -135,7 +134,7 @@ def box_mask(resolution, box):
 def _codes(name, codes):
     codes = np.asarray(codes, np.float32)
     if codes.ndim != 3:
-        raise EditingError(f"{name}: expected [N, L, D], got shape {list(codes.shape)}")
+        raise InputError(f"{name}: expected [N, L, D], got shape {list(codes.shape)}")
     return codes
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import optimizers
+from tf_idinvert.errors import InputError
 from tf_idinvert.losses import mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
@@ -39,11 +40,11 @@ class InversionOptions:
         for name, lowest in (("steps", 0), ("batch_size", 1), ("results", 0)):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < lowest:
-                raise ValueError(f"{name} must be a whole number, {lowest} or more; got {value}")
-        optimizers.recommended(self.optimizer)      # ValueError where there is none of that name
+                raise InputError(f"{name} must be a whole number, {lowest} or more; got {value}")
+        optimizers.recommended(self.optimizer)      # InputError where there is none of that name
         for name in ("learning_rate", "tolerance", "feature_weight", "domain_weight", "masked_domain_weight"):
             if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
+                raise InputError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
 
     def result_steps(self):
         """Steps after which an intermediate image is kept, as the original: every `steps // results`, and the last."""
@@ -109,26 +110,26 @@ class Inversion:
         Returns:
             InversionResult. An image's result does not depend on the others.
         Raises:
-            ValueError: shapes that do not fit, values that are not finite, no encoder where one is needed.
+            InputError: shapes that do not fit, values that are not finite, no encoder where one is needed.
         """
         images = _finite("images", images, 4)
         if not len(images):
-            raise ValueError("images: expected at least one; got none")
+            raise InputError("images: expected at least one; got none")
         if start is not None:
             start = _finite("start", start, 3)
             if len(start) != len(images):
-                raise ValueError(f"start: expected codes for {len(images)} images; got {len(start)}")
+                raise InputError(f"start: expected codes for {len(images)} images; got {len(start)}")
         if mask is not None:
             mask = _finite("mask", mask, 4)
             allowed = {1, len(images)}, {images.shape[1]}, {images.shape[2]}, {1, images.shape[3]}
             if any(size not in sizes for size, sizes in zip(mask.shape, allowed)):
-                raise ValueError(f"mask: expected [1 or {len(images)}, {images.shape[1]}, {images.shape[2]}, 1]; "
+                raise InputError(f"mask: expected [1 or {len(images)}, {images.shape[1]}, {images.shape[2]}, 1]; "
                                  f"got {list(mask.shape)}")
             mask = np.broadcast_to(mask, images.shape[:3] + mask.shape[3:])
         if start is None and self.encoder is None:
-            raise ValueError("inversion needs an encoder, or codes to start from")
+            raise InputError("inversion needs an encoder, or codes to start from")
         if self._domain_weight(mask) > 0 and self.encoder is None:
-            raise ValueError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
+            raise InputError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
         self.rows = batch = max(self.rows, min(self.options.batch_size, len(images)))
         parts = []
         for first in range(0, len(images), batch):
@@ -147,7 +148,7 @@ class Inversion:
         codes = self._encode(images) if start is None else start
         start_codes, start_images = codes, self._synthesize(codes)
         if start_images.shape != images.shape:
-            raise ValueError(f"images are {list(images.shape[1:])}, the network makes {list(start_images.shape[1:])}")
+            raise InputError(f"images are {list(images.shape[1:])}, the network makes {list(start_images.shape[1:])}")
         if mask is not None:
             images = _masked(images, mask)
         target = self._features_of(images) if self.features else tf.zeros([len(images), 1])
@@ -227,9 +228,9 @@ def _progress_steps(steps, reports=10):
 def _finite(name, array, rank):
     array = np.asarray(array, dtype="float32")
     if array.ndim != rank:
-        raise ValueError(f"{name}: expected {rank} axes; got shape {list(array.shape)}")
+        raise InputError(f"{name}: expected {rank} axes; got shape {list(array.shape)}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers; got NaN or infinity")
+        raise InputError(f"{name}: expected finite numbers; got NaN or infinity")
     return array
 
 

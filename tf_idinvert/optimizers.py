@@ -17,6 +17,8 @@ import math
 
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
+
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8      # Adam of the published code
 PAIRS = 20              # L-BFGS: differences of codes and gradients that are remembered
 ARMIJO = 1e-4           # L-BFGS: share of the promised decrease that makes a step acceptable
@@ -37,9 +39,9 @@ class Recommended:
 
 
 def recommended(name):
-    """Recommended steps and learning rate of an optimiser; ValueError where there is none of that name."""
+    """Recommended steps and learning rate of an optimiser; InputError where there is none of that name."""
     if name not in NAMES:
-        raise ValueError(f"optimizer must be one of {', '.join(NAMES)}; got {name}")
+        raise InputError(f"optimizer must be one of {', '.join(NAMES)}; got {name}")
     return {ADAM: Recommended(100, 0.01), COSINE: Recommended(75, 0.05), LBFGS: Recommended(33, 0.02)}[name]
 
 

@@ -12,6 +12,7 @@ minutes, most of them for the inversion.
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
@@ -70,30 +71,30 @@ def read_boundaries(folder):
     else:
         paths = {path.stem: path for path in boundaries.files(folder)}
         if not paths:
-            raise ValueError(f"{folder}: no boundaries (.npy, .npz) in this folder")
+            raise InputError(f"{folder}: no boundaries (.npy, .npz) in this folder")
     return {name: boundaries.read(path) for name, path in paths.items()}
 
 
 def load(args, attributes_path, found):
-    """(Models, attribute network). ValueError where they do not fit each other, or a boundary does not."""
+    """(Models, attribute network). InputError where they do not fit each other, or a boundary does not."""
     from tf_idinvert import boundaries, checkpoint
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     network = checkpoint.load(attributes_path, only=("attributes",)).attributes
     for path, each, what in ((args.model_path, models.encoder, "encoder"), (args.model_path, models.generator,
                              "generator"), (attributes_path, network, "attribute network")):
         if each is None:
-            raise ValueError(f"{path}: holds no {what}")
+            raise InputError(f"{path}: holds no {what}")
     if network.resolution != models.generator.resolution:
-        raise ValueError(f"{attributes_path}: for pictures of {network.resolution} px; the generator's have "
+        raise InputError(f"{attributes_path}: for pictures of {network.resolution} px; the generator's have "
                          f"{models.generator.resolution}")
     for name, boundary in found.items():
         if name not in network.names:
-            raise ValueError(f"boundary {name}: the attribute network scores {', '.join(network.names)}; give a folder "
+            raise InputError(f"boundary {name}: the attribute network scores {', '.join(network.names)}; give a folder "
                              "with --boundaries whose files are called so")
         try:
             boundary.for_network(models.generator.num_layers, models.generator.dlatent_size)
         except boundaries.BoundaryError as error:
-            raise ValueError(f"boundary {name}: {error}") from error
+            raise InputError(f"boundary {name}: {error}") from error
     return models, network
 
 

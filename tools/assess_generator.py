@@ -12,6 +12,7 @@ import math
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
@@ -70,13 +71,13 @@ def load_networks(args):
     network = checkpoint.load(args.attributes_path, only=("attributes",)).attributes
     for path, each, what in (args.model_path, generator, "generator"), (args.attributes_path, network, "attribute net"):
         if each is None:
-            raise ValueError(f"{path}: holds no {what}")
+            raise InputError(f"{path}: holds no {what}")
     if generator.resolution != network.resolution or generator.resolution not in portrait.RESOLUTIONS:
-        raise ValueError(f"{args.attributes_path}: for pictures of {network.resolution} px; the generator's have "
+        raise InputError(f"{args.attributes_path}: for pictures of {network.resolution} px; the generator's have "
                          f"{generator.resolution}; expected one of {', '.join(map(str, portrait.RESOLUTIONS))}")
     unknown = sorted(set(network.names) - set(portrait.ATTRIBUTES + portrait.NUISANCES))
     if unknown:
-        raise ValueError(f"{args.attributes_path}: attribute {unknown[0]!r} is none of the portraits'")
+        raise InputError(f"{args.attributes_path}: attribute {unknown[0]!r} is none of the portraits'")
     return generator, network
 
 
@@ -132,7 +133,7 @@ def by_tfgan(renders, others, samples):
     first = [pictures.first(min(TFGAN_PICTURES, len(pictures))) for pictures in (renders, others, samples)]
     try:
         floor, found = (sliced_wasserstein.by_tfgan(first[0], each) for each in first[1:])
-    except sliced_wasserstein.SlicedWassersteinError as error:
+    except InputError as error:
         return {"failure": str(error)}
     return {level: (found[level][1], floor[level][1]) for level in found}
 

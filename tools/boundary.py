@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from tf_idinvert.cli import command as cli
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 
 SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
@@ -106,7 +107,7 @@ def sample(args):
     args.model_path = args.model_path or embedded.model_path()
     generator = checkpoint.load(args.model_path, only=("generator",)).generator
     if generator is None:
-        raise ValueError(f"{args.model_path}: holds no generator")
+        raise InputError(f"{args.model_path}: holds no generator")
     codes = []
     try:
         draw_samples(args, generator, folder, codes)
@@ -150,11 +151,11 @@ def score(args):
     path = args.attributes or embedded.attributes_path()
     network = checkpoint.load(path, only=("attributes",)).attributes
     if network is None:
-        raise ValueError(f"{path}: holds no attribute network")
+        raise InputError(f"{path}: holds no attribute network")
     found, output = results.read(args.codes), args.output or Path(args.codes) / "scores.csv"
     pictures = [found.picture(i, "inv") for i in range(len(found.names))]
     if None in pictures:
-        raise ValueError(f"{args.codes}: there is no picture {found.names[pictures.index(None)]}_inv.png")
+        raise InputError(f"{args.codes}: there is no picture {found.names[pictures.index(None)]}_inv.png")
     with atomic.replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         lines.writerow(["name", *network.names])
@@ -181,7 +182,7 @@ def fit(args):
     names, codes = read_codes(args.codes)
     by_hand = bool(args.positive or args.negative)
     if by_hand == bool(args.scores) or by_hand and not (args.positive and args.negative):
-        raise ValueError("expected either --scores, or both --positive and --negative")
+        raise InputError("expected either --scores, or both --positive and --negative")
     scores = labels_by_hand(args, names) if by_hand else read_scores(args, names, len(codes))
     keep = args.chosen_num_or_ratio
     if keep is None:
@@ -203,7 +204,7 @@ def read_codes(path):
         return found.names, found.codes
     codes = arrays.read(path)
     if codes.ndim not in (2, 3) or codes.dtype.kind != "f":
-        raise ValueError(f"{path}: expected codes [N, L, D] or [N, D] of floats, got {list(codes.shape)} {codes.dtype}")
+        raise InputError(f"{path}: expected codes [N, L, D] or [N, D] of floats, got {list(codes.shape)} {codes.dtype}")
     return None, codes
 
 
@@ -215,21 +216,21 @@ def read_scores(args, names, count):
     if Path(args.scores).suffix.lower() == ".npy":
         scores = arrays.read(args.scores).astype(np.float64)
         if scores.size != count:
-            raise ValueError(f"{args.scores}: {scores.size} scores for {count} codes")
+            raise InputError(f"{args.scores}: {scores.size} scores for {count} codes")
         return scores.reshape(-1)
     with open(args.scores, newline="", encoding="utf-8-sig") as file:
         try:
             lines = [line for line in csv.DictReader(file, restkey="") if any(line.values())]
         except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{args.scores}: not a CSV file in UTF-8 ({error})") from None
+            raise InputError(f"{args.scores}: not a CSV file in UTF-8 ({error})") from None
     column = score_column(args, lines)
     values = [number_of(args.scores, i, line[column]) for i, line in enumerate(lines, start=2)]
     if "name" not in lines[0]:
         if len(values) != count:
-            raise ValueError(f"{args.scores}: {len(values)} scores for {count} codes, and no column 'name'")
+            raise InputError(f"{args.scores}: {len(values)} scores for {count} codes, and no column 'name'")
         return np.asarray(values)
     if names is None:
-        raise ValueError(f"{args.scores}: has names, but {args.codes} has none; give the folder of the codes")
+        raise InputError(f"{args.scores}: has names, but {args.codes} has none; give the folder of the codes")
     scores = np.full(count, np.nan)
     scores[[index_of(args.scores, line["name"], names) for line in lines]] = values
     return scores
@@ -240,7 +241,7 @@ def score_column(args, lines):
     columns = [column for column in (lines[0] if lines else {}) if column and column != "name"]
     if args.attribute in columns or args.attribute is None and len(columns) == 1:
         return args.attribute or columns[0]
-    raise ValueError(f"{args.scores}: expected lines of scores under column names" if not columns else
+    raise InputError(f"{args.scores}: expected lines of scores under column names" if not columns else
                      f"{args.scores}: --attribute must be one of {', '.join(columns[:20])}; got {args.attribute}")
 
 
@@ -248,7 +249,7 @@ def number_of(path, line, text):
     try:
         return float(text) if text else float("nan")
     except (TypeError, ValueError):
-        raise ValueError(f"{path}: line {line}: expected a number, got {text!r}") from None
+        raise InputError(f"{path}: line {line}: expected a number, got {text!r}") from None
 
 
 def labels_by_hand(args, names):
@@ -257,13 +258,13 @@ def labels_by_hand(args, names):
 
     from tf_idinvert.files import images
     if names is None:
-        raise ValueError(f"{args.codes}: has no names; give the folder of the codes for pictures sorted by hand")
+        raise InputError(f"{args.codes}: has no names; give the folder of the codes for pictures sorted by hand")
     labels = np.full(len(names), np.nan)
     for folder, label in (args.positive, 1), (args.negative, 0):
         rows = [index_of(folder, path.stem, names) for _, path in images.listing([folder])]
         both = [names[row] for row in rows if labels[row] == 1 - label]
         if both:
-            raise ValueError(f"{both[0]}: is in both {args.positive} and {args.negative}")
+            raise InputError(f"{both[0]}: is in both {args.positive} and {args.negative}")
         labels[rows] = label
     return labels
 
@@ -274,7 +275,7 @@ def index_of(where, name, names):
     for candidate in (name, stem, stem[:-4] if stem.endswith(("_inv", "_ori")) else stem):
         if candidate in names:
             return names.index(candidate)
-    raise ValueError(f"{where}: {name!r} is none of the {len(names)} pictures that have codes")
+    raise InputError(f"{where}: {name!r} is none of the {len(names)} pictures that have codes")
 
 
 # ------------------------------------------------------------------------------------------------- condition

@@ -11,6 +11,7 @@ below them what each encoder makes of them). 500 portraits of 64 px take a minut
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.digests import file_digest
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
@@ -58,11 +59,11 @@ def main():
 
 
 def embedded_encoders():
-    """Paths of the repository's encoders that are there. ValueError where there is none."""
+    """Paths of the repository's encoders that are there. InputError where there is none."""
     paths = [embedded.CHECKPOINTS / f"portraits64-{name}.h5" for name in ENCODERS]
     found = [path for path in paths if path.is_file()]
     if not found:
-        raise ValueError(f"{paths[0]}: not there, and no other encoder of the repository; give network files")
+        raise InputError(f"{paths[0]}: not there, and no other encoder of the repository; give network files")
     return found
 
 
@@ -73,36 +74,36 @@ def labels(paths):
              for name, path in zip(names, paths)]
     for name, path in zip(names, paths):
         if names.count(name) > 1:
-            raise ValueError(f"{path}: given twice, or another file has the same name and folder name")
+            raise InputError(f"{path}: given twice, or another file has the same name and folder name")
     return names
 
 
 def load_attributes(path):
-    """The attribute network. ValueError where it is not one of the portraits'."""
+    """The attribute network. InputError where it is not one of the portraits'."""
     from tf_idinvert import checkpoint
     from tf_idinvert.portraits import portrait
     network = checkpoint.load(path, only=("attributes",)).attributes
     if network is None:
-        raise ValueError(f"{path}: holds no attribute network")
+        raise InputError(f"{path}: holds no attribute network")
     if network.resolution not in portrait.RESOLUTIONS:
-        raise ValueError(f"{path}: for pictures of {network.resolution} px; portraits have "
+        raise InputError(f"{path}: for pictures of {network.resolution} px; portraits have "
                          f"{', '.join(map(str, portrait.RESOLUTIONS))}")
     unknown = sorted(set(network.names) - set(portrait.ATTRIBUTES + portrait.NUISANCES))
     if unknown:
-        raise ValueError(f"{path}: attribute {unknown[0]!r} is none of the portraits'")
+        raise InputError(f"{path}: attribute {unknown[0]!r} is none of the portraits'")
     return network
 
 
 def load_set(path, resolution):
-    """Encoder and generator of a file, as Models. ValueError where they do not take such pictures."""
+    """Encoder and generator of a file, as Models. InputError where they do not take such pictures."""
     from tf_idinvert import checkpoint
     models = checkpoint.load(path, only=("encoder", "generator"))
     for field in "encoder", "generator":
         network = getattr(models, field)
         if network is None:
-            raise ValueError(f"{path}: holds no {field}")
+            raise InputError(f"{path}: holds no {field}")
         if network.resolution != resolution:
-            raise ValueError(f"{path}: the {field} is for pictures of {network.resolution} px; the attribute network's "
+            raise InputError(f"{path}: the {field} is for pictures of {network.resolution} px; the attribute network's "
                              f"have {resolution}")
     return models
 
@@ -122,8 +123,8 @@ def measure(args, sets, network, originals, truth, others):
             invert = inverter(models)
             try:
                 found = encoders.reconstruct(originals, invert, judge, args.seed, bar.update)
-            except encoders.EncoderQualityError as error:
-                raise ValueError(f"{name}: {error}") from error
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
             mapped = random_codes(models.generator, args.seed, 0, args.count)
             numbers[name] = encoders.compare(found, reference, truth, network.binary, mapped)
             numbers[name]["samples"] = intervals.mean(encoders.sample_errors(

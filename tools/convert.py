@@ -15,6 +15,7 @@ how large W is. A training may end at any size; --w-deviation changes it, and no
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
 from tf_idinvert.portraits import embedded
 
 ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
@@ -35,7 +36,7 @@ def main():
                         "without encoder")
     args = parser.parse_intermixed_args()
     if args.target and Path(args.target).is_dir():
-        raise ValueError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
+        raise InputError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
 
     source = args.source or embedded.model_path()
 
@@ -58,12 +59,12 @@ def main():
 
 
 def scale_w(source, models, deviation):
-    """Give W this mean deviation in all generators -> the factor. ValueError where other networks know its size."""
+    """Give W this mean deviation in all generators -> the factor. InputError where other networks know its size."""
     from tf_idinvert.codes import random_codes
     if models.generator is None:
-        raise ValueError(f"{source}: holds no generator (Gs), whose W --w-deviation could change")
+        raise InputError(f"{source}: holds no generator (Gs), whose W --w-deviation could change")
     if models.encoder is not None or models.latent_discriminator is not None:
-        raise ValueError(f"{source}: holds an encoder or a D_w, which know W's size; --w-deviation is for generators")
+        raise InputError(f"{source}: holds an encoder or a D_w, which know W's size; --w-deviation is for generators")
     factor = deviation / random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
     for generator in filter(None, (models.generator, models.training_generator)):
         generator.scale_codes(factor)

@@ -15,6 +15,7 @@ import os
 import sys
 
 from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 
 RESOLUTIONS = (16, 32, 64, 128, 256)
@@ -56,7 +57,7 @@ def main():
     else:
         resolution = args.resolution or pipeline.largest_resolution(args.input)
         if resolution is None:
-            raise ValueError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
+            raise InputError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
         source = packing.Pictures(args.input, resolution)
     convert = packing.unpack if args.verb == "extract" else packing.pack
     with progress(len(source), args.verb, unit="img") as bar:

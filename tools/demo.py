@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
 
 PORTRAITS = 6
 EDITED = 3          # of the portraits, the ones that are edited; the next ones are what they are mixed with
@@ -58,14 +59,14 @@ def write_list(path, portraits, names):
 
 
 def run(tool, *arguments):
-    """Run a tool, its command printed first; ValueError where it fails, after what it said itself."""
+    """Run a tool, its command printed first; InputError where it fails, after what it said itself."""
     arguments = [os.path.relpath(each) if isinstance(each, Path) else str(each) for each in arguments]
     print("\n$", shlex.join(["python", f"tools/{tool}.py", *arguments]), flush=True)
     code = subprocess.call([sys.executable, Path(__file__).with_name(f"{tool}.py"), *arguments])
     if code == 130:
         raise KeyboardInterrupt
     if code:
-        raise ValueError(f"tools/{tool}.py failed with exit code {code}; see above")
+        raise InputError(f"tools/{tool}.py failed with exit code {code}; see above")
 
 
 def write_page(folder, names, attributes, seconds):

@@ -20,6 +20,7 @@ import itertools
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 
 
@@ -56,7 +57,7 @@ def main():
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None or models.encoder is None:
         missing = "encoder" if models.generator else "generator"
-        raise ValueError(f"{args.model_path}: holds no {missing}; diffusion needs both encoder and generator")
+        raise InputError(f"{args.model_path}: holds no {missing}; diffusion needs both encoder and generator")
     box = editing.crop_box(models.generator.resolution, args.crop_size, args.center_x, args.center_y)
     top, left, side = box
     log.info("crop of %d px around x %d, y %d, in pictures of %d px", side, left + side // 2, top + side // 2,
@@ -82,7 +83,7 @@ def listing(path):
         return images.listing([path])
     names = results.read_list(Path(path) / results.LIST)
     if not names:
-        raise results.ResultsError(f"{Path(path) / results.LIST}: names no pictures")
+        raise InputError(f"{Path(path) / results.LIST}: names no pictures")
     return [(name, Path(path) / f"{name}_ori.png") for name in names]
 
 

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
@@ -101,9 +102,9 @@ def given_files(args):
         try:
             reasons = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f"{path}: not JSON ({error})") from None
+            raise InputError(f"{path}: not JSON ({error})") from None
         if not isinstance(reasons, dict) or not all(isinstance(each, str) for each in reasons.values()):
-            raise ValueError(f"{path}: expected a JSON object of texts")
+            raise InputError(f"{path}: expected a JSON object of texts")
     return (images.listing([args.images]) if args.images else None,
             images.listing([args.photographs]) if args.photographs else [], reasons)
 
@@ -116,7 +117,7 @@ def encoder_paths(args):
         paths = {role: embedded.CHECKPOINTS / f"portraits64-{role}.h5" for role in ROLES}
         missing = {role: f"{path.name} is not there" for role, path in paths.items() if not path.is_file()}
         if len(missing) == len(paths):
-            raise ValueError(f"{embedded.CHECKPOINTS}: holds none of "
+            raise InputError(f"{embedded.CHECKPOINTS}: holds none of "
                              f"{', '.join(path.name for path in paths.values())}; give --encoders")
         return {role: path for role, path in paths.items() if role not in missing}, missing
     paths = {}
@@ -125,7 +126,7 @@ def encoder_paths(args):
         if not path or role not in ROLES:
             role, path = next((each for each in ROLES if each in Path(given).name), "in-domain"), given
         if role in paths:
-            raise ValueError(f"--encoders: {paths[role]} and {path} are both {role}; say ROLE=FILE, ROLE one of "
+            raise InputError(f"--encoders: {paths[role]} and {path} are both {role}; say ROLE=FILE, ROLE one of "
                              f"{', '.join(ROLES)}")
         paths[role] = Path(path)
     return paths, {role: f"no {role} encoder was given" for role in ROLES if role not in paths}
@@ -171,14 +172,14 @@ def split(everything, count):
                                    key=[everything.key, first, last], about=about)
     total = len(everything.pictures)
     if total < 2:
-        raise ValueError("expected at least two pictures")
+        raise InputError("expected at least two pictures")
     count = min(count, total)
     about = everything.about.replace(f"{total} pictures", f"{count} pictures", 1)
     return part(0, count, about), part(count, total, about) if total > count else None
 
 
 def load_networks(paths):
-    """({role: Networks}, notes). ValueError where a file lacks encoder or generator, or sizes differ."""
+    """({role: Networks}, notes). InputError where a file lacks encoder or generator, or sizes differ."""
     from tf_idinvert import checkpoint
     from tf_idinvert.evaluation.papers import methods
     from tf_idinvert.files import digests
@@ -187,13 +188,13 @@ def load_networks(paths):
     for role, path in paths.items():
         models = checkpoint.load(path, only=("encoder", "generator"))
         if models.encoder is None or models.generator is None:
-            raise ValueError(f"{path}: holds no {'encoder' if models.encoder is None else 'generator'}")
+            raise InputError(f"{path}: holds no {'encoder' if models.encoder is None else 'generator'}")
         generator = models.generator
         networks[role] = methods.Networks(Path(path).name, digests.file_digest(path), models.encoder, generator)
         generators.add(digests.digest([digests.array_digest(each) for each in export_arrays(generator).values()]))
         sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = path
     if len(sizes) > 1:
-        raise ValueError("the encoders' networks are of unlike sizes: " + "; ".join(
+        raise InputError("the encoders' networks are of unlike sizes: " + "; ".join(
             f"{path}: {size[0]} px, {size[1]} layers of {size[2]}" for size, path in sizes.items()))
     return networks, [] if len(generators) == 1 else [
         "The encoders' files hold different generators: each was used with its own."]
@@ -212,7 +213,7 @@ def load_judge(args, resolution, is_portraits):
     if path is not None:
         network = checkpoint.load(path, only=("attributes",)).attributes
         if network is None or network.resolution != resolution:
-            raise ValueError(f"{path}: holds no attribute network" if network is None else
+            raise InputError(f"{path}: holds no attribute network" if network is None else
                              f"{path}: for pictures of {network.resolution} px; the generator's have {resolution}")
     score = network and tf.function(network.predict_attributes, reduce_retracing=True)
     binary = network.binary if network else ()
@@ -262,14 +263,14 @@ def load_boundaries(args, networks):
     else:
         paths = {path.stem: path for path in boundaries.files(args.boundaries)}
         if not paths:
-            raise ValueError(f"{args.boundaries}: holds no boundaries (.npz or .npy)")
+            raise InputError(f"{args.boundaries}: holds no boundaries (.npz or .npy)")
     generator, found, notes = next(iter(networks.values())).generator, {}, []
     for name, path in paths.items():
         try:
             found[name] = boundaries.read(path).for_network(generator.num_layers, generator.dlatent_size)
         except boundaries.BoundaryError as error:
             if args.boundaries:
-                raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+                raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
             notes.append(f"Boundary {path.name} left out: {error}")
     return found, notes
 

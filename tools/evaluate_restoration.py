@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.cli.command import number
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 
 PARTS = ("codes", "layers", "tasks", "photographs", "cost")
@@ -87,7 +88,7 @@ def main():
     tf.get_logger().setLevel("ERROR")       # every search is another graph, of which it would warn
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None:
-        raise ValueError(f"{args.model_path}: holds no generator")
+        raise InputError(f"{args.model_path}: holds no generator")
     features, note = inversion_options.load_features(args, log, models.generator.resolution)
     evaluation = Evaluation(folder, models, features, args, log)
     evaluation.notes.append(note or f"Feature term: {args.features or 'the default for this model'}, weight "

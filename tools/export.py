@@ -13,6 +13,7 @@ import logging
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.errors import InputError
 
 
 def parse_arguments():
@@ -70,11 +71,11 @@ def read_boundaries(paths):
     for path in map(Path, paths):
         inside = boundaries.files(path) if path.is_dir() else [path]
         if not inside:
-            raise ValueError(f"{path}: no boundaries (.npy, .npz) in this folder")
+            raise InputError(f"{path}: no boundaries (.npy, .npz) in this folder")
         files += inside
     found = {path.stem: boundaries.read(path) for path in files}
     if len(found) < len(files):
-        raise ValueError("boundaries: two files of the same name; an attribute is called as its boundary's file")
+        raise InputError("boundaries: two files of the same name; an attribute is called as its boundary's file")
     return found
 
 

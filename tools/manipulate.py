@@ -13,6 +13,7 @@ BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and .log. A pict
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.errors import InputError
 
 
 def parse_arguments():
@@ -59,10 +60,10 @@ def job_name(args, *paths):
 
 
 def fitted(path, boundary, generator, args):
-    """The boundary for this generator, and the layers to manipulate; ValueError where they do not fit."""
+    """The boundary for this generator, and the layers to manipulate; InputError where they do not fit."""
     from tf_idinvert import boundaries, editing
     if generator is None:
-        raise ValueError(f"{args.model_path}: holds no generator")
+        raise InputError(f"{args.model_path}: holds no generator")
     layers = editing.parse_layers(args.manipulate_layers, generator.num_layers)
     try:
         boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
@@ -94,7 +95,7 @@ def distances_of(args):
     import numpy as np
     distances = np.linspace(args.start_distance, args.end_distance, args.step)
     if not np.isfinite(distances).all():
-        raise ValueError(f"distances from {args.start_distance} to {args.end_distance}: expected finite numbers")
+        raise InputError(f"distances from {args.start_distance} to {args.end_distance}: expected finite numbers")
     return distances
 
 

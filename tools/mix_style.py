@@ -13,6 +13,7 @@ _options.json and .log. A picture takes a fraction of a second.
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.errors import InputError
 
 STYLE_LAYERS = 4        # the original's default, 10 of the 14 layers at 256 px, leaves the last four to the style
 
@@ -59,12 +60,12 @@ def main():
 def style_layers(args, generator):
     """Indices of the layers that come from the style."""
     if generator is None:
-        raise ValueError(f"{args.model_path}: holds no generator")
+        raise InputError(f"{args.model_path}: holds no generator")
     count, first = generator.num_layers, args.mix_layer_start_idx
     if first is None:
         first = max(count - STYLE_LAYERS, 0)
     if first >= count:
-        raise ValueError(f"--mix_layer_start_idx {first}: the network has layers 0 to {count - 1}")
+        raise InputError(f"--mix_layer_start_idx {first}: the network has layers 0 to {count - 1}")
     return list(range(first, count))
 
 

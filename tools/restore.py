@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.cli.command import number
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.progress import progress
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
@@ -109,7 +110,7 @@ def main():
     from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     if models.generator is None:
-        raise ValueError(f"{args.model_path}: holds no generator")
+        raise InputError(f"{args.model_path}: holds no generator")
     degrade = tasks.degradation(args.task, models.generator.resolution, factor=args.factor, sigma=args.blur,
                                 known=known_part(args, models.generator.resolution))
     features, note = inversion_options.load_features(args, log, models.generator.resolution)

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
+
 POOL = 32               # rows whose answers are known; calls are made of them
 PERCENTILES = (50, 95, 99)
 
@@ -33,7 +35,7 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
         'mixed_rows' (answers that are nearer to another row's than to their own; 0 is right), 'largest_difference'
         (between a row's answer in a call and alone, relative to the largest value), and what was asked for.
     Raises:
-        ValueError: a signature that the model does not have, or with other inputs.
+        InputError: a signature that the model does not have, or with other inputs.
     """
     model = tf.saved_model.load(str(folder))        # its variables live as long as it does
     call = _signature(model, folder, signature)
@@ -61,13 +63,13 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
 
 def _signature(model, folder, name):
     if name not in model.signatures:
-        raise ValueError(f"{folder}: has no signature {name!r}; it has {', '.join(sorted(model.signatures))}")
+        raise InputError(f"{folder}: has no signature {name!r}; it has {', '.join(sorted(model.signatures))}")
     return model.signatures[name]
 
 
 def _rows(name, spec, rng):
     if spec.dtype != tf.float32:
-        raise ValueError(f"the load test has no values for the input {name!r} of type {spec.dtype.name}")
+        raise InputError(f"the load test has no values for the input {name!r} of type {spec.dtype.name}")
     return rng.uniform(-1, 1, [POOL, *spec.shape[1:]]).astype(np.float32)
 
 

@@ -1,6 +1,7 @@
 """What every command-line tool does alike: quiet TensorFlow, one line for an error, exit codes, options, log, progress.
 
-Exit codes: 0 done; 1 some inputs could not be used, the others are done; 2 nothing could be done; 130 interrupted.
+Exit codes: 0 done; 1 some inputs could not be used, the others are done; 2 nothing could be done; 3 a fault of the
+program; 130 interrupted.
 """
 from __future__ import annotations
 
@@ -8,23 +9,44 @@ import argparse
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
+
+from tf_idinvert.errors import InputError
+
+DONE, NOTHING_DONE, FAULT, INTERRUPTED = 0, 2, 3, 130
 
 
 def run(main):
-    """Run a tool's `main()` and exit with what it returns (None: 0); expected errors become one line on stderr."""
+    """Run a tool's `main()` and exit with what it returns (None: 0).
+
+    InputError and OSError (folders, full disks) become one line on stderr. Any other exception is a fault of the
+    program: its traceback is shown, and that it should be reported.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        sys.exit(main() or 0)
+        sys.exit(main() or DONE)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, OSError) as error:
-        # Our modules raise subclasses of ValueError with one line; OSError comes from folders and full disks.
-        if type(error) is ValueError and os.environ.get("TF_IDINVERT_DEBUG"):
-            raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(INTERRUPTED)
+    except (InputError, OSError) as error:
+        print(f"error: {on_one_line(error)}", file=sys.stderr)
+        sys.exit(NOTHING_DONE)
+    except Exception:
+        traceback.print_exc()
+        print("This is a fault of the program, not of what you gave it: please report it with the lines above.",
+              file=sys.stderr)
+        sys.exit(FAULT)
+
+
+def on_one_line(message):
+    """Text for the terminal, on one line: white space is folded, control characters of file names are escaped."""
+    return printable(" ".join(str(message).split()))
+
+
+def printable(text):
+    """Text without control characters that would move the cursor, colour the terminal or forge a line: escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def number(kind, lowest, highest=None, exclusive=False):
@@ -81,6 +103,11 @@ def title(path):
     return (path.name if path.is_dir() else path.stem) or "images"
 
 
+class _OneLine(logging.Formatter):
+    def formatMessage(self, record):
+        return printable(record.message)
+
+
 class _LogFile(logging.FileHandler):
     def handleError(self, record):
         """A full disk must not cover the terminal with tracebacks: what is logged is shown there, too."""
@@ -90,6 +117,7 @@ def open_log(path):
     """A logger to the terminal and to a file that starts afresh; its folder is made where it is not there yet."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     log = logging.Logger(Path(path).stem, logging.INFO)      # of this run alone
-    log.addHandler(logging.StreamHandler(sys.stderr))
-    log.addHandler(_LogFile(path, mode="w", encoding="utf-8"))
+    for handler in logging.StreamHandler(sys.stderr), _LogFile(path, mode="w", encoding="utf-8"):
+        handler.setFormatter(_OneLine())
+        log.addHandler(handler)
     return log

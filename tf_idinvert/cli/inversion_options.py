@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command import number
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images, results
 from tf_idinvert.portraits import embedded
 
@@ -145,7 +146,7 @@ def inversion_options(args, features, batch_size, **more):
 
 
 def make_inverter(args, batch_size, models, log):
-    """`jobs.invert.Inverter` as the arguments ask; ValueError where the model cannot do that."""
+    """`jobs.invert.Inverter` as the arguments ask; InputError where the model cannot do that."""
     from tf_idinvert.jobs.invert import Inverter
     _check(models, args)
     features, note = load_features(args, log, models.generator.resolution)
@@ -156,16 +157,16 @@ def make_inverter(args, batch_size, models, log):
 
 
 def _check(models, args):
-    """ValueError where the model cannot do what the arguments ask."""
+    """InputError where the model cannot do what the arguments ask."""
     if models.generator is None:
-        raise ValueError(f"{args.model_path}: holds no generator")
+        raise InputError(f"{args.model_path}: holds no generator")
     needs_encoder = []
     if args.start == "encoder":
         needs_encoder.append("to start from (else give --start mean or --random_init)")
     if args.domain_regularizer and args.loss_weight_enc:
         needs_encoder.append("for the domain term (else give --no-domain-regularizer)")
     if models.encoder is None and needs_encoder:
-        raise ValueError(f"{args.model_path}: holds no encoder, which is needed {' and '.join(needs_encoder)}")
+        raise InputError(f"{args.model_path}: holds no encoder, which is needed {' and '.join(needs_encoder)}")
 
 
 class Inputs:
@@ -190,11 +191,11 @@ class Inputs:
         """Results for each path: read, or inverted into `folder`/inversion/NAME; and whether any picture was left out.
 
         Raises:
-            ValueError: codes that are not the generator's, or no picture that could be inverted.
+            InputError: codes that are not the generator's, or no picture that could be inverted.
         """
         generator, inverter, found, complete = models.generator, None, {}, True
         if generator is None:
-            raise ValueError(f"{args.model_path}: holds no generator")
+            raise InputError(f"{args.model_path}: holds no generator")
         for path, given in zip(self.paths, self.given):
             if path in found:
                 continue
@@ -204,7 +205,7 @@ class Inputs:
                 target.mkdir(parents=True, exist_ok=True)
                 done = inverter(given, target)
                 if not done:
-                    raise ValueError(f"{path}: no picture could be inverted")
+                    raise InputError(f"{path}: no picture could be inverted")
                 complete, given = complete and done == len(given), results.read(target)
             given.check(generator.num_layers, generator.dlatent_size)
             found[path] = given

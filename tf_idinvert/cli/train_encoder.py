@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import training_options
 from tf_idinvert.data import pipeline
+from tf_idinvert.errors import InputError
 from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
@@ -67,13 +68,13 @@ def make_recipe(args):
 
 
 def load_generator(args):
-    """Generator and discriminator of a file, as Models. ValueError where they are not what the method needs."""
+    """Generator and discriminator of a file, as Models. InputError where they are not what the method needs."""
     models = checkpoint.load(args.generator, only=("generator", "training_generator", "discriminator"))
     if models.generator is None or (models.discriminator is None and args.method != "traditional"):
         lacking = "generator" if models.generator is None else "discriminator, from which this method starts"
-        raise ValueError(f"{args.generator}: holds no {lacking}")
+        raise InputError(f"{args.generator}: holds no {lacking}")
     if models.generator.label_size:
-        raise ValueError(f"{args.generator}: the generator has labels; encoders are for generators without")
+        raise InputError(f"{args.generator}: the generator has labels; encoders are for generators without")
     return models
 
 
@@ -85,7 +86,7 @@ def make_model(args, recipe, models, learning_rate):
         return Traditional(models.encoder, models.generator, optimizer)
     group = models.discriminator.mbstd_group_size
     if group > 1 and recipe.batch_per_replica > group and recipe.batch_per_replica % group:
-        raise ValueError(f"--batch-per-replica {recipe.batch_per_replica}: the discriminator of {args.generator} takes "
+        raise InputError(f"--batch-per-replica {recipe.batch_per_replica}: the discriminator of {args.generator} takes "
                          f"groups of {group}; give a multiple of it")
     features, options = no_features, recipe.options
     if args.features == "none":

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import training_options
 from tf_idinvert.data import pipeline
+from tf_idinvert.errors import InputError
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.portraits import sets
@@ -19,7 +20,7 @@ from tf_idinvert.training import state, stylegan, stylegan_recipes
 def train(args, resumes):
     """Train as the arguments say; `resumes`: from the state in the output folder."""
     if args.strategy == "multi-worker":
-        raise ValueError("--strategy multi-worker is for encoders; stylegan trains on one machine (one or mirrored)")
+        raise InputError("--strategy multi-worker is for encoders; stylegan trains on one machine (one or mirrored)")
     recipe = make_recipe(args)
     phases = stylegan.schedule(recipe.stages)
     batches = make_data(args, recipe, phases)
@@ -74,13 +75,13 @@ def make_model(recipe, seed):
 
 
 def start_from(model, models, args):
-    """Take over G, D and Gs of a network file. ValueError where they are not of the sizes that are to be trained."""
+    """Take over G, D and Gs of a network file. InputError where they are not of the sizes that are to be trained."""
     average = models.generator
     for network, initial in ((model.generator, models.training_generator or average), (model.average, average),
                              (model.discriminator, models.discriminator)):
         shapes = [[tuple(weight.shape) for weight in each.weights] if each else None for each in (network, initial)]
         if shapes[0] != shapes[1]:
-            raise ValueError(f"{args.initial}: holds no {type(network).__name__.lower()} of the sizes of this run")
+            raise InputError(f"{args.initial}: holds no {type(network).__name__.lower()} of the sizes of this run")
         network.set_weights(initial.get_weights())
     model.images_seen.assign(int(args.initial_kimg * 1000))
 

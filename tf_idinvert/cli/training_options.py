@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command import number
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
 from tf_idinvert.files.digests import file_digest
 from tf_idinvert.portraits import embedded
@@ -152,7 +153,7 @@ def _add_guided_options(add):
 
 
 def check_options(args):
-    """Whether there is a run to take up; saves the options. ValueError where its options were others.
+    """Whether there is a run to take up; saves the options. InputError where its options were others.
 
     An option that the earlier run does not name did not exist then: its run was as by default.
     """
@@ -166,11 +167,11 @@ def check_options(args):
             before = json.loads(path.read_text(encoding="utf-8"))
             before = {name: before.get(name, defaults.get_default(name)) for name in options}
         except (ValueError, AttributeError):
-            raise ValueError(f"{path}: damaged; --no-resume starts again") from None
+            raise InputError(f"{path}: damaged; --no-resume starts again") from None
         differing = [name for name in options if name not in free and before[name] != options[name]]
         if differing:
             name = differing[0]
-            raise ValueError(f"{args.output}: holds a run with {name} {before[name]}, now {options[name]}; give "
+            raise InputError(f"{args.output}: holds a run with {name} {before[name]}, now {options[name]}; give "
                              "the same options, another --output, or --no-resume to overwrite it")
     atomic.write_text(path, json.dumps(options, indent=1) + "\n")
     return resumes

@@ -27,15 +27,13 @@ from pathlib import Path
 import numpy as np
 
 from tf_idinvert.data import pipeline
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic, images
 from tf_idinvert.portraits import portrait, sets
 
 PART = 64               # pictures read by a process at a time
 RECORD, PARTS = "set.json", ".parts"
 
-
-class PackingError(ValueError):
-    """A set that cannot be made; one line."""
 
 
 # ------------------------------------------------------------------------------------------------- sources
@@ -98,7 +96,7 @@ class Pictures:
         for i in range(start, stop):
             try:
                 picture = source.read([i])[0]
-            except (images.ImageError, pipeline.DataError) as error:
+            except InputError as error:
                 picture = str(error)
             yield picture, None if labels is None else labels[0][i]
 
@@ -117,13 +115,13 @@ def _labels(path, resolution):
         return None
     labels, names = arrays.read(file), file.with_suffix(".json")
     if labels.ndim != 2 or len(labels) != len(_opened(path, resolution)):
-        raise PackingError(f"{file}: expected labels [{len(_opened(path, resolution))}, A], as many as there are "
-                           f"pictures; got {list(labels.shape)}")
+        raise InputError(f"{file}: expected labels [{len(_opened(path, resolution))}, A], as many as there are "
+                         f"pictures; got {list(labels.shape)}")
     if not names.exists():
         return labels, [f"label{i}" for i in range(labels.shape[1])]
     found = _read_json(names).get("names")
     if not isinstance(found, list) or len(found) != labels.shape[1] or not all(isinstance(each, str) for each in found):
-        raise PackingError(f"{names}: expected 'names', a list of {labels.shape[1]}, one for each column of labels")
+        raise InputError(f"{names}: expected 'names', a list of {labels.shape[1]}, one for each column of labels")
     return labels, found
 
 
@@ -134,7 +132,7 @@ def _labels_file(path):
         return file if file.exists() else None
     found = sorted(path.glob("*labels.npy"))
     if len(found) > 1:
-        raise PackingError(f"{path}: {len(found)} files *labels.npy; expected one at most")
+        raise InputError(f"{path}: {len(found)} files *labels.npy; expected one at most")
     return found[0] if found else None
 
 
@@ -161,11 +159,11 @@ def pack(source, folder, processes=None, progress=None, report=None):
     Returns:
         (number of pictures in the set, list of those lines).
     Raises:
-        PackingError, data.DataError, OSError: one line; what is done already is kept.
+        InputError, InputError, OSError: one line; what is done already is kept.
     """
     folder, resolution = Path(folder), source.resolution
     if resolution < 4 or resolution & resolution - 1:
-        raise PackingError(f"resolution: expected a power of two, 4 or more, got {resolution}")
+        raise InputError(f"resolution: expected a power of two, 4 or more, got {resolution}")
     record = _begin(folder, source)
     if "count" not in record:
         results = _run(_pack_part, source, folder, processes, progress, report)
@@ -207,7 +205,7 @@ def _join(folder, source, results, record):
     """Put the parts together, and the set in its place."""
     count, left_out = sum(each["count"] for each in results), [line for each in results for line in each["left_out"]]
     if not count:
-        raise PackingError(f"{folder}: none of {len(source)} pictures could be read")
+        raise InputError(f"{folder}: none of {len(source)} pictures could be read")
     parts, name = folder / PARTS, folder.resolve().name
     starts = range(0, len(source), source.part)
     suffixes = [f"-r{level:02d}.tfrecords" for level in range(2, source.resolution.bit_length())]
@@ -237,7 +235,7 @@ def unpack(source, folder, processes=None, progress=None, report=None):
     left_out = [line for each in results for line in each["left_out"]]
     kept = [i for each in results for i in each["kept"]]
     if not kept:
-        raise PackingError(f"{folder}: none of {len(source)} pictures could be read")
+        raise InputError(f"{folder}: none of {len(source)} pictures could be read")
     names = source.label_names()
     if names is not None:
         _write_labels(folder / "labels.npy", _labels(source.path, source.resolution)[0][kept], names)
@@ -269,18 +267,18 @@ def _unpack_part(task):
 # ------------------------------------------------------------------------------------------------- runs
 
 def _begin(folder, source):
-    """What set.json of the folder says; PackingError unless the folder is new or holds this set, whole or begun."""
+    """What set.json of the folder says; InputError unless the folder is new or holds this set, whole or begun."""
     made_of = source.description()
     source.label_names()        # errors that can be known are raised before anything is made
     if (folder / RECORD).exists():
         record = _read_json(folder / RECORD)
         if record.get("made_of") != made_of:
-            raise PackingError(f"{folder}: holds a set of something else, or of pictures that have changed since; "
-                               "expected a new folder, or delete this one")
+            raise InputError(f"{folder}: holds a set of something else, or of pictures that have changed since; "
+                             "expected a new folder, or delete this one")
     else:
         folder.mkdir(parents=True, exist_ok=True)
         if any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise PackingError(f"{folder}: holds other files; expected a new folder")
+            raise InputError(f"{folder}: holds other files; expected a new folder")
         record = {"made_of": made_of}
         _write_json(folder / RECORD, record)
     (folder / PARTS).mkdir(exist_ok=True)
@@ -313,7 +311,7 @@ def _in_order(function, tasks, processes):
     try:
         yield from pool.map(function, tasks)
     except BrokenProcessPool as error:      # a Pool would wait for it for ever
-        raise PackingError("a process was killed, perhaps for want of memory; the same command goes on") from error
+        raise InputError("a process was killed, perhaps for want of memory; the same command goes on") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -340,11 +338,11 @@ def _write_json(path, content):
 
 
 def _read_json(path):
-    """The dictionary in a JSON file; PackingError where it is damaged."""
+    """The dictionary in a JSON file; InputError where it is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise PackingError(f"{path}: damaged, expected a dictionary in JSON")
+        raise InputError(f"{path}: damaged, expected a dictionary in JSON")
     return content

@@ -21,14 +21,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic, images
 
 RECORD_HEADER = struct.Struct("<QI")    # length of the record, its checksum; after the record another checksum
 CHECKSUM_SIZE = 4
 
-
-class DataError(ValueError):
-    """Data that cannot be read or written; the message is one line and begins with the file's path."""
 
 
 class ArraySource:
@@ -36,11 +34,11 @@ class ArraySource:
 
     def __init__(self, pictures, resolution=None):
         if pictures.ndim != 4 or pictures.dtype != np.uint8 or pictures.shape[1] != pictures.shape[2]:
-            raise DataError(f"expected uint8 pictures [N, S, S, C]; got {pictures.dtype} {list(pictures.shape)}")
+            raise InputError(f"expected uint8 pictures [N, S, S, C]; got {pictures.dtype} {list(pictures.shape)}")
         self.pictures, self.resolution = pictures, resolution or pictures.shape[1]
         self.channels = pictures.shape[3]
         if pictures.shape[1] % self.resolution:
-            raise DataError(f"pictures of side {pictures.shape[1]} cannot be reduced to {self.resolution}")
+            raise InputError(f"pictures of side {pictures.shape[1]} cannot be reduced to {self.resolution}")
 
     def __len__(self):
         return len(self.pictures)
@@ -77,12 +75,12 @@ class TFRecordSource:
             with open(self.path, "rb") as file:
                 self.bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:      # ValueError: an empty file
-            raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+            raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
         self.length = RECORD_HEADER.unpack_from(self.bytes)[0] if len(self.bytes) >= RECORD_HEADER.size else 0
         self.stride = RECORD_HEADER.size + self.length + CHECKSUM_SIZE
         if len(self.bytes) % self.stride or not self.length:
-            raise DataError(f"{path}: no whole number of records of {self.length} bytes; damaged, truncated, or not "
-                            "pictures of one size")
+            raise InputError(f"{path}: no whole number of records of {self.length} bytes; damaged, truncated, or not "
+                             "pictures of one size")
         self.shape = None
         self.shape = self._picture(0).shape
         self.resolution, self.channels = self.shape[0], self.shape[2]
@@ -96,18 +94,18 @@ class TFRecordSource:
     def _picture(self, index):
         at = index * self.stride
         if RECORD_HEADER.unpack_from(self.bytes, at)[0] != self.length:
-            raise DataError(f"{self.path}: record {index} has another length than the first; damaged")
+            raise InputError(f"{self.path}: record {index} has another length than the first; damaged")
         start = at + RECORD_HEADER.size
         try:
             feature = tf.train.Example.FromString(self.bytes[start:start + self.length]).features.feature
             channels, height, width = feature["shape"].int64_list.value
             pixels = np.frombuffer(feature["data"].bytes_list.value[0], np.uint8)
         except Exception as error:
-            raise DataError(f"{self.path}: record {index} is no picture with features shape and data") from error
+            raise InputError(f"{self.path}: record {index} is no picture with features shape and data") from error
         shape = (height, width, channels)
         if height != width or min(shape) < 1 or len(pixels) != math.prod(shape) or self.shape not in (None, shape):
-            raise DataError(f"{self.path}: record {index}: {len(pixels)} bytes for shape C, H, W = "
-                            f"{channels}, {height}, {width}; expected {self.shape or 'a square picture'}")
+            raise InputError(f"{self.path}: record {index}: {len(pixels)} bytes for shape C, H, W = "
+                             f"{channels}, {height}, {width}; expected {self.shape or 'a square picture'}")
         return pixels.reshape(channels, height, width).transpose(1, 2, 0)
 
 
@@ -129,7 +127,7 @@ def open_source(path, resolution):
             or `FOLDER/NAME` of such files; or a folder or list of pictures (see `images.listing`).
         resolution: side of the pictures wanted; a power of two for TFRecords.
     Raises:
-        DataError, images.ImageError: nothing usable there; one line.
+        InputError, images.ImageError: nothing usable there; one line.
     """
     path = Path(path)
     if path.suffix == ".npy":
@@ -140,7 +138,7 @@ def open_source(path, resolution):
     suffix = f"-r{int(resolution).bit_length() - 1:02d}.tfrecords"
     found = [file for file in files if file.name.endswith(suffix)]
     if len(found) != 1:
-        raise DataError(f"{path}: {len(found)} files *{suffix}; expected one, of pictures {resolution} x {resolution}")
+        raise InputError(f"{path}: {len(found)} files *{suffix}; expected one, of pictures {resolution} x {resolution}")
     return TFRecordSource(found[0])
 
 
@@ -165,7 +163,7 @@ def _mapped(path):
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
 
 
 def batches(source, batch_size, seed, start=0, mirror=False, labels=None):
@@ -186,7 +184,7 @@ def batches(source, batch_size, seed, start=0, mirror=False, labels=None):
         tf.data.Dataset of uint8 [batch_size, R, R, C]; with labels, of pairs with float32 [batch_size, A].
     """
     if labels is not None and (mirror or len(labels) != len(source)):
-        raise DataError(f"labels: expected {len(source)} rows, and no mirroring; got {len(labels)}, mirror {mirror}")
+        raise InputError(f"labels: expected {len(source)} rows, and no mirroring; got {len(labels)}, mirror {mirror}")
     count, shape = len(source), (batch_size, source.resolution, source.resolution, source.channels)
 
     @functools.lru_cache(maxsize=2)
@@ -218,9 +216,9 @@ def batches(source, batch_size, seed, start=0, mirror=False, labels=None):
 
 
 def reading_error(error):
-    """DataError with the one line of ours in what TensorFlow made of an error of `batches`; None if it was another."""
-    found = re.findall(r"(?:DataError|ImageError): (.+)", str(error))
-    return DataError(found[-1]) if found else None
+    """InputError with the one line of ours in what TensorFlow made of an error of `batches`; None if it was another."""
+    found = re.findall(r"(?:InputError|ImageError): (.+)", str(error))
+    return InputError(found[-1]) if found else None
 
 
 def write_tfrecords(prefix, pictures, resolution):
@@ -233,7 +231,7 @@ def write_tfrecords(prefix, pictures, resolution):
     Returns:
         Number of pictures written. The files appear together at the end, or not at all.
     Raises:
-        DataError: a picture of another shape, or a file that cannot be written.
+        InputError: a picture of another shape, or a file that cannot be written.
     """
     levels = range(int(resolution).bit_length() - 1, 1, -1)
     count = 0
@@ -243,14 +241,14 @@ def write_tfrecords(prefix, pictures, resolution):
             writers = [stack.enter_context(tf.io.TFRecordWriter(name)) for name in names]
             for count, picture in enumerate(pictures, 1):
                 if picture.dtype != np.uint8 or picture.shape[:2] != (resolution, resolution) or picture.ndim != 3:
-                    raise DataError(f"{prefix}: picture {count - 1} is {picture.dtype} {list(picture.shape)}; expected "
-                                    f"uint8 [{resolution}, {resolution}, C]")
+                    raise InputError(f"{prefix}: picture {count - 1} is {picture.dtype} {list(picture.shape)}; "
+                                     f"expected uint8 [{resolution}, {resolution}, C]")
                 for level, writer in zip(levels, writers):
                     writer.write(_example(reduced(picture[None], 2 ** level)[0]))
     except OSError as error:
-        raise DataError(f"{prefix}: cannot be written: {error.strerror or error}") from error
+        raise InputError(f"{prefix}: cannot be written: {error.strerror or error}") from error
     except tf.errors.OpError as error:      # a full disk
-        raise DataError(f"{prefix}: cannot be written: {' '.join(error.message.split())}") from error
+        raise InputError(f"{prefix}: cannot be written: {' '.join(error.message.split())}") from error
     return count
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
 
 
-class ArrayError(ValueError):
+class ArrayError(InputError):
     """A .npy file that cannot be read; one line that begins with the path."""
 
 

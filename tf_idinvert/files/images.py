@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
 
 # By suffix, Pillow's name of the format. Only these decoders are ever tried: some others start programs.
@@ -39,7 +40,7 @@ _LIST_BYTES = 64 * 2 ** 20  # a text list larger than this is a mistake
 _NAME_BYTES = 100  # leaves room, in the 255 bytes of a file name, for NAME_TO_NAME_inverted_codes.npy
 
 
-class ImageError(ValueError):
+class ImageError(InputError):
     """A picture or a list of pictures that cannot be used; one line, beginning with the path where there is one."""
 
 
@@ -119,7 +120,7 @@ def _deep_grey(values, sixteen_bits):
     of 1 (floats), 255 and 65535 that no pixel exceeds, else as the brightest pixel. Below 0 is black.
     """
     if not np.isfinite(values).all():
-        raise ValueError("pixels that are NaN or infinite")
+        raise InputError("pixels that are NaN or infinite")
     brightest = float(values.max())
     if sixteen_bits:
         white = 65535.0

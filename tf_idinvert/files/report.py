@@ -21,15 +21,13 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic, images
 
 _SMALL = 96     # up to this side pictures are stored exactly (PNG): JPEG would save nothing and show its blocks
 _VISIBLE = 160  # smaller pictures are shown enlarged, by whole factors, up to this side
 _JPEG = {"quality": 92, "subsampling": 0}  # full colour resolution: people compare these pictures
 
-
-class ReportError(ValueError):
-    """A table that cannot be shown, or a page that cannot be written; one line."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +79,11 @@ def write_sections(path, title, sections, *, summary=None, notes=(), viz_size=25
         notes: str each, shown above the tables: what was skipped, cropped, ...
         viz_size: longest side, in pixels, at which pictures are stored and shown; 0 leaves them as they are.
     Raises:
-        ReportError: a row of another length, a cell of another kind, or a file that cannot be written.
+        InputError: a row of another length, a cell of another kind, or a file that cannot be written.
     """
     path = Path(path)
     if viz_size < 0:
-        raise ReportError(f"{path}: expected a viz_size of at least 0, got {viz_size}")
+        raise InputError(f"{path}: expected a viz_size of at least 0, got {viz_size}")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True)
@@ -97,7 +95,7 @@ def write_sections(path, title, sections, *, summary=None, notes=(), viz_size=25
         with atomic.replacing(path) as temporary, open(temporary, "w", encoding="utf-8", errors="replace") as file:
             file.writelines(page)
     except OSError as error:
-        raise ReportError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _cells(path, headers, rows, viz_size):
@@ -105,12 +103,12 @@ def _cells(path, headers, rows, viz_size):
     for i, row in enumerate(rows, start=1):
         row = list(row)
         if len(row) != len(headers):
-            raise ReportError(f"{path}: row {i}: expected {len(headers)} cells ({', '.join(headers)}), got {len(row)}")
+            raise InputError(f"{path}: row {i}: expected {len(headers)} cells ({', '.join(headers)}), got {len(row)}")
         name = row[0] if row and isinstance(row[0], str) else f"row {i}"
         try:
             yield [_cell(value, f"{header}, {name}", viz_size) for header, value in zip(headers, row)]
-        except (images.ImageError, ReportError) as error:
-            raise ReportError(f"{path}: row {i} ({name}): {error}") from error
+        except InputError as error:
+            raise InputError(f"{path}: row {i} ({name}): {error}") from error
 
 
 def _cell(value, alt, viz_size):
@@ -124,7 +122,7 @@ def _cell(value, alt, viz_size):
         return {"kind": "text", "text": value}
     if isinstance(value, numbers.Real):
         return {"kind": "number", "text": _text(value), "value": float(value)}
-    raise ReportError(f"expected cells of str, number, None or Picture, got {type(value).__name__}")
+    raise InputError(f"expected cells of str, number, None or Picture, got {type(value).__name__}")
 
 
 def _text(value):
@@ -138,7 +136,7 @@ def _picture(pixels, viz_size):
     """Pixels -> data URI ('uri') and the size in CSS pixels at which it is shown ('width', 'height')."""
     pixels = images.to_uint8(pixels)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise ReportError(f"expected a picture [H, W, 3], got {list(pixels.shape)}")
+        raise InputError(f"expected a picture [H, W, 3], got {list(pixels.shape)}")
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     side = max(picture.size)
     if viz_size and side > viz_size:

@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic
 
 LIST, CODES, ENCODED = "image_list.txt", "inverted_codes.npy", "encoded_codes.npy"
 LIST_BYTES = 64 << 20
 
-
-class ResultsError(ValueError):
-    """A folder of results that cannot be used; one line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +34,11 @@ class Results:
         return path if path.is_file() else None
 
     def check(self, num_layers, width):
-        """ResultsError unless the codes are for a network of `num_layers` layers of `width`."""
+        """InputError unless the codes are for a network of `num_layers` layers of `width`."""
         if self.codes.shape[1:] != (num_layers, width):
-            raise ResultsError(f"{self.folder / CODES}: codes of {self.codes.shape[1]} layers of "
-                               f"{self.codes.shape[2]}, this network has {num_layers} of {width}: they were made with "
-                               "another")
+            raise InputError(f"{self.folder / CODES}: codes of {self.codes.shape[1]} layers of "
+                             f"{self.codes.shape[2]}, this network has {num_layers} of {width}: they were made with "
+                             "another")
 
 
 def is_results(path):
@@ -52,26 +50,26 @@ def read(folder):
     """The results in a folder.
 
     Raises:
-        ResultsError: something is missing or damaged, or list and codes do not fit each other.
+        InputError: something is missing or damaged, or list and codes do not fit each other.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ResultsError(f"{folder}: no such folder")
+        raise InputError(f"{folder}: no such folder")
     for name in (LIST, CODES):
         if not (folder / name).is_file():
-            raise ResultsError(f"{folder}: holds no {name}; expected a folder that inversion has written")
+            raise InputError(f"{folder}: holds no {name}; expected a folder that inversion has written")
     try:
         codes = arrays.read(folder / CODES)
     except arrays.ArrayError as error:
-        raise ResultsError(str(error)) from error
+        raise InputError(str(error)) from error
     if codes.ndim != 3 or codes.dtype.kind != "f" or not codes.size:
-        raise ResultsError(f"{folder / CODES}: expected codes [N, L, D] of floats, got {codes.dtype} "
-                           f"{list(codes.shape)}")
+        raise InputError(f"{folder / CODES}: expected codes [N, L, D] of floats, got {codes.dtype} "
+                         f"{list(codes.shape)}")
     if not np.isfinite(codes).all():
-        raise ResultsError(f"{folder / CODES}: codes that are NaN or infinite")
+        raise InputError(f"{folder / CODES}: codes that are NaN or infinite")
     names = read_list(folder / LIST)
     if len(names) != len(codes):
-        raise ResultsError(f"{folder / LIST}: names {len(names)} pictures, {CODES} has codes of {len(codes)}")
+        raise InputError(f"{folder / LIST}: names {len(names)} pictures, {CODES} has codes of {len(codes)}")
     return Results(folder, names, codes.astype(np.float32))
 
 
@@ -79,18 +77,18 @@ def read_list(path):
     """Names in an image_list.txt, folders and suffixes dropped; blank lines and those that begin with # are skipped."""
     try:
         if path.stat().st_size > LIST_BYTES:
-            raise ResultsError(f"{path}: too large for a list")
+            raise InputError(f"{path}: too large for a list")
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except OSError as error:
-        raise ResultsError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError:
-        raise ResultsError(f"{path}: no text in UTF-8") from None
+        raise InputError(f"{path}: no text in UTF-8") from None
     names = [Path(line).stem for line in lines if line and not line.startswith("#")]
     seen = set()
     for name in names:
         if name.casefold() in seen:
-            raise ResultsError(f"{path}: names {name!r} twice, so that its pictures have overwritten each other: "
-                               "invert again, equal names are then numbered")
+            raise InputError(f"{path}: names {name!r} twice, so that its pictures have overwritten each other: "
+                             "invert again, equal names are then numbered")
         seen.add(name.casefold())
     return tuple(names)
 

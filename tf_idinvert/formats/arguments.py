@@ -8,6 +8,8 @@ from __future__ import annotations
 import inspect
 import math
 
+from tf_idinvert.errors import InputError
+
 FLAGS = ("use_noise", "normalize_latents", "layerwise", "batch_norm")
 OPTIONAL_NUMBERS = ("truncation_psi", "truncation_cutoff")
 NUMBERS = ("fmap_decay", "dlatent_avg_beta", "style_mixing_prob", "lod")
@@ -17,26 +19,23 @@ NAMES = ("names", "binary")
 MOST_NAMES, LONGEST_NAME, MOST_WIDTHS = 1000, 100, 20
 
 
-class ArgumentsError(ValueError):
-    """Arguments that no network of ours has; the message is one line."""
-
 
 def check_names(network_class, config):
-    """ArgumentsError unless `config` has exactly the arguments of the network's constructor."""
+    """InputError unless `config` has exactly the arguments of the network's constructor."""
     own = [name for name, parameter in inspect.signature(network_class).parameters.items()
            if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
     unknown, missing = sorted(set(config) - set(own)), [name for name in own if name not in config]
     if unknown or missing:
         fault = f"unknown argument {shown(unknown[0])}" if unknown else f"lacks the argument {missing[0]!r}"
-        raise ArgumentsError(fault)
+        raise InputError(fault)
 
 
 def check_values(config):
-    """ArgumentsError unless every argument in `config` is of its kind; whether sizes are true, weights must tell."""
+    """InputError unless every argument in `config` is of its kind; whether sizes are true, weights must tell."""
     for name, value in config.items():
         fits, expected = _judged(name, value)
         if not fits:
-            raise ArgumentsError(f"{name} must be {expected}; got {shown(value)}")
+            raise InputError(f"{name} must be {expected}; got {shown(value)}")
 
 
 def _judged(name, value):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert.formats.arguments import ArgumentsError, check_values, shown
+from tf_idinvert.errors import InputError
+from tf_idinvert.formats.arguments import check_values, shown
 from tf_idinvert.formats.pickles import NetworkRecord
 from tf_idinvert.formats.weights import build, export_arrays
 from tf_idinvert.networks.discriminator import Discriminator
@@ -15,7 +16,7 @@ from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 
 
-class ConversionError(ValueError):
+class ConversionError(InputError):
     """A record that is no network we know, or a network that has no official form; the message is one line."""
 
 
@@ -159,7 +160,7 @@ def _constructor_arguments(name, given, known):
     config = {ours: given.get(official, default) for official, (ours, default) in known.items()}
     try:
         check_values(config)
-    except ArgumentsError as error:
+    except InputError as error:
         raise ConversionError(f"network {shown(name)}: {error}") from error
     if config.get("blur_filter") is not None:
         config["blur_filter"] = tuple(config["blur_filter"])

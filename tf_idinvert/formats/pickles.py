@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files.atomic import replacing
 from tf_idinvert.formats.pickle_machine import NUMERIC, Array, Machine, Network, Refused, shown
 
@@ -30,7 +31,7 @@ MAX_VALUES = 10_000       # hyper-parameters in a file, elements of lists includ
 STATE_KEYS = ("version", "name", "static_kwargs", "components", "build_module_src", "build_func_name", "variables")
 
 
-class PickleError(ValueError):
+class PickleError(InputError):
     """A network pickle cannot be read or written; the message is one line that starts with the file's path."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.formats.arguments import check_names, check_values, shown
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
@@ -19,7 +20,7 @@ from tf_idinvert.networks.mapping import Mapping
 from tf_idinvert.networks.synthesis import Synthesis
 
 
-class WeightsError(ValueError):
+class WeightsError(InputError):
     """Arrays that do not make the network that their file describes; the message is one line."""
 
 

@@ -50,7 +50,7 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
         page: Page.
         log: logging.Logger.
     Raises:
-        ValueError, OSError: a file cannot be written, or a code cannot be drawn; what was done before is kept.
+        InputError, OSError: a file cannot be written, or a code cannot be drawn; what was done before is kept.
     """
     draw = tf.function(synthesis, input_signature=[tf.TensorSpec([None, *shape[-2:]], tf.float32)])
     pictures, done = Path(base), []

@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from tf_idinvert.metrics.distances import MetricError
+from tf_idinvert.errors import InputError
 
 
 def agreement(predicted, true, binary):
@@ -47,9 +47,9 @@ def precision_recall(scores, labels):
     from sklearn.metrics import average_precision_score, precision_recall_curve
     scores, labels = np.asarray(scores, np.float64), np.asarray(labels).astype(bool)
     if scores.ndim != 1 or scores.shape != labels.shape or not np.isfinite(scores).all():
-        raise MetricError(f"expected finite scores [N] and as many labels, got {list(scores.shape)} and "
-                          f"{list(labels.shape)}")
+        raise InputError(f"expected finite scores [N] and as many labels, got {list(scores.shape)} and "
+                         f"{list(labels.shape)}")
     if labels.all() or not labels.any():
-        raise MetricError(f"precision and recall need labels of both kinds; all {len(labels)} are alike")
+        raise InputError(f"precision and recall need labels of both kinds; all {len(labels)} are alike")
     curve = precision_recall_curve(labels, scores)
     return PrecisionRecall(*curve, float(average_precision_score(labels, scores)))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
+
 NEIGHBOUR_BLOCK = 256       # codes whose distances to all others are in memory at a time
 
-
-class MetricError(ValueError):
-    """Arrays that cannot be measured; one line."""
 
 
 # ------------------------------------------------------------------------------------------------- errors
@@ -27,8 +26,8 @@ def mse(images, targets):
     """
     images, targets = np.asarray(images), np.asarray(targets)
     if images.shape != targets.shape or images.ndim != 4 or "f" not in images.dtype.kind + targets.dtype.kind:
-        raise MetricError(f"mse: expected two arrays of floats [N, H, W, C], got {images.dtype} {list(images.shape)} "
-                          f"and {targets.dtype} {list(targets.shape)}")
+        raise InputError(f"mse: expected two arrays of floats [N, H, W, C], got {images.dtype} {list(images.shape)} "
+                         f"and {targets.dtype} {list(targets.shape)}")
     return np.square(images.astype(np.float64) - targets).mean(axis=(1, 2, 3))
 
 
@@ -91,7 +90,7 @@ def extrapolated_frechet_distance(first, second):
     """
     count = len(first.parts)
     if len(second.parts) != count:
-        raise MetricError(f"expected equally many parts, got {count} and {len(second.parts)}")
+        raise InputError(f"expected equally many parts, got {count} and {len(second.parts)}")
     smallest = min(part.count for part in (*first.parts, *second.parts))
     if smallest < 2 or smallest <= len(first.parts[0].mean):
         return float("nan")
@@ -150,11 +149,11 @@ def outliers(codes, reference, deviations=10.0):
 
 
 def _flat(first, second):
-    """Two sets as float64 [N, K] and [M, K]; MetricError where they do not fit each other."""
+    """Two sets as float64 [N, K] and [M, K]; InputError where they do not fit each other."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if min(first.ndim, second.ndim) < 2 or first.shape[1:] != second.shape[1:] or min(len(first), len(second)) < 2:
-        raise MetricError(f"expected two sets of at least two codes of one shape, got {list(first.shape)} and "
-                          f"{list(second.shape)}")
+        raise InputError(f"expected two sets of at least two codes of one shape, got {list(first.shape)} and "
+                         f"{list(second.shape)}")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise MetricError("codes that are NaN or infinite")
+        raise InputError("codes that are NaN or infinite")
     return first.reshape(len(first), -1), second.reshape(len(second), -1)

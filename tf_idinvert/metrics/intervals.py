@@ -6,7 +6,7 @@ import math
 import numpy as np
 from scipy.special import stdtrit
 
-from tf_idinvert.metrics.distances import MetricError
+from tf_idinvert.errors import InputError
 
 Z95 = 1.959964              # of the normal distribution
 
@@ -52,7 +52,7 @@ def bootstrap_interval(statistic, *sets, seed=0, resamples=1000, confidence=0.95
         (low, high), floats.
     """
     if not sets or min(len(each) for each in sets) < 2 or not 0 < confidence < 1:
-        raise MetricError("a confidence interval needs sets of two or more, and a confidence between 0 and 1")
+        raise InputError("a confidence interval needs sets of two or more, and a confidence between 0 and 1")
     sets = [np.asarray(each) for each in sets]
     rng = np.random.default_rng(seed)
     drawn = [statistic(*(each[rng.integers(0, len(each), len(each))] for each in sets)) for _ in range(resamples)]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
+
 
 class Moments:
     """`count` vectors [K], their `mean` [K] and `covariance` [K, K], in float64; `add` takes more of them."""
@@ -20,14 +22,14 @@ class Moments:
         Args:
             values: [n, K], n >= 0.
         Raises:
-            ValueError: another shape, or NaN or infinity among them.
+            InputError: another shape, or NaN or infinity among them.
         """
         values = np.asarray(values, np.float64)
         if values.ndim != 2 or self.count and values.shape[1:] != self.mean.shape:
             known = f"[n, {len(self.mean)}]" if self.count else "[n, K]"
-            raise ValueError(f"moments: expected vectors {known}, got {list(values.shape)}")
+            raise InputError(f"moments: expected vectors {known}, got {list(values.shape)}")
         if not np.isfinite(values).all():
-            raise ValueError("moments: vectors that hold NaN or infinity")
+            raise InputError("moments: vectors that hold NaN or infinity")
         if len(values):
             batch = Moments()
             batch.count, batch.mean = len(values), values.mean(axis=0)
@@ -46,9 +48,9 @@ class Moments:
 
     @property
     def covariance(self):
-        """Unbiased: divided by count - 1. ValueError with fewer than two vectors."""
+        """Unbiased: divided by count - 1. InputError with fewer than two vectors."""
         if self.count < 2:
-            raise ValueError(f"moments: a covariance needs two vectors, got {self.count}")
+            raise InputError(f"moments: a covariance needs two vectors, got {self.count}")
         return self.scatter / (self.count - 1)
 
 

@@ -17,14 +17,13 @@ import math
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
+
 PATCH = 7                   # side of a patch
 COARSEST = 16               # side of the last level
 BINS, FINEST, LARGEST = 2048, 0.05, 200.0   # of a histogram: linear up to about FINEST, covers +-LARGEST deviations
 PICTURES_AT_ONCE = 64
 
-
-class SlicedWassersteinError(ValueError):
-    """Pictures that cannot be compared; one line."""
 
 
 def project(pictures, seed=0, patches=64, directions=512):
@@ -40,14 +39,14 @@ def project(pictures, seed=0, patches=64, directions=512):
         {side of the level: int64 [directions, BINS]}, finest level first.
     """
     if iter(pictures) is pictures:
-        raise SlicedWassersteinError("expected batches that can be run through twice, got a generator")
+        raise InputError("expected batches that can be run through twice, got a generator")
     sums = {}
     for side, found in _patches(pictures, seed, patches):
         each = np.stack([found.sum(axis=(0, 2), dtype=np.float64), np.square(found, dtype=np.float64).sum(axis=(0, 2)),
                          np.full(found.shape[1], found.shape[0] * found.shape[2])])
         sums[side] = sums.get(side, 0) + each
     if not sums:
-        raise SlicedWassersteinError("expected pictures, got none")
+        raise InputError("expected pictures, got none")
     scales, axes, counts = {}, {}, {}
     for side, (total, squares, number) in sums.items():
         mean = total / number
@@ -75,7 +74,7 @@ def distances(first, second):
     """
     shapes = [{side: counts.shape for side, counts in each.items()} for each in (first, second)]
     if shapes[0] != shapes[1]:
-        raise SlicedWassersteinError("expected sets of one resolution, projected on equally many directions")
+        raise InputError("expected sets of one resolution, projected on equally many directions")
     edges = np.linspace(-1, 1, BINS + 1) * math.log1p(LARGEST / FINEST)
     edges = np.copysign(np.expm1(np.abs(edges)) * FINEST, edges)
     result = {}
@@ -113,13 +112,13 @@ def by_tfgan(reference, pictures):
     Returns:
         {side of the level: (reference to itself, with other patches; reference to pictures)}.
     Raises:
-        SlicedWassersteinError: TF-GAN is not installed.
+        InputError: TF-GAN is not installed.
     """
     try:
         import tensorflow as tf
         import tensorflow_gan as tfgan
     except ImportError as error:
-        raise SlicedWassersteinError("TF-GAN is not installed; requirements.txt has it (TensorFlow 2.15)") from error
+        raise InputError("TF-GAN is not installed; requirements.txt has it (TensorFlow 2.15)") from error
     sets = [tf.constant(np.asarray(each, np.float32)) for each in (reference, pictures)]
     log = tf.get_logger()
     level_before = log.level
@@ -138,7 +137,7 @@ def _patches(pictures, seed, count):
         batch = np.asarray(batch)
         side = batch.shape[1] if batch.ndim == 4 else 0
         if side < 8 or side & side - 1 or batch.shape[2] != side or shape not in (None, batch.shape[1:]):
-            raise SlicedWassersteinError(f"expected batches [n, R, R, C] of one size, R a power of two >= 8; got "
+            raise InputError(f"expected batches [n, R, R, C] of one size, R a power of two >= 8; got "
                                          f"{list(batch.shape)}" + (f" after {list(shape)}" if shape else ""))
         shape = batch.shape[1:]
         for start in range(0, len(batch), PICTURES_AT_ONCE):

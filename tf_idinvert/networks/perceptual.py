@@ -13,11 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
+
 VGG16_LAYER = "block4_conv3"
 CAFFE_MEAN = (103.939, 116.779, 123.68)      # of ImageNet, blue, green, red; Keras' VGG preprocessing
 
 
-class FeaturesError(ValueError):
+class FeaturesError(InputError):
     """Perceptual weights that cannot be had or read; the message is one line."""
 
 

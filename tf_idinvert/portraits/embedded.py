@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait
 
@@ -19,7 +20,7 @@ REASONS = "reasons.json"        # why claims of the papers do not hold for these
 SEED = 1000                     # `portraits.sample` draws none of the training's portraits (see `sets.chunks`)
 
 
-class EmbeddedError(ValueError):
+class EmbeddedError(InputError):
     """A file that should come with the repository is not there; one line that says what to give instead."""
 
 
@@ -75,7 +76,7 @@ def sample_pictures(folder, count, seed=SEED, resolution=64):
     Returns:
         Path of the folder.
     Raises:
-        OSError, ValueError: the folder or a picture cannot be written.
+        OSError, InputError: the folder or a picture cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

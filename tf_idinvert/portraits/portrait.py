@@ -17,6 +17,7 @@ import numbers
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.portraits.canvas import (
     UNITS,
     Canvas,
@@ -44,9 +45,6 @@ GREY, WHITE, INK, FRAME, TINT = (216, 216, 220), (255, 255, 255), (52, 34, 38), 
 LIP, MOUTH, BLUSH = (206, 72, 80), (100, 32, 42), (238, 110, 100)
 
 
-class PortraitError(ValueError):
-    """An argument outside its range; the message says what came and what was expected."""
-
 
 def sample(count, seed, resolution=64):
     """Draws `count` portraits; number i depends on `seed` and i only, so a longer sample begins with a shorter one.
@@ -59,7 +57,7 @@ def sample(count, seed, resolution=64):
         (images, attributes): uint8 [N, R, R, 3], RGB; dict name -> float32 [N] with every argument of `render` but
         `resolution`, so that `render(**{name: values[i] for name, values in attributes.items()})` is image i.
     Raises:
-        PortraitError: an argument out of range.
+        InputError: an argument out of range.
     """
     for name, value in (("count", count), ("seed", seed)):
         _check(name, value, isinstance(value, numbers.Integral) and value >= 0, "a whole number >= 0")
@@ -105,7 +103,7 @@ def render(age, gender, eyeglasses, pose, expression, skin, hair, background,
     Returns:
         uint8 [R, R, 3], RGB.
     Raises:
-        PortraitError: an argument out of range.
+        InputError: an argument out of range.
     """
     _check_resolution(resolution)
     sitter = _Sitter(age, gender, eyeglasses, pose, expression,
@@ -140,7 +138,7 @@ def _attributes_of(draw):
 
 def _check(name, value, holds, expected):
     if not holds:
-        raise PortraitError(f"{name}: got {' '.join(repr(value).split())}, expected {expected}")
+        raise InputError(f"{name}: got {' '.join(repr(value).split())}, expected {expected}")
 
 
 def _check_resolution(value):

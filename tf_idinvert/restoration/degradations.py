@@ -10,13 +10,12 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
+
 LUMA = (0.299, 0.587, 0.114)        # of R, G, B in grey: ITU-R BT.601, as the published code
 FACTORS = (2, 16)                   # of downsampling, lowest and highest
 CUBIC = -0.5                        # the cubic kernel's parameter: Keys 1981, and Pillow
 
-
-class DegradationError(ValueError):
-    """A degradation that cannot be; one line."""
 
 
 class Identity:
@@ -42,7 +41,7 @@ class Luminance(Identity):
 
     def __call__(self, images):
         if images.shape[-1] != 3:
-            raise DegradationError(f"luminance: expected pictures of 3 channels; got {images.shape[-1]}")
+            raise InputError(f"luminance: expected pictures of 3 channels; got {images.shape[-1]}")
         grey = tf.reduce_sum(images * tf.constant(LUMA, images.dtype), axis=-1, keepdims=True)
         return tf.repeat(grey, 3, axis=-1)
 
@@ -77,7 +76,7 @@ class Blur(Separable):
 
     def __init__(self, resolution, sigma):
         if not 0 <= sigma < np.inf:
-            raise DegradationError(f"blur: expected a standard deviation of 0 or more; got {sigma}")
+            raise InputError(f"blur: expected a standard deviation of 0 or more; got {sigma}")
         distance = np.arange(resolution)[:, None] - np.arange(resolution)[None]
         weights = np.exp(-np.square(distance / sigma) / 2) if sigma else np.eye(resolution)
         super().__init__(weights / weights.sum(axis=1, keepdims=True))
@@ -93,8 +92,8 @@ class Downsampling(Separable):
 
     def __init__(self, resolution, factor):
         if not FACTORS[0] <= factor <= FACTORS[1] or resolution % factor:
-            raise DegradationError(f"downsampling: expected a factor from {FACTORS[0]} to {FACTORS[1]} that divides "
-                                   f"{resolution}; got {factor}")
+            raise InputError(f"downsampling: expected a factor from {FACTORS[0]} to {FACTORS[1]} that divides "
+                             f"{resolution}; got {factor}")
         super().__init__(bicubic_matrix(resolution, resolution // factor))
         self.enlarge = bicubic_matrix(resolution // factor, resolution)
         self.inverse = np.linalg.pinv(self.matrix)
@@ -118,10 +117,10 @@ class Mask(Identity):
     def __init__(self, known):
         known = np.asarray(known, "float32")
         if known.ndim != 2 or not np.isin(known, (0, 1)).all():
-            raise DegradationError(f"mask: expected zeros and ones [R, R]; got shape {list(known.shape)}, values "
-                                   f"from {known.min():g} to {known.max():g}")
+            raise InputError(f"mask: expected zeros and ones [R, R]; got shape {list(known.shape)}, values "
+                             f"from {known.min():g} to {known.max():g}")
         if known.min() == known.max():
-            raise DegradationError(f"mask: {'nothing' if known.max() else 'everything'} is missing; expected a part")
+            raise InputError(f"mask: {'nothing' if known.max() else 'everything'} is missing; expected a part")
         self.known = known[None, :, :, None]
 
     def __call__(self, images):

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import optimizers
+from tf_idinvert.errors import InputError
 from tf_idinvert.losses import mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
@@ -41,11 +42,11 @@ class MultiCodeOptions:
         for name, lowest in (("codes", 1), ("layer", 1), ("steps", 0), ("batch_size", 1), ("results", 0)):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < lowest:
-                raise ValueError(f"{name} must be a whole number, {lowest} or more; got {value}")
-        optimizers.recommended(self.optimizer)      # ValueError where there is none of that name
+                raise InputError(f"{name} must be a whole number, {lowest} or more; got {value}")
+        optimizers.recommended(self.optimizer)      # InputError where there is none of that name
         for name in ("learning_rate", "feature_weight", "domain_weight"):
             if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
+                raise InputError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
 
     def result_steps(self):
         """Steps after which an intermediate image is kept: every `steps // results`, and the last."""
@@ -118,15 +119,15 @@ class MultiCode:
             pixel repeated. None: no feature term.
         options: MultiCodeOptions.
     Raises:
-        ValueError: a composing layer that the network has not, or a domain term without an encoder.
+        InputError: a composing layer that the network has not, or a domain term without an encoder.
     """
 
     def __init__(self, *, synthesis, degrade, encoder=None, features=None, options=MultiCodeOptions()):
         if options.layer > synthesis.last_start:
-            raise ValueError(f"composing layer: expected 1 to {synthesis.last_start} in this network; "
+            raise InputError(f"composing layer: expected 1 to {synthesis.last_start} in this network; "
                              f"got {options.layer}")
         if options.domain_weight > 0 and encoder is None:
-            raise ValueError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
+            raise InputError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
         self.synthesis, self.degrade, self.encoder, self.options = synthesis, degrade, encoder, options
         self.features = features if options.feature_weight > 0 else None
         self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps)
@@ -145,13 +146,13 @@ class MultiCode:
         Returns:
             MultiCodeResult. An image's result does not depend on the others.
         Raises:
-            ValueError: shapes that do not fit, or values that are not finite.
+            InputError: shapes that do not fit, or values that are not finite.
         """
         observed, start = _finite("observed", observed, 4), _finite("start", start, 4)
         if not len(observed):
-            raise ValueError("observed: expected at least one image; got none")
+            raise InputError("observed: expected at least one image; got none")
         if start.shape[:2] != (len(observed), self.options.codes):
-            raise ValueError(f"start: expected {self.options.codes} codes for each of {len(observed)} images; "
+            raise InputError(f"start: expected {self.options.codes} codes for each of {len(observed)} images; "
                              f"got shape {list(start.shape)}")
         batch, parts = self.options.batch_size, []
         for first in range(0, len(observed), batch):
@@ -201,7 +202,7 @@ class MultiCode:
         start_images = current = self._draw(*variables)
         shape = self.degrade(start_images).shape
         if shape != observed.shape:
-            raise ValueError(f"observed: expected {list(shape[1:])}, as this network's degraded images; "
+            raise InputError(f"observed: expected {list(shape[1:])}, as this network's degraded images; "
                              f"got {list(observed.shape[1:])}")
         target = self._features_of(observed) if self.features else None
         keep, step, losses, intermediate = options.result_steps(), 0, [], {}
@@ -258,9 +259,9 @@ def _progress_steps(steps, reports=20):
 def _finite(name, array, rank):
     array = np.asarray(array, dtype="float32")
     if array.ndim != rank:
-        raise ValueError(f"{name}: expected {rank} axes; got shape {list(array.shape)}")
+        raise InputError(f"{name}: expected {rank} axes; got shape {list(array.shape)}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers; got NaN or infinity")
+        raise InputError(f"{name}: expected finite numbers; got NaN or infinity")
     return array
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.codes import random_codes
+from tf_idinvert.errors import InputError
 from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, Luminance, Mask
 from tf_idinvert.restoration.multi_code import spread_codes
 
@@ -24,7 +25,7 @@ def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
         known: [R, R], 1 where a picture to be inpainted is known.
         sigma: standard deviation in pixels of the blur after which noisy pictures are compared.
     Raises:
-        DegradationError: an argument that does not fit.
+        InputError: an argument that does not fit.
     """
     makers = {"inversion": Identity, "colorize": Luminance, "super-resolve": lambda: Downsampling(resolution, factor),
               "inpaint": lambda: Mask(known), "denoise": lambda: Blur(resolution, sigma)}
@@ -35,12 +36,12 @@ def box_known(resolution, box=None):
     """[R, R], 0 within a box (left, top, width, height) in pixels, 1 elsewhere; by default a third, in the middle.
 
     Raises:
-        ValueError: a box that is not inside the picture.
+        InputError: a box that is not inside the picture.
     """
     side = resolution // 3
     left, top, width, height = box or ((resolution - side) // 2, (resolution - side) // 2, side, side)
     if min(left, top) < 0 or min(width, height) < 1 or left + width > resolution or top + height > resolution:
-        raise ValueError(f"box: expected left, top, width, height inside {resolution}x{resolution}; "
+        raise InputError(f"box: expected left, top, width, height inside {resolution}x{resolution}; "
                          f"got {left},{top},{width},{height}")
     known = np.ones([resolution, resolution], "float32")
     known[top:top + height, left:left + width] = 0

@@ -27,15 +27,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.inversion import InversionOptions
 from tf_idinvert.serving import batched_inversion, checks, half_weights, picture_bytes, server_files
 
 MAX_STEPS = 1000            # of a call to `invert`
 MAX_LEARNING_RATE = 1.0
 
-
-class ExportError(ValueError):
-    """Networks that cannot be served, or a folder that cannot be written; one line."""
 
 
 class Signature:
@@ -80,8 +78,8 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
     Returns:
         Path of the version's folder.
     Raises:
-        ExportError: no generator, a boundary for another network, a version that exists, a file that cannot be written.
-        WeightsTooLarge: with `half`, weights beyond the range of float16.
+        InputError: no generator, a boundary for another network, a version that exists, a file that cannot be written.
+        InputError: with `half`, weights beyond the range of float16.
     """
     folder = Path(folder)
     _check(models, folder)
@@ -102,21 +100,21 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
         os.rename(temporary, target)
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
-        raise ExportError(f"{target}: cannot be written: {reason}") from error
+        raise InputError(f"{target}: cannot be written: {reason}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
 def _check(models, folder):
-    """ExportError unless there is a generator of RGB images and the folder's name can be a model's."""
+    """InputError unless there is a generator of RGB images and the folder's name can be a model's."""
     if not server_files.is_name(folder.name):
-        raise ExportError(f"{folder}: a model's name has letters, digits, '_', '-' and '.', at most 100; "
-                          f"got {folder.name!r}")
+        raise InputError(f"{folder}: a model's name has letters, digits, '_', '-' and '.', at most 100; "
+                         f"got {folder.name!r}")
     if models.generator is None:
-        raise ExportError("there is no generator among the networks")
+        raise InputError("there is no generator among the networks")
     if models.generator.synthesis.get_config()["num_channels"] != 3:
-        raise ExportError("the generator's images are not RGB")
+        raise InputError("the generator's images are not RGB")
 
 
 class _Served:
@@ -199,7 +197,7 @@ def _directions(boundaries, generator):
         try:
             boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
         except ValueError as error:
-            raise ExportError(f"attribute {name!r}: {error}") from error
+            raise InputError(f"attribute {name!r}: {error}") from error
         moved = range(generator.num_layers) if boundary.layers is None else boundary.layers
         chosen = np.isin(np.arange(generator.num_layers), moved)
         directions.append(np.where(chosen[:, None], boundary.normal[0], 0).astype(np.float32))
@@ -210,11 +208,11 @@ def _version(folder, version):
     try:
         there = {int(path.name) for path in folder.iterdir() if path.name.isdecimal()} if folder.exists() else set()
     except OSError as error:
-        raise ExportError(f"{folder}: {error.strerror or error}") from error
+        raise InputError(f"{folder}: {error.strerror or error}") from error
     version = max(there, default=0) + 1 if version is None else version
     if version < 1 or version in there:
-        raise ExportError(f"{folder}: version {version} " + ("is there already" if version in there else
-                          "is no version: expected 1 or more"))
+        raise InputError(f"{folder}: version {version} " + ("is there already" if version in there else
+                         "is no version: expected 1 or more"))
     return version
 
 

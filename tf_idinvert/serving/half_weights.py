@@ -8,11 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.formats import weights
-
-
-class WeightsTooLarge(ValueError):
-    """Weights beyond the range of float16; one line."""
 
 
 class HalfWeight:
@@ -22,7 +19,7 @@ class HalfWeight:
         with np.errstate(over="ignore"):
             values = np.asarray(values).astype("float16")
         if not np.isfinite(values).all():
-            raise WeightsTooLarge(f"weight {name!r} is too large for float16: beyond 65504")
+            raise InputError(f"weight {name!r} is too large for float16: beyond 65504")
         self.stored = tf.Variable(values, trainable=False, name=name)
         self.shape = self.stored.shape
 

@@ -15,22 +15,19 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.training import state
 
 
-class Diverged(ValueError):
-    """Training went wrong: a loss or a weight is no finite number; one line, with what to try."""
-
-
 class StopAtNaN(keras.callbacks.Callback):
-    """Raises Diverged at the first loss that is not finite; snapshots made so far stay."""
+    """Raises InputError at the first loss that is not finite; snapshots made so far stay."""
 
     def on_train_batch_end(self, batch, logs=None):
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
-                raise Diverged(f"{name} is {value} after {seen(self.model)} images; the last snapshot is kept. Try a "
-                               "lower learning rate, a larger R1 weight, or larger batches")
+                raise InputError(f"{name} is {value} after {seen(self.model)} images; the last snapshot is kept. Try a "
+                                 "lower learning rate, a larger R1 weight, or larger batches")
 
 
 class Progress(keras.callbacks.Callback):
@@ -138,8 +135,8 @@ class Snapshots(keras.callbacks.Callback):
             return
         for variable in self.model.state:
             if not np.all(np.isfinite(variable.numpy())):
-                raise Diverged(f"a weight is not finite after {count} images; the last snapshot is kept. Try a lower "
-                               "learning rate, a larger R1 weight, or larger batches")
+                raise InputError(f"a weight is not finite after {count} images; the last snapshot is kept. Try a lower "
+                                 "learning rate, a larger R1 weight, or larger batches")
         sheet, kimg = images.grid(self.draw(), columns=self.columns, gap=0), f"{count // 1000:06d}"
         images.save(self.folder / "preview.png", sheet)
         images.save(self.folder / f"preview-{kimg}.png", sheet)

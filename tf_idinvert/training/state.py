@@ -9,11 +9,8 @@ import zipfile
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
-
-
-class StateError(ValueError):
-    """A state that cannot be read or does not fit; the message is one line and begins with the file's path."""
 
 
 def save(path, variables):
@@ -26,19 +23,19 @@ def load(path, variables):
     """Assign to `variables` what `save` wrote of the same list; nothing is assigned unless all fits.
 
     Raises:
-        StateError: a file that is missing, damaged, or of other variables.
+        InputError: a file that is missing, damaged, or of other variables.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             values = [file[name] for name in sorted(file.files)]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise StateError(f"{path}: no readable training state ({error})") from error
+        raise InputError(f"{path}: no readable training state ({error})") from error
     if len(values) != len(variables):
-        raise StateError(f"{path}: holds {len(values)} variables, this run has {len(variables)}; written with other "
+        raise InputError(f"{path}: holds {len(values)} variables, this run has {len(variables)}; written with other "
                          "options or another version of Keras")
     for i, (variable, value) in enumerate(zip(variables, values)):
         if tuple(variable.shape) != value.shape or variable.numpy().dtype != value.dtype:
-            raise StateError(f"{path}: variable {i} is {value.dtype} {list(value.shape)}, this run has "
+            raise InputError(f"{path}: variable {i} is {value.dtype} {list(value.shape)}, this run has "
                              f"{variable.numpy().dtype} {list(variable.shape)}; written with other options or another "
                              "version of Keras")
     for variable, value in zip(variables, values):

@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import losses
+from tf_idinvert.errors import InputError
 from tf_idinvert.training import steps
 
 
@@ -44,7 +45,7 @@ class Stage:
 
     def __post_init__(self):
         if self.kimg <= 0 or not 0 <= self.fade_kimg <= self.kimg or self.batch_size < 1:
-            raise ValueError(f"a stage needs 0 <= fade_kimg <= kimg, kimg > 0 and a batch size; got {self}")
+            raise InputError(f"a stage needs 0 <= fade_kimg <= kimg, kimg > 0 and a batch size; got {self}")
 
     def images(self, kimg):
         """A length in images: whole batches, at least as many as `kimg`."""

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.codes import random_codes
+from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation.papers.originals import Originals
 from tf_idinvert.evaluation.store import Store
 from tf_idinvert.files import images
@@ -49,7 +50,7 @@ METHODS = {
 ROLES = ("in-domain", "force-in-domain", "in-domain-nobn", "traditional")      # the first there is draws for 'mse'
 
 
-class Missing(ValueError):
+class Missing(InputError):
     """What a row needs is not there; one line that says what."""
 
 

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.files.digests import file_digest
 from tf_idinvert.portraits import sets
@@ -74,7 +75,7 @@ def read(store, listing, resolution, progress):
     Returns:
         Originals; a picture that cannot be read is left out, with a note.
     Raises:
-        ValueError: none can be read.
+        InputError: none can be read.
     """
     found, notes = _digests(listing)
     key = ["read", resolution, [digest for _, _, digest in found]]
@@ -96,7 +97,7 @@ def read(store, listing, resolution, progress):
     entry = store.entry("pictures", key, fill)
     kept = entry.numbers["kept"]
     if not kept:
-        raise ValueError(f"no picture could be read; {(notes + entry.numbers['notes'] + ['none was given'])[0]}")
+        raise InputError(f"no picture could be read; {(notes + entry.numbers['notes'] + ['none was given'])[0]}")
     return Originals(entry.array("pictures")[:kept], None, key, f"{kept} pictures, cropped to their central square and "
                      f"resized to {resolution} px (Lanczos) where they were of another size",
                      (*notes, *entry.numbers["notes"]))

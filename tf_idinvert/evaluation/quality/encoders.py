@@ -10,6 +10,7 @@ import dataclasses
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.quality.generator import Pictures
 from tf_idinvert.files import images
@@ -18,9 +19,6 @@ from tf_idinvert.metrics.agreement import agreement
 
 DEVIATIONS = 10.0       # beyond so many standard deviations of FC(z), a code is an outlier
 
-
-class EncoderQualityError(ValueError):
-    """An encoder that cannot be measured; one line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +44,14 @@ def reconstruct(originals, invert, judge, seed=0, progress=None):
     Returns:
         Measured. Reconstructions are clipped to [-1, 1] first.
     Raises:
-        EncoderQualityError: codes or reconstructions that are not finite.
+        InputError: codes or reconstructions that are not finite.
     """
     codes, errors, seen, pictures = [], [], [], Pictures(originals.spool.shape[0])
     for batch in originals:
         x = images.to_float(batch)
         found, drawn = (np.asarray(each) for each in invert(x))
         if not (np.isfinite(found).all() and np.isfinite(drawn).all()):
-            raise EncoderQualityError(f"codes or reconstructions of pictures {len(pictures)} to "
+            raise InputError(f"codes or reconstructions of pictures {len(pictures)} to "
                                       f"{len(pictures) + len(x) - 1} are NaN or infinite")
         drawn = drawn.clip(-1, 1)
         codes.append(found)
