@@ -46,7 +46,7 @@ def test_what_is_not_there_is_one_line(checkpoints, find, words):
         find()
     assert str(checkpoints) in str(caught.value) and "\n" not in str(caught.value)
     checkpoints.rmdir()
-    with pytest.raises(embedded.EmbeddedError, match=f"without its repository.*{words}"):
+    with pytest.raises(embedded.EmbeddedError, match=f"without its folder.*{words}"):
         find()
 
 

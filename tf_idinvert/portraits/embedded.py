@@ -1,6 +1,6 @@
 """What comes with the repository: trained portraits networks, boundaries of their attributes, and pictures to try on.
 
-The files lie in the repository's folder `checkpoints`, beside the package; they are not part of an installed package.
+The files lie in the repository's folder `checkpoints`, beside the package; an installed package has that folder inside.
 The pictures are rendered when they are asked for.
 """
 from __future__ import annotations
@@ -11,7 +11,9 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.portraits import portrait
 
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+PACKAGE = Path(__file__).resolve().parents[1]
+CHECKPOINTS = next((folder for folder in (PACKAGE / "checkpoints", PACKAGE.parent / "checkpoints") if folder.is_dir()),
+                   PACKAGE / "checkpoints")
 MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portraits64-traditional.h5")  # best first
 GENERATOR = "portraits64-stylegan.h5"
 ATTRIBUTES = "portraits64-attributes.h5"
@@ -99,5 +101,4 @@ def _first(names, what, instead):
 def _absent(what, name, instead):
     if CHECKPOINTS.is_dir():
         return f"{CHECKPOINTS / name}: {what} is not there; give {instead}"
-    return (f"{what}: not there, since tf_idinvert runs without its repository, whose folder 'checkpoints' has it; "
-            f"give {instead}")
+    return f"{what}: not there, since this tf_idinvert runs without its folder 'checkpoints'; give {instead}"
