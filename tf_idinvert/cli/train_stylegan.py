@@ -44,6 +44,8 @@ def make_recipe(args):
     length = {} if args.kimg is None else {"kimg": args.kimg}
     if args.preset == "portraits":
         recipe = stylegan_recipes.portraits(**length, paired=args.data == "portraits")  # others have no labels
+    elif args.preset == "wild":
+        recipe = stylegan_recipes.wild(**length)
     else:
         recipe = stylegan_recipes.official(args.resolution, **length)
     if args.structure == "fixed":

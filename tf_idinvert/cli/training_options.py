@@ -20,6 +20,7 @@ from tf_idinvert.files.digests import file_digest
 from tf_idinvert.portraits import embedded
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")
+WORLDS = ("portraits", "wild")      # sets that are rendered
 METHODS = ("stylegan", *ENCODERS, "attributes")
 SEED = number(int, 0, 2 ** 31 - 1)
 WEIGHT, POSITIVE, COUNT = number(float, 0), number(float, 0, exclusive=True), number(int, 1)
@@ -60,12 +61,14 @@ def parse_arguments(description):
     args = options.parse()
     args.pictures = args.pictures or (24000 if args.method == "attributes" else 40000)
     if args.method != "attributes" and args.preset is None:
-        own = getattr(args, "generator", None) or args.data not in (None, "portraits")
-        args.preset = "official" if own else "portraits"
+        own = getattr(args, "generator", None) or args.data not in (None, *WORLDS)
+        args.preset = "official" if own else args.data if args.method == "stylegan" and args.data else "portraits"
     preset = getattr(args, "preset", None)
+    if preset == "wild" and args.method != "stylegan":
+        options.parser.error("--preset wild is for --method stylegan")
     args.output = args.output or Path("runs") / "-".join(filter(None, (args.method, preset)))
     if preset:
-        args.data = args.data or ("portraits" if preset == "portraits" else None)
+        args.data = args.data or (preset if preset in WORLDS else None)
         if args.data is None and args.method != "traditional":
             options.parser.error("--data is needed, except with --preset portraits")
     if args.method in ENCODERS:
@@ -88,10 +91,10 @@ def _options(description):
     options = _Options(description)
     _add_common_options(options.of(*METHODS))
     add = options.of("stylegan", *ENCODERS)
-    add("--preset", choices=["official", "portraits"], help="set of hyper-parameters (official where --data or "
-        "--generator is given, else portraits)")
-    add("--data", default=None, help="'portraits' (rendered), a folder of NAME-rXX.tfrecords or FOLDER/NAME of them, a "
-        "folder of pictures, or a .npy file of uint8 [N, R, R, 3]; default: portraits for that preset")
+    add("--preset", choices=["official", "portraits", "wild"], help="set of hyper-parameters (official "
+        "where --data or --generator is given, else portraits); wild: stylegan alone, of --data wild")
+    add("--data", default=None, help="'portraits' or 'wild' (both rendered), a folder of NAME-rXX.tfrecords or "
+        "FOLDER/NAME of them, a folder of pictures, or a .npy file of uint8 [N, R, R, 3]; default: that of the preset")
     add("--strategy", choices=["one", "mirrored", "multi-worker"], default="one", help="one device, all GPUs of the "
         "machine, or (encoders only) the workers that TF_CONFIG names, which share the output folder (one)")
     _add_stylegan_options(options.of("stylegan"))
@@ -186,7 +189,7 @@ def open_data(args, resolution, images, rendered=None):
         rendered: side at which portraits are rendered, before they are reduced; None: `resolution`.
     """
     from tf_idinvert.data import pipeline
-    path = _rendered_portraits(args, rendered or resolution, images) if args.data == "portraits" else args.data
+    path = _rendered_portraits(args, rendered or resolution, images) if args.data in WORLDS else args.data
     return pipeline.open_source(path, resolution)
 
 
@@ -194,12 +197,13 @@ def _rendered_portraits(args, resolution, images):
     """The file of rendered portraits, drawn if it is not there; beside the output folder, for other runs to use."""
     from tqdm import tqdm
 
-    from tf_idinvert.portraits import sets
+    from tf_idinvert.portraits import portrait, sets, wild
+    sample = {"portraits": portrait.sample, "wild": wild.sample}[args.data]
     count = min(args.pictures, images)
-    path = args.output.parent / f"portraits{resolution}-{count}-seed{args.data_seed}.npy"
+    path = args.output.parent / f"{args.data}{resolution}-{count}-seed{args.data_seed}.npy"
     if not path.exists():
         with tqdm(total=count, unit="img", desc="rendering portraits") as bar:
-            sets.write(path, count, args.data_seed, resolution, progress=bar.update)
+            sets.write(path, count, args.data_seed, resolution, progress=bar.update, sample=sample)
     return path
 
 

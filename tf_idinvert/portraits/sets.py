@@ -14,8 +14,8 @@ CHUNK = 250         # portraits drawn at a time by one process
 SEED_STRIDE = 2 ** 32
 
 
-def chunks(count, seed, resolution=64, processes=None):
-    """Yield (images, attributes) of `portraits.sample`, in order, until `count` portraits are drawn.
+def chunks(count, seed, resolution=64, processes=None, sample=portrait.sample):
+    """Yield (images, attributes) of `sample`, in order, until `count` portraits are drawn.
 
     Chunk c is `sample(CHUNK, (seed + 1) * 2^32 + c)`: no seed below 2^32 given to `sample` itself draws any of them.
 
@@ -24,8 +24,9 @@ def chunks(count, seed, resolution=64, processes=None):
         seed: whole number >= 0.
         resolution: as in `portraits.sample`.
         processes: number of processes; None: as many as processors.
+        sample: `portraits.sample`, or that of another edition, such as `wild.sample`.
     """
-    tasks = [(*task, resolution) for task in _tasks(count, seed)]
+    tasks = [(sample, *task, resolution) for task in _tasks(count, seed)]
     processes = min(processes or os.cpu_count() or 1, len(tasks))
     if processes <= 1:
         yield from map(_sample, tasks)
@@ -44,18 +45,18 @@ def codes(count, seed):
     return ndtri(np.concatenate(uniform).clip(1e-6, 1 - 1e-6)).astype(np.float32)
 
 
-def write(path, count, seed, resolution=64, processes=None, progress=None):
+def write(path, count, seed, resolution=64, processes=None, progress=None, sample=portrait.sample):
     """Draw portraits into a .npy file of uint8 [N, R, R, 3], which appears when it is complete.
 
     Args:
         path: file name, ending in .npy.
-        count, seed, resolution, processes: as in `chunks`.
+        count, seed, resolution, processes, sample: as in `chunks`.
         progress: None, or a function called with the number of portraits just drawn.
     """
     with atomic.replacing(path) as temporary:
         pictures = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, resolution, resolution, 3))
         at = 0
-        for drawn, _ in chunks(count, seed, resolution, processes):
+        for drawn, _ in chunks(count, seed, resolution, processes, sample):
             pictures[at:at + len(drawn)] = drawn
             at += len(drawn)
             if progress:
@@ -69,4 +70,5 @@ def _tasks(count, seed):
 
 
 def _sample(task):
-    return portrait.sample(*task)
+    sample, *arguments = task
+    return sample(*arguments)

@@ -68,6 +68,26 @@ def _portraits_paired():
     )
 
 
+def wild(kimg=3000):
+    """64 px on few processor cores, adversarial from the first step: the wild portraits (`wild.sample`), no pairs.
+
+    Narrow networks, D lighter than G; fused resampling and no blur in D; no fades; R1 on every 16th step; noise in G,
+    since the pictures have a camera's grain; a running average that is short while the picture still changes fast.
+    """
+    shared = dict(resolution=64, fmap_max=96, fused_scale=True)
+    generator = dict(shared, fmap_base=768, latent_size=128, dlatent_size=128, layerwise=True, mapping_layers=4,
+                     mapping_fmaps=128, style_mixing_prob=0.5)
+    settings = dict(learning_rate=0.002, center_weight=1.0)
+    stages = (
+        Stage(8, kimg=40, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
+        Stage(16, kimg=60, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
+        Stage(32, kimg=100, batch_size=16, r1_gamma=1.0, average_kimg=3, **settings),
+        Stage(64, kimg=240, batch_size=16, r1_gamma=0.5, average_kimg=4, **settings),
+        Stage(64, kimg=2500, batch_size=16, r1_gamma=0.5, average_kimg=10, **settings))
+    return Recipe(generator=generator, discriminator=dict(shared, fmap_base=512, blur_filter=None),
+                  stages=ending_at(stages, kimg), r1_interval=16, mirror=True)
+
+
 def fixed(recipe):
     """The same without growing: all its images at the last resolution, with the last stage's settings."""
     kimg = sum(stage.kimg for stage in recipe.stages)

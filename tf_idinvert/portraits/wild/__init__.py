@@ -1,0 +1,4 @@
+"""The wild rendered world: the second edition of the portraits, richer than the numbers that name what it shows."""
+from tf_idinvert.portraits.wild.portrait import ATTRIBUTES, KINDS, NUISANCES, RESOLUTIONS, SIGNED, render, sample
+
+__all__ = ["ATTRIBUTES", "KINDS", "NUISANCES", "RESOLUTIONS", "SIGNED", "render", "sample"]

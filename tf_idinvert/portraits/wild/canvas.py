@@ -1,0 +1,165 @@
+"""Canvas of the wild portraits: shapes in a turned frame, soft shadows, textures, many fine strokes."""
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+from tf_idinvert.portraits.canvas import Canvas, curve, UNITS
+
+SUPERSAMPLING = {32: 4, 64: 4, 128: 3, 256: 2}      # canvas pixels to the side of a picture's pixel
+SOFT = 4        # canvas pixels to the side of a pixel of soft shadows and of painted gradients
+TILE = 1024     # side of the texture that noise is cut from
+
+
+class WildCanvas(Canvas):
+    """Pillow canvas drawn on in head units, seen through `place`: scaled, turned and shifted."""
+
+    def __init__(self, resolution):
+        self.factor = SUPERSAMPLING[resolution]
+        self.side = self.factor * resolution
+        self.image = Image.new("RGB", (self.side, self.side))
+        self.draw = ImageDraw.Draw(self.image)
+        self.place()
+
+    def place(self, scale=1.0, turn=0.0, x=0.0, y=0.0, pivot=0.0):
+        """What is drawn from now on is scaled, turned by `turn` (sine) around (0, pivot), then shifted by (x, y)."""
+        cosine = math.sqrt(1.0 - turn * turn)
+        self.scale, self.matrix = scale, scale * np.array(((cosine, turn), (-turn, cosine)))
+        self.offset = np.array((x, y + pivot * scale)) - np.array((0.0, pivot)) @ self.matrix
+
+    def grid(self, count=None):
+        """Where the pixels of a soft picture lie, in the units of the present frame: two [n, n], x and y."""
+        count = count or self.side // SOFT
+        axis = ((np.arange(count) + 0.5) / count - 0.5) * UNITS
+        (a, b), (c, d) = self.matrix.tolist()
+        inverse = np.array(((d, -b), (-c, a))) / (a * d - b * c)
+        x, y = axis[None, :] - self.offset[0], axis[:, None] - self.offset[1]
+        return x * inverse[0, 0] + y * inverse[1, 0], x * inverse[0, 1] + y * inverse[1, 1]
+
+    def area(self, *outlines, smooth=True, within=None, amount=1.0):
+        """The filled outlines, or where they lie within another area; `amount` of 1: covers wholly."""
+        corners = [self._pixels(curve(points) if smooth else points) for points in outlines]
+        box = self._box([value for each in corners for value in each])
+        mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
+        _fill(mask, corners, box, int(255 * amount))
+        return Area(box, mask) if within is None else Area(box, ImageChops.multiply(mask, within.part(box)))
+
+    def lay(self, picture, area):
+        """Lays a picture on the canvas where the area lets it: a colour, or float [n, n, 3]."""
+        if isinstance(picture, tuple):
+            self.image.paste(_whole(picture), area.box, area.mask)
+            return
+        picture = Image.fromarray(np.floor(np.clip(picture, 0.0, 255.0) + 0.5).astype(np.uint8))
+        scale = picture.size[0] / self.side
+        place = tuple(value * scale for value in area.box)
+        self.image.paste(picture.resize(area.mask.size, Image.BILINEAR, box=place), area.box, area.mask)
+
+    def glaze(self, outline, colour, amount, blur, within=None):
+        """Lays a colour softly over the outline, `amount` in its middle; only where the area `within` lets it."""
+        if amount <= 0.004:
+            return
+        corners = self._pixels(curve(outline), 1.0 / SOFT)
+        wide = blur * self.side / SOFT / UNITS
+        box = self._box(corners, int(wide) + 2, self.side // SOFT)
+        mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
+        _fill(mask, [corners], box, int(255 * min(amount, 1.0)))
+        box = tuple(SOFT * value for value in box)
+        mask = mask.filter(ImageFilter.BoxBlur(wide)).resize((box[2] - box[0], box[3] - box[1]), Image.BILINEAR)
+        self.lay(tuple(colour), Area(box, ImageChops.multiply(mask, within.part(box)) if within else mask))
+
+    def grainy(self, area, colour, amount, place, kind="fine"):
+        """Speckles the area with a colour; `place`: two numbers in [0, 1) that choose the speckles."""
+        x, y = (int(number * (TILE - self.side)) for number in place)
+        speckles = texture(kind).crop((x, y, x + area.mask.size[0], y + area.mask.size[1]))
+        speckles = speckles.point([int(value * amount) for value in range(256)])
+        self.lay(tuple(colour), Area(area.box, ImageChops.multiply(speckles, area.mask)))
+
+    def lines(self, lines, width, colours, area=None):
+        """Many fine lines [S, P, 2] of one width, a colour for each; where the area lets them."""
+        image, left, top = (self.image.crop(area.box), *area.box[:2]) if area else (self.image, 0, 0)
+        draw = ImageDraw.Draw(image)
+        thick = max(1, int(width * self.side / UNITS * self.scale + 0.5))
+        corners = (np.reshape(self._pixels(np.reshape(lines, (-1, 2))), (-1, 2)) - (left, top)).ravel().tolist()
+        length = 2 * np.shape(lines)[1]
+        for index, colour in enumerate(colours):
+            draw.line(corners[index * length:(index + 1) * length], fill=colour, width=thick)
+        if area:
+            self.image.paste(image, area.box, area.mask)
+
+    def blurred(self, units):
+        """Blurs what has been drawn so far, as far away things are in a photograph."""
+        small = self.image.reduce(2).filter(ImageFilter.BoxBlur(units * self.side / 2 / UNITS))
+        self.image.paste(small.resize((self.side, self.side), Image.BILINEAR))
+
+    def picture(self):
+        """The canvas reduced to its resolution; uint8 [R, R, 3]."""
+        return np.asarray(self.image.reduce(self.factor))
+
+    def _pixels(self, points, scale=1.0):
+        # Rounded to six decimals first, so that the last bit of a sum cannot tip a corner over to the next pixel.
+        places = (np.asarray(points, np.float64) @ self.matrix + self.offset) / UNITS + 0.5
+        return np.floor(np.round(places * (self.side * scale) - 0.5, 6) + 0.5).astype(int).ravel().tolist()
+
+    def _box(self, corners, margin=1, side=None):
+        """The box around corners [x, y, x, y ...], `margin` wider, cut off at the canvas's edges, never empty."""
+        side = side or self.side
+        left, right = min(corners[::2]) - margin, max(corners[::2]) + margin + 1
+        top, bottom = min(corners[1::2]) - margin, max(corners[1::2]) + margin + 1
+        left, top = min(max(left, 0), side - 1), min(max(top, 0), side - 1)
+        return left, top, max(min(right, side), left + 1), max(min(bottom, side), top + 1)
+
+
+class Area:
+    """A part of the canvas: its box (left, top, right, bottom) in canvas pixels, and how much of it is covered, "L"."""
+
+    def __init__(self, box, mask):
+        self.box, self.mask = box, mask
+
+    def part(self, box):
+        """What of another box is covered, "L"."""
+        left, top = self.box[:2]
+        return self.mask.crop((box[0] - left, box[1] - top, box[2] - left, box[3] - top))
+
+
+def bezier(points, count):
+    """Cubic curves, points [S, 4, 2] -> [S, count, 2]."""
+    t = np.linspace(0.0, 1.0, count)[None, :, None]
+    a, b, c, d = (np.asarray(points)[:, None, i] for i in range(4))
+    s = 1.0 - t
+    return s * s * s * a + 3.0 * s * s * t * b + 3.0 * s * t * t * c + t * t * t * d
+
+
+def shades(colour, count, spread, numbers):
+    """`count` tones around a colour, up to `spread` times darker or lighter: list of tuples of int."""
+    factors = 1.0 + spread * (2.0 * np.asarray(numbers)[:count, None] - 1.0)
+    tones = np.clip(np.asarray(colour) * factors + 14.0 * (factors - 1.0), 0.0, 255.0)
+    return [tuple(row) for row in (tones + 0.5).astype(int).tolist()]
+
+
+@functools.lru_cache(maxsize=None)
+def texture(kind):
+    """Noise to cut from, "L" of TILE x TILE: 'fine' (single grains), 'soft' (blots), 'weave' (threads)."""
+    rng = np.random.default_rng(["fine", "soft", "weave"].index(kind))
+    if kind == "weave":
+        rows, columns = rng.random((TILE, 1)), rng.random((1, TILE))
+        noise = np.floor(200 * rows * columns + 55 * rng.random((TILE, TILE)))
+        return Image.fromarray(noise.astype(np.uint8))
+    noise = Image.fromarray((rng.random((TILE // 2, TILE // 2)) * 256).astype(np.uint8))
+    if kind == "soft":
+        noise = noise.reduce(8).resize((TILE // 2, TILE // 2), Image.BICUBIC)
+    return noise.resize((TILE, TILE), Image.BILINEAR)
+
+
+def _fill(mask, outlines, box, value):
+    """Fills outlines, lists of canvas pixels, in the mask of a box."""
+    draw = ImageDraw.Draw(mask)
+    for corners in outlines:
+        moved = [place - box[index % 2] for index, place in enumerate(corners)]
+        draw.polygon(moved, fill=value)
+
+
+def _whole(colour):
+    return tuple(min(max(int(value + 0.5), 0), 255) for value in colour)
