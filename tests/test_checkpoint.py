@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import tiny
 
-from tf_idinvert.checkpoint import CheckpointError, Models, load, save
+from tf_idinvert.checkpoint import CheckpointError, Models, load, record, save
 from tf_idinvert.formats import pickles, weights
-from tf_idinvert.formats.conversion import to_record
 
 FIELDS = ("encoder", "training_generator", "discriminator", "generator")
 
@@ -102,7 +101,7 @@ def test_some_networks(models, tmp_path, fields):
     save(some, tmp_path / "some.h5")
     loaded = load(tmp_path / "some.h5")
     assert_same(loaded, some)
-    pickles.write(tmp_path / "some.pkl", [to_record(getattr(models, field), field) for field in fields])
+    pickles.write(tmp_path / "some.pkl", [record(getattr(models, field), field) for field in fields])
     assert_same(load(tmp_path / "some.pkl"), some)
 
 
@@ -268,7 +267,7 @@ def test_networks_in_the_wrong_place(copied, models, tmp_path):
         file.move("discriminator", "encoder")
         file.move("x", "discriminator")
     refusal(copied)
-    records = [to_record(models.discriminator, "D"), to_record(models.generator, "G")]
+    records = [record(models.discriminator, "D"), record(models.generator, "G")]
     pickles.write(tmp_path / "x.pkl", [*records, records[1]])
     assert "expected (G, D, Gs) or (E, G, D, Gs); network 'D' is not in its place" in refusal(tmp_path / "x.pkl")
 

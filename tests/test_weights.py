@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import tiny
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.formats import weights
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
+from tf_idinvert.networks.synthesis import layer_name
 
 NETWORKS = {
     "generator": tiny.generator, "layerwise": lambda: tiny.generator(layerwise=True),
@@ -74,7 +76,7 @@ def refusal(network_class, config, arrays):
     """The message with which building is refused, checked to be one line, quick, and cheap."""
     tracemalloc.start()
     start = time.process_time()
-    with pytest.raises(weights.WeightsError) as caught:
+    with pytest.raises(InputError) as caught:
         weights.build(network_class, config, arrays)
     seconds, peak = time.process_time() - start, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -115,7 +117,7 @@ def test_channels_first_in_the_files():
 
 
 def test_official_layer_names():
-    assert [weights.synthesis_layer_name(i) for i in range(6)] == [
+    assert [layer_name(i) for i in range(6)] == [
         "4x4/Const", "4x4/Conv", "8x8/Conv0_up", "8x8/Conv1", "16x16/Conv0_up", "16x16/Conv1"]
 
 

@@ -1,67 +1,46 @@
 """Constructor arguments that come from a file: which there must be, and of what kind, before anything is built of them.
 
 Files come from strangers, and Keras' constructors take more than ours need (a `dtype` may even name a class to import),
-so exactly the networks' own arguments pass, with values that a network can be built of.
+so exactly the networks' own arguments pass, with values that a network can be built of. Which argument is of which kind
+stands in the network's entry.
 """
 from __future__ import annotations
 
-import inspect
 import math
 
 from tf_idinvert.errors import InputError
 
-FLAGS = ("use_noise", "normalize_latents", "layerwise", "batch_norm")
-OPTIONAL_NUMBERS = ("truncation_psi", "truncation_cutoff")
-NUMBERS = ("fmap_decay", "dlatent_avg_beta", "style_mixing_prob", "lod")
-POSITIVE_NUMBERS = ("fmap_base", "mapping_lrmul")
-POSSIBLY_ZERO = ("label_size", "mbstd_group_size")
-NAMES = ("names", "binary")
 MOST_NAMES, LONGEST_NAME, MOST_WIDTHS = 1000, 100, 20
 
 
-
-def check_names(network_class, config):
-    """InputError unless `config` has exactly the arguments of the network's constructor."""
-    own = [name for name, parameter in inspect.signature(network_class).parameters.items()
-           if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
-    unknown, missing = sorted(set(config) - set(own)), [name for name in own if name not in config]
+def check_names(kinds, config):
+    """InputError unless `config` has exactly the arguments that an entry's `kinds` lists."""
+    unknown, missing = sorted(set(config) - set(kinds)), [name for name in kinds if name not in config]
     if unknown or missing:
         fault = f"unknown argument {shown(unknown[0])}" if unknown else f"lacks the argument {missing[0]!r}"
         raise InputError(fault)
 
 
-def check_values(config):
+def check_values(kinds, config):
     """InputError unless every argument in `config` is of its kind; whether sizes are true, weights must tell."""
     for name, value in config.items():
-        fits, expected = _judged(name, value)
+        fits, expected = _judged(kinds[name], value)
         if not fits:
             raise InputError(f"{name} must be {expected}; got {shown(value)}")
 
 
-def _judged(name, value):
-    """(whether the value fits, what was expected)"""
-    if name in FLAGS:
-        return isinstance(value, bool), "True or False"
-    if name == "fused_scale":
-        return isinstance(value, bool) or value == "auto", "'auto', True or False"
-    if name in ("generation", "design"):
-        return isinstance(value, str), "text"
-    if name == "blur_filter":
-        fits = isinstance(value, (list, tuple)) and len(value) <= 64 and all(map(_is_number, value)) and sum(value) != 0
-        return value is None or fits, "None or a list of numbers with a sum"
-    if name in NAMES:
-        return _are_names(value), f"a list of at most {MOST_NAMES} different names, of {LONGEST_NAME} characters each"
-    if name == "widths":
-        fits = isinstance(value, (list, tuple)) and 1 <= len(value) <= MOST_WIDTHS and all(map(_is_size, value))
-        return fits, f"a list of 1 to {MOST_WIDTHS} whole numbers, 1 or more"
-    if name in OPTIONAL_NUMBERS:
-        return value is None or _is_number(value), "None or a number"
-    if name in NUMBERS:
-        return _is_number(value) and value >= 0, "a number, 0 or more"
-    if name in POSITIVE_NUMBERS:
-        return _is_number(value) and value > 0, "a positive number"
-    lowest = 0 if name in POSSIBLY_ZERO else 1
-    return _is_size(value, lowest), f"a whole number, {lowest} or more"
+def _judged(kind, value):
+    """(whether the value is of the kind, what was expected)"""
+    if isinstance(kind, tuple):
+        fits = any(type(value) is type(allowed) and value == allowed for allowed in kind)
+        return fits, ", ".join(map(repr, kind[:-1])) + f" or {kind[-1]!r}"
+    fits, expected = _KINDS[kind]
+    return fits(value), expected
+
+
+def _is_filter(value):
+    return value is None or (isinstance(value, (list, tuple)) and len(value) <= 64 and all(map(_is_number, value))
+                             and sum(value) != 0)
 
 
 def _are_names(value):
@@ -70,12 +49,30 @@ def _are_names(value):
             and len(set(value)) == len(value))
 
 
+def _are_widths(value):
+    return isinstance(value, (list, tuple)) and 1 <= len(value) <= MOST_WIDTHS and all(map(_is_size, value))
+
+
 def _is_size(value, lowest=1):
     return type(value) is int and lowest <= value < 2 ** 31
 
 
 def _is_number(value):
     return type(value) in (int, float) and abs(value) < 2 ** 63 and math.isfinite(value)
+
+
+_KINDS = {      # kind: (predicate, what is expected)
+    "flag": (lambda value: isinstance(value, bool), "True or False"),
+    "size": (_is_size, "a whole number, 1 or more"),
+    "count": (lambda value: _is_size(value, 0), "a whole number, 0 or more"),
+    "number": (lambda value: _is_number(value) and value >= 0, "a number, 0 or more"),
+    "positive": (lambda value: _is_number(value) and value > 0, "a positive number"),
+    "optional number": (lambda value: value is None or _is_number(value), "None or a number"),
+    "text": (lambda value: isinstance(value, str), "text"),
+    "filter": (_is_filter, "None or a list of numbers with a sum"),
+    "names": (_are_names, f"a list of at most {MOST_NAMES} different names, of {LONGEST_NAME} characters each"),
+    "widths": (_are_widths, f"a list of 1 to {MOST_WIDTHS} whole numbers, 1 or more"),
+}
 
 
 def shown(value):

@@ -1,6 +1,7 @@
-"""Official records <-> Keras networks: constructor arguments by tables, weights by `weights`.
+"""Records of official pickles <-> networks as our constructors take them, by the tables in the networks' entries.
 
-An unknown constructor argument is an error, and so is a known one whose value we do not build.
+The name of the function that built a network decides what it is and what an absent argument means. An unknown
+constructor argument is an error, and so is a known one whose value we do not build.
 Source: the published networks of StyleGAN (Karras et al. 2019) and idinvert (Zhu et al. 2020).
 """
 from __future__ import annotations
@@ -9,227 +10,137 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.formats.arguments import check_values, shown
+from tf_idinvert.formats.described import Described
 from tf_idinvert.formats.pickles import NetworkRecord
-from tf_idinvert.formats.weights import build, export_arrays
-from tf_idinvert.networks.discriminator import Discriminator
-from tf_idinvert.networks.encoder import Encoder
-from tf_idinvert.networks.generator import Generator
+
+ORDERS = {4: ("encoder", "training_generator", "discriminator", "generator"),
+          3: ("training_generator", "discriminator", "generator")}
 
 
-class ConversionError(InputError):
-    """A record that is no network we know, or a network that has no official form; the message is one line."""
+# ------------------------------------------------------------------------------------------ from records
 
+def describe(records, entries, only=None):
+    """Yield what the records of an official file say of the networks.
 
-# Official constructor argument -> (ours, official default). What a file leaves out has the official default.
-MAPPING_ARGUMENTS = {
-    "latent_size": ("latent_size", 512),
-    "label_size": ("label_size", 0),
-    "dlatent_size": ("dlatent_size", 512),
-    "mapping_layers": ("mapping_layers", 8),
-    "mapping_fmaps": ("mapping_fmaps", 512),
-    "mapping_lrmul": ("mapping_lrmul", 0.01),
-    "normalize_latents": ("normalize_latents", True),
-}
-SYNTHESIS_ARGUMENTS = {
-    "dlatent_size": ("dlatent_size", 512),
-    "num_channels": ("num_channels", 3),
-    "resolution": ("resolution", 1024),
-    "fmap_base": ("fmap_base", 8192),
-    "fmap_decay": ("fmap_decay", 1.0),
-    "fmap_max": ("fmap_max", 512),
-    "use_noise": ("use_noise", True),
-    "fused_scale": ("fused_scale", "auto"),
-    "blur_filter": ("blur_filter", [1, 2, 1]),
-}
-STYLE_ARGUMENTS = {
-    "truncation_psi": ("truncation_psi", 0.7),
-    "truncation_cutoff": ("truncation_cutoff", 8),
-    "dlatent_avg_beta": ("dlatent_avg_beta", 0.995),
-    "style_mixing_prob": ("style_mixing_prob", 0.9),
-}
-DISCRIMINATOR_ARGUMENTS = {
-    "num_channels": ("num_channels", 1),
-    "resolution": ("resolution", 32),
-    "label_size": ("label_size", 0),
-    "fmap_base": ("fmap_base", 8192),
-    "fmap_decay": ("fmap_decay", 1.0),
-    "fmap_max": ("fmap_max", 512),
-    "mbstd_group_size": ("mbstd_group_size", 4),
-    "mbstd_num_features": ("mbstd_num_features", 1),
-    "fused_scale": ("fused_scale", "auto"),
-    "blur_filter": ("blur_filter", [1, 2, 1]),
-}
-# Arguments that we support at one value only: another one means a network that is built differently.
-FIXED_ARGUMENTS = {
-    "use_wscale": True, "mapping_use_wscale": True, "use_styles": True, "const_input_layer": True,
-    "use_pixel_norm": False, "use_instance_norm": True, "nonlinearity": "lrelu", "mapping_nonlinearity": "lrelu",
-    "dtype": "float32",
-}
-# Arguments that say how the official code runs a network, not what it computes.
-RUN_ARGUMENTS = {
-    "structure", "randomize_noise", "is_training", "is_validation", "is_template_graph", "return_dlatents",
-    "force_clean_graph", "truncation_psi_val", "truncation_cutoff_val", "dlatent_broadcast", "num_gpus", "phase",
-}
-GENERATOR_ARGUMENTS = {**MAPPING_ARGUMENTS, **SYNTHESIS_ARGUMENTS, **STYLE_ARGUMENTS}
-
-IMPORT_STYLEGAN = "from training.networks_stylegan import *\n"      # run by the original's loader, in its own checkout
-IMPORT_ENCODER = "from training.networks_encoder import *\n"
-
-
-# ------------------------------------------------------------------------------------------ from record to network
-
-def network_class(record):
-    """Generator, Discriminator or Encoder, told by what an official record contains; else ConversionError."""
-    if set(record.components) == {"mapping", "synthesis"}:
-        return Generator
-    telling = {"4x4/Dense1/weight": Discriminator, "FromImg/weight": Encoder,
-               "encoder/input_image_stage/weight": Encoder}
-    for name, kind in telling.items():
-        if name in record.variables and not record.components:
-            return kind
-    raise ConversionError(f"network {shown(record.name)} (built by {shown(record.build_func_name)}) is neither a "
-                          "StyleGAN generator or discriminator nor an idinvert encoder")
-
-
-def to_network(record):
-    """Keras network of an official record.
-
+    Args:
+        records: of `pickles.read`: (G, D, Gs), (E, G, D, Gs), or networks of different kinds in any order.
+        entries: of the networks that a file may hold.
+        only: fields of `checkpoint.Models` that are wanted; None: all.
+    Yields:
+        Described.
     Raises:
-        ConversionError: not a network we know, or an argument we do not.
-        WeightsError: variables that do not fit the arguments.
+        InputError: not networks we know, or an argument we do not; one line.
     """
-    readers = {Generator: _to_generator, Discriminator: _to_discriminator, Encoder: _to_encoder}
-    return readers[network_class(record)](record)
+    forms = [_form(record, entries) for record in records]
+    order = ORDERS.get(len(records)) or [entry.fields[0] for entry, _ in forms]
+    for i, (field, record, (entry, _)) in enumerate(zip(order, records, forms)):
+        if field not in entry.fields or field in order[:i]:
+            raise InputError(f"expected (G, D, Gs) or (E, G, D, Gs); network {shown(record.name)} is not in its place")
+    for field, record, (entry, official) in zip(order, records, forms):
+        if only is None or field in only:
+            yield Described(field, entry.network.__name__, *_config_and_arrays(record, entry, official, entries))
 
 
-def _to_generator(record):
-    mapping, synthesis = record.components["mapping"], record.components["synthesis"]
-    given = {**record.static_kwargs, **mapping.static_kwargs, **synthesis.static_kwargs}
-    config = _constructor_arguments(record.name, given, GENERATOR_ARGUMENTS)
-    lod = _scalar(synthesis.variables, "lod")
-    arrays = {name: array for name, array in record.variables.items() if name != "lod"}
-    arrays.update((f"{part}/{name}", array) for part in ("mapping", "synthesis")
-                  for name, array in record.components[part].variables.items() if name != "lod")
-    # idinvert's mapping gives every layer a w of its own, NVIDIA's one for all: told by the width of the last layer.
-    last = arrays.get(f"mapping/Dense{config['mapping_layers'] - 1}/weight")
-    layerwise = last is not None and last.shape[-1:] != (config["dlatent_size"],)
-    return build(Generator, dict(config, lod=lod, layerwise=layerwise), arrays)
+def _form(record, entries):
+    """(entry, its Official) of a record, by the names of its builders; else InputError."""
+    forms = [(entry, official) for entry in entries for official in entry.official]
+    for entry, official in forms:
+        if official.builder == record.build_func_name:
+            built = {name: part.build_func_name for name, part in record.components.items()}
+            if built == official.parts:
+                return entry, official
+            raise InputError(f"network {shown(record.name)} (built by {shown(record.build_func_name)}) has the parts "
+                             f"{_parts(built)}; expected {_parts(official.parts)}")
+    raise InputError(f"network {shown(record.name)} is built by {shown(record.build_func_name)}; known builders are "
+                     f"{', '.join(official.builder for _, official in forms)}")
 
 
-def _to_discriminator(record):
-    config = _constructor_arguments(record.name, record.static_kwargs, DISCRIMINATOR_ARGUMENTS)
-    arrays = {name: array for name, array in record.variables.items() if name != "lod"}
-    return build(Discriminator, dict(config, lod=_scalar(record.variables, "lod")), arrays)
+def _parts(built):
+    names = [f"{shown(name)[1:-1]} by {shown(builder)[1:-1]}" for name, builder in list(built.items())[:4]]
+    return ", ".join(names) or "none"
 
 
-def _to_encoder(record):
-    newer = "FromImg/weight" in record.variables
-    first, last, block = (("FromImg", "Latent_out", "E_block_{}/Convb") if newer else
-                          ("encoder/input_image_stage", "encoder/encoder_fc", "encoder/encoder_res_block_{}/conv2"))
-    arrays = record.variables
-    widths = [_outputs(arrays, first)]
-    while f"{block.format(len(widths) - 1)}/weight" in arrays:
-        widths.append(_outputs(arrays, block.format(len(widths) - 1)))
-    # What a file leaves out is read off its weights; the width of W is 512 where nothing is said.
-    arguments = {"size": ("resolution", 4 << (len(widths) - 1)), "filter": ("filters", widths[0]),
-                 "filter_max": ("filters_max", widths[-1]), "dlatent_size": ("dlatent_size", 512),
-                 "num_layers": ("num_layers", _outputs(arrays, last) // 512)}
-    config = _constructor_arguments(record.name, record.static_kwargs, arguments)
-    config.update(num_channels=3, generation="2020-09" if newer else "2020-05", batch_norm=True)
-    return build(Encoder, config, arrays)
+def _config_and_arrays(record, entry, official, entries):
+    """(constructor arguments of ours, {official name: array}) of a record."""
+    parts = {name: record.components[name] for name in official.parts}
+    given = dict(record.static_kwargs)
+    for part in reversed(list(parts.values())):
+        given.update(part.static_kwargs)
+    arrays = {**record.variables, **{f"{name}/{key}": array for name, part in parts.items()
+                                     for key, array in part.variables.items()}}
+    levels = [_scalar(arrays.pop(name), name) for name in official.lod if name in arrays]
+    config = _constructor_arguments(record.name, given, arrays, entry, official, entries)
+    if "lod" in entry.kinds:
+        config["lod"] = levels[-1] if levels else 0.0
+    return config, arrays
 
 
-def _outputs(arrays, layer):
-    shape = np.shape(arrays.get(f"{layer}/weight", 0))
-    if not shape:
-        raise ConversionError(f"encoder: the file holds no {layer}/weight")
-    return shape[-1]
-
-
-def _constructor_arguments(name, given, known):
+def _constructor_arguments(name, given, arrays, entry, official, entries):
+    # The official code hands all arguments to all parts, and its builders pass over what they do not know.
+    others = {argument for each in entries for form in each.official if form.module == official.module
+              for argument in form.arguments}
     for argument, value in given.items():
-        if argument in known or argument in RUN_ARGUMENTS:
-            continue
-        if argument not in FIXED_ARGUMENTS:
-            if argument in GENERATOR_ARGUMENTS:      # the official code hands all arguments to all parts
-                continue
-            raise ConversionError(f"network {shown(name)}: unknown argument {shown(argument)[1:-1]}={shown(value)}")
-        if value != FIXED_ARGUMENTS[argument]:
-            raise ConversionError(f"network {shown(name)}: {argument}={shown(value)} is not supported, "
-                                  f"only {FIXED_ARGUMENTS[argument]!r}")
-    config = {ours: given.get(official, default) for official, (ours, default) in known.items()}
+        if argument in official.fixed and value != official.fixed[argument]:
+            raise InputError(f"network {shown(name)}: {argument}={shown(value)} is not supported, "
+                             f"only {official.fixed[argument]!r}")
+        if argument not in {*official.arguments, *official.ignored, *official.fixed, *others}:
+            raise InputError(f"network {shown(name)}: unknown argument {shown(argument)[1:-1]}={shown(value)}")
+    known = {official_name: ours for official_name, (ours, _) in official.arguments.items()}
     try:
-        check_values(config)
+        check_values(entry.kinds, {known[argument]: value for argument, value in given.items() if argument in known})
     except InputError as error:
-        raise ConversionError(f"network {shown(name)}: {error}") from error
-    if config.get("blur_filter") is not None:
-        config["blur_filter"] = tuple(config["blur_filter"])
-    return config
+        raise InputError(f"network {shown(name)}: {error}") from error
+    told = official.told(arrays, given)
+    config = {**dict(official.arguments.values()), **told,
+              **{known[argument]: value for argument, value in given.items() if argument in known}}
+    return {argument: tuple(value) if isinstance(value, list) else value for argument, value in config.items()}
 
 
-def _scalar(variables, name):
-    value = variables.get(name, np.zeros(()))
+def _scalar(value, name):
     if np.ndim(value) != 0 or not np.isfinite(value):
-        raise ConversionError(f"variable {name!r} must be one finite number; got shape {list(np.shape(value))}")
+        raise InputError(f"variable {name!r} must be one finite number; got shape {list(np.shape(value))}")
     return float(value)
 
 
-# ------------------------------------------------------------------------------------------ from network to record
+# ------------------------------------------------------------------------------------------ to records
 
-def to_record(network, name):
-    """Official record of a Generator, Discriminator or Encoder, complete with constructor arguments.
+def record(network, entry, name):
+    """Official record of a network, complete with constructor arguments.
 
+    Args:
+        network: Described; all constructor arguments in `config`.
+        entry: its Entry.
+        name: the record's, such as 'Gs'.
     Raises:
-        ConversionError: the network has no official form (an encoder without batch norm, a latent discriminator, an
-            attribute network).
+        InputError: the network has no official form.
     """
-    config, arrays = network.get_config(), export_arrays(network)
-    if isinstance(network, Generator):
-        return _generator_record(network, name, config, arrays)
-    if isinstance(network, Discriminator):
-        kwargs = _official_arguments(config, DISCRIMINATOR_ARGUMENTS)
-        return _record(name, kwargs, dict(lod=_lod(config), **arrays), "D_basic")
-    if not isinstance(network, Encoder) or not config["batch_norm"]:
-        raise ConversionError(f"{type(network).__name__}: the official format has no such network"
-                              + (" without batch norm" if isinstance(network, Encoder) else ""))
-    kwargs = dict(size=config["resolution"], filter=config["filters"], filter_max=config["filters_max"],
-                  num_layers=config["num_layers"])
-    if config["generation"] == "2020-09":
-        kwargs.update(is_training=True, num_gpus=1, dlatent_size=config["dlatent_size"])
-    elif config["dlatent_size"] == 512:
-        kwargs.update(phase=True)
-    else:
-        raise ConversionError(f"encoder: the official 2020-05 encoder has codes of 512 numbers a layer; "
-                              f"this one has {config['dlatent_size']}")
-    return NetworkRecord(name=name, static_kwargs=kwargs, variables=arrays, components={}, build_func_name="Encoder",
-                         build_module_src=IMPORT_ENCODER)
+    official = _form_to_write(network, entry)
+    arguments = {official_name: network.config[ours] for official_name, (ours, _) in official.arguments.items()}
+    arguments = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
+    variables = {**{each: np.asarray(network.config.get("lod", 0.0), "float32") for each in official.lod},
+                 **network.arrays}
+
+    def built(part, label, builder, own):
+        return NetworkRecord(name=label, static_kwargs=dict(official.written(arguments, network.config, part)),
+                             variables=own, components={}, build_func_name=builder,
+                             build_module_src=f"from {official.module} import *\n", version=official.version)
+
+    prefixes = {part: f"{part}/" for part in official.parts}
+    whole = built("", name, official.builder, {
+        key: array for key, array in variables.items() if not key.startswith(tuple(prefixes.values()))})
+    whole.components = {
+        part: built(part, f"G_{part}", builder, {key[len(prefixes[part]):]: array for key, array in variables.items()
+                                                 if key.startswith(prefixes[part])})
+        for part, builder in official.parts.items()}
+    return whole
 
 
-def _generator_record(network, name, config, arrays):
-    kwargs = _official_arguments(config, GENERATOR_ARGUMENTS)
-    parts = {}
-    for part in ("synthesis", "mapping"):
-        own = {key[len(part) + 1:]: array for key, array in arrays.items() if key.startswith(f"{part}/")}
-        if part == "synthesis":
-            parts[part] = _record("G_synthesis", kwargs, dict(lod=_lod(config), **own), "G_synthesis")
-        else:
-            parts[part] = _record("G_mapping", dict(kwargs, dlatent_broadcast=network.num_layers), own, "G_mapping")
-    record = _record(name, kwargs, dict(lod=_lod(config), dlatent_avg=arrays["dlatent_avg"]), "G_style")
-    record.components = parts
-    return record
-
-
-def _record(name, kwargs, variables, build_func_name):
-    return NetworkRecord(name=name, static_kwargs=dict(kwargs), variables=variables, components={},
-                         build_func_name=build_func_name, build_module_src=IMPORT_STYLEGAN)
-
-
-def _official_arguments(config, known):
-    arguments = {official: config[ours] for official, (ours, _) in known.items()}
-    if arguments["blur_filter"] is not None:
-        arguments["blur_filter"] = list(arguments["blur_filter"])
-    return arguments
-
-
-def _lod(config):
-    return np.asarray(config["lod"], "float32")
+def _form_to_write(network, entry):
+    """The first official form that can hold the network."""
+    if not entry.official:
+        raise InputError(f"an official pickle has no place for {network.field.replace('_', ' ')}")
+    reasons = [official.refused(network.config) for official in entry.official]
+    for official, reason in zip(entry.official, reasons):
+        if reason is None:
+            return official
+    raise InputError(f"{network.network}: {reasons[0]}")

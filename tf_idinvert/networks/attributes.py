@@ -9,6 +9,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tf_idinvert.networks.entry import Entry
+
 
 class Attributes(keras.Model):
     """`attributes(x)`: x [N, R, R, C], RGB in [-1, 1] -> scores [N, A], in the units of `portraits`.
@@ -72,3 +74,25 @@ class Attributes(keras.Model):
 
     def get_config(self):
         return dict(self.config)
+
+
+def _named_weights(attributes):
+    layers = [(f"Conv{i}", convolution) for i, convolution in enumerate(attributes.convolutions)]
+    for name, layer in [*layers, ("Hidden", attributes.hidden), ("Scores", attributes.scores)]:
+        yield f"{name}/weight", layer.kernel, ""
+        yield f"{name}/bias", layer.bias, ""
+
+
+def _sizes(config):
+    inputs = config["num_channels"]
+    for i, outputs in enumerate(config["widths"]):
+        yield f"Conv{i}/weight", [3, 3, inputs, outputs]
+        inputs = outputs
+    yield "Hidden/weight", [inputs * (config["resolution"] // 2 ** len(config["widths"])) ** 2, config["hidden"]]
+    yield "Scores/weight", [config["hidden"], len(config["names"])]
+
+
+ENTRY = Entry(      # no official file holds one: names in their manner
+    network=Attributes, fields=("attributes",), weights=_named_weights, sizes=_sizes,
+    kinds={"names": "names", "binary": "names", "resolution": "size", "num_channels": "size", "widths": "widths",
+           "hidden": "size"})

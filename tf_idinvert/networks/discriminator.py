@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tf_idinvert.networks import layers
+from tf_idinvert.networks.entry import Entry, Official
 
 
 class Discriminator(keras.Model):
@@ -89,3 +90,54 @@ class Discriminator(keras.Model):
 
     def get_config(self):
         return dict(self.config, lod=self.lod)
+
+
+def _named_weights(discriminator):
+    for level, from_rgb in enumerate(discriminator.from_rgb):
+        side = discriminator.resolution >> level
+        yield from from_rgb.named(f"FromRGB_lod{level}")
+        if side > 4:
+            yield from discriminator.conv0[level].named(f"{side}x{side}/Conv0")
+            yield from discriminator.conv1_down[level].named(f"{side}x{side}/Conv1_down")
+    yield from discriminator.conv.named("4x4/Conv")
+    yield from discriminator.dense0.named("4x4/Dense0")
+    yield from discriminator.dense1.named("4x4/Dense1")
+
+
+def _sizes(config):
+    stages = layers.log2_resolution(config["resolution"])
+
+    def width(stage):
+        return layers.feature_maps(stage, config["fmap_base"], config["fmap_decay"], config["fmap_max"])
+
+    for stage in range(1, stages):
+        side = 2 << stage
+        yield f"FromRGB_lod{stages - 1 - stage}/weight", [1, 1, config["num_channels"], width(stage)]
+        appended = config["mbstd_num_features"] if config["mbstd_group_size"] > 1 else 0
+        yield ((f"{side}x{side}/Conv0/weight", [3, 3, width(stage), width(stage)]) if stage > 1 else
+               ("4x4/Conv/weight", [3, 3, width(1) + appended, width(1)]))
+    yield "4x4/Dense0/weight", [width(1) * 16, width(0)]
+    yield "4x4/Dense1/weight", [width(0), max(config["label_size"], 1)]
+
+
+ENTRY = Entry(
+    network=Discriminator, fields=("discriminator",), weights=_named_weights, sizes=_sizes,
+    kinds={
+        "resolution": "size", "num_channels": "size", "label_size": "count", "fmap_base": "positive",
+        "fmap_decay": "number", "fmap_max": "size", "mbstd_group_size": "count", "mbstd_num_features": "size",
+        "fused_scale": ("auto", True, False), "blur_filter": "filter", "lod": "number",
+    },
+    official=(Official(
+        builder="D_basic", module="training.networks_stylegan", lod=("lod",),
+        arguments={
+            "num_channels": ("num_channels", 1),
+            "resolution": ("resolution", 32),
+            "label_size": ("label_size", 0),
+            "fmap_base": ("fmap_base", 8192),
+            "fmap_decay": ("fmap_decay", 1.0),
+            "fmap_max": ("fmap_max", 512),
+            "mbstd_group_size": ("mbstd_group_size", 4),
+            "mbstd_num_features": ("mbstd_num_features", 1),
+            "fused_scale": ("fused_scale", "auto"),
+            "blur_filter": ("blur_filter", [1, 2, 1]),
+        }),))

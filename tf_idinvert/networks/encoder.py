@@ -12,7 +12,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.networks import layers
+from tf_idinvert.networks.entry import Entry, Official
 
 GENERATIONS = ("2020-09", "2020-05")
 
@@ -116,3 +118,107 @@ class Encoder(keras.Model):
 
     def get_config(self):
         return dict(self.config)
+
+
+# Official names of the first convolution, of block i, its shortcut and two convolutions, and of the last layer, and
+# where batch norm stands below each.
+NAMES = {
+    "2020-09": {"first": "FromImg", "block": "E_block_{}", "shortcut": "Shortcut", "conv_a": "Conva",
+                "conv_b": "Convb", "last": "Latent_out"},
+    "2020-05": {"first": "encoder/input_image_stage", "block": "encoder/encoder_res_block_{}", "shortcut": "shortcut",
+                "conv_a": "conv1", "conv_b": "conv2", "last": "encoder/encoder_fc"},
+}
+NORMS_2020_05 = {"first": "bn_input_stage", "shortcut": "shortcut_bn", "conv_a": "bn_1", "conv_b": "bn_2",
+                 "last": "fc_1"}
+
+
+def _named_weights(encoder):
+    generation = encoder.get_config()["generation"]
+    names = NAMES[generation]
+
+    def unit(prefix, part, layer):
+        name = prefix + names[part]
+        yield f"{name}/weight", layer.weight, ""
+        if layer.bias is not None:
+            yield f"{name}/bias", layer.bias, ""
+        if layer.norm is not None:
+            norm = f"{name}/batch_norm" if generation == "2020-09" else f"{name}/{NORMS_2020_05[part]}/BatchNorm"
+            if generation == "2020-09":
+                yield f"{norm}/gamma", layer.norm.gamma, ""
+            yield f"{norm}/beta", layer.norm.beta, ""
+            yield f"{norm}/moving_mean", layer.norm.moving_mean, ""
+            yield f"{norm}/moving_variance", layer.norm.moving_variance, ""
+
+    yield from unit("", "first", encoder.from_image)
+    for i, block in enumerate(encoder.blocks):
+        prefix = names["block"].format(i) + "/"
+        if block.shortcut is not None:
+            yield from unit(prefix, "shortcut", block.shortcut)
+        yield from unit(prefix, "conv_a", block.conv_a)
+        yield from unit(prefix, "conv_b", block.conv_b)
+    yield from unit("", "last", encoder.latent_out)
+
+
+def _sizes(config):
+    names = NAMES[config["generation"]]
+    kernel = 5 if config["generation"] == "2020-09" else 3
+    width = min(config["filters"], config["filters_max"])
+    yield f"{names['first']}/weight", [kernel, kernel, config["num_channels"], width]
+    for i in range(layers.log2_resolution(config["resolution"]) - 2):
+        narrow, width = width, min(config["filters"] * 2 ** (i + 1), config["filters_max"])
+        yield f"{names['block'].format(i)}/{names['conv_b']}/weight", [3, 3, min(narrow, width), width]
+    yield f"{names['last']}/weight", [width * 16, config["num_layers"] * config["dlatent_size"]]
+
+
+def _told(variables, given):
+    """What a file may leave out is read off its weights; where neither L nor D is said, L is a generator's."""
+    generation = "2020-09" if "FromImg/weight" in variables else "2020-05"
+    names = NAMES[generation]
+
+    def outputs(layer):
+        shape = getattr(variables.get(f"{layer}/weight"), "shape", ())
+        if not shape:
+            raise InputError(f"encoder: the file holds no {layer}/weight")
+        return shape[-1]
+
+    block = f"{names['block']}/{names['conv_b']}"
+    widths = [outputs(names["first"])]
+    while f"{block.format(len(widths) - 1)}/weight" in variables:
+        widths.append(outputs(block.format(len(widths) - 1)))
+    num_layers = given.get("num_layers", 2 * len(widths))
+    return dict(generation=generation, num_channels=3, batch_norm=True, resolution=4 << (len(widths) - 1),
+                filters=widths[0], filters_max=widths[-1], num_layers=num_layers,
+                dlatent_size=outputs(names["last"]) // num_layers)
+
+
+def _refused(config):
+    if not config["batch_norm"]:
+        return "the official format has no such network without batch norm"
+    if config["generation"] == "2020-05" and config["dlatent_size"] != 512:
+        return (f"the official 2020-05 encoder has codes of 512 numbers a layer; this one has "
+                f"{config['dlatent_size']}")
+    return None
+
+
+def _written(arguments, config, part):
+    sizes = {name: arguments[name] for name in ("size", "filter", "filter_max", "num_layers")}
+    if config["generation"] == "2020-05":
+        return dict(sizes, phase=True)
+    return dict(sizes, is_training=True, num_gpus=1, dlatent_size=config["dlatent_size"])
+
+
+ENTRY = Entry(
+    network=Encoder, fields=("encoder",), weights=_named_weights, sizes=_sizes,
+    kinds={
+        "resolution": "size", "num_layers": "size", "dlatent_size": "size", "num_channels": "size", "filters": "size",
+        "filters_max": "size", "generation": GENERATIONS, "batch_norm": "flag",
+    },
+    official=(Official(
+        builder="Encoder", module="training.networks_encoder", told=_told, refused=_refused, written=_written,
+        arguments={     # no defaults: what is absent, the variables tell
+            "size": ("resolution", None),
+            "filter": ("filters", None),
+            "filter_max": ("filters_max", None),
+            "num_layers": ("num_layers", None),
+            "dlatent_size": ("dlatent_size", None),
+        }),))

@@ -7,8 +7,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tf_idinvert.networks.mapping import Mapping
-from tf_idinvert.networks.synthesis import Synthesis
+from tf_idinvert.networks import mapping, synthesis
+from tf_idinvert.networks.entry import Entry, Official
 
 
 class Generator(keras.Model):
@@ -44,13 +44,14 @@ class Generator(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.mapping = Mapping(latent_size=latent_size, label_size=label_size, dlatent_size=dlatent_size,
-                               num_layers=_num_layers(resolution), mapping_layers=mapping_layers,
-                               mapping_fmaps=mapping_fmaps, mapping_lrmul=mapping_lrmul,
-                               normalize_latents=normalize_latents, layerwise=layerwise, name="mapping")
-        self.synthesis = Synthesis(resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels,
-                                   fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_max=fmap_max, use_noise=use_noise,
-                                   fused_scale=fused_scale, blur_filter=blur_filter, lod=lod, name="synthesis")
+        self.mapping = mapping.Mapping(
+            latent_size=latent_size, label_size=label_size, dlatent_size=dlatent_size,
+            num_layers=_num_layers(resolution), mapping_layers=mapping_layers, mapping_fmaps=mapping_fmaps,
+            mapping_lrmul=mapping_lrmul, normalize_latents=normalize_latents, layerwise=layerwise, name="mapping")
+        self.synthesis = synthesis.Synthesis(
+            resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels, fmap_base=fmap_base,
+            fmap_decay=fmap_decay, fmap_max=fmap_max, use_noise=use_noise, fused_scale=fused_scale,
+            blur_filter=blur_filter, lod=lod, name="synthesis")
         self.latent_size, self.label_size, self.dlatent_size = latent_size, label_size, dlatent_size
         self.num_layers, self.resolution = self.synthesis.num_layers, resolution
         self.truncation_psi, self.truncation_cutoff = truncation_psi, truncation_cutoff
@@ -123,12 +124,72 @@ class Generator(keras.Model):
         return mean + (tf.convert_to_tensor(self.dlatent_avg) - mean) * self.dlatent_avg_beta
 
     def get_config(self):
-        mapping, synthesis = self.mapping.get_config(), self.synthesis.get_config()
-        del mapping["num_layers"]
-        return dict(mapping, **synthesis, truncation_psi=self.truncation_psi, truncation_cutoff=self.truncation_cutoff,
-                    dlatent_avg_beta=self.dlatent_avg_beta, style_mixing_prob=self.style_mixing_prob)
+        of_mapping = {name: value for name, value in self.mapping.get_config().items() if name != "num_layers"}
+        return dict(of_mapping, **self.synthesis.get_config(), truncation_psi=self.truncation_psi,
+                    truncation_cutoff=self.truncation_cutoff, dlatent_avg_beta=self.dlatent_avg_beta,
+                    style_mixing_prob=self.style_mixing_prob)
 
 
 def _num_layers(resolution):
     """L: two styled layers for every resolution from 4 to R."""
     return int(resolution).bit_length() * 2 - 4
+
+
+def _named_weights(generator):
+    yield "dlatent_avg", generator.dlatent_avg, ""
+    for part, rows in (("synthesis", synthesis.named_weights(generator.synthesis)),
+                       ("mapping", mapping.named_weights(generator.mapping))):
+        yield from ((f"{part}/{name}", variable, layout) for name, variable, layout in rows)
+
+
+def _sizes(config):
+    for part, rows in (("mapping", mapping.sizes(config, _num_layers(config["resolution"]))),
+                       ("synthesis", synthesis.sizes(config))):
+        yield from ((f"{part}/{name}", shape) for name, shape in rows)
+
+
+def _told(variables, given):
+    """idinvert's mapping gives every layer a w of its own, NVIDIA's one for all: the last layer's width tells."""
+    last = variables.get(f"mapping/Dense{given.get('mapping_layers', 8) - 1}/weight")
+    return {"layerwise": last is not None and last.shape[-1:] != (given.get("dlatent_size", 512),)}
+
+
+def _written(arguments, config, part):
+    return dict(arguments, dlatent_broadcast=_num_layers(config["resolution"])) if part == "mapping" else arguments
+
+
+ENTRY = Entry(
+    network=Generator, fields=("generator", "training_generator"), weights=_named_weights, sizes=_sizes,
+    kinds={
+        "resolution": "size", "latent_size": "size", "label_size": "count", "dlatent_size": "size",
+        "num_channels": "size", "mapping_layers": "size", "mapping_fmaps": "size", "mapping_lrmul": "positive",
+        "normalize_latents": "flag", "layerwise": "flag", "fmap_base": "positive", "fmap_decay": "number",
+        "fmap_max": "size", "use_noise": "flag", "fused_scale": ("auto", True, False), "blur_filter": "filter",
+        "lod": "number", "truncation_psi": "optional number", "truncation_cutoff": "optional number",
+        "dlatent_avg_beta": "number", "style_mixing_prob": "number",
+    },
+    official=(Official(
+        builder="G_style", module="training.networks_stylegan",
+        parts={"synthesis": "G_synthesis", "mapping": "G_mapping"}, lod=("lod", "synthesis/lod"),
+        told=_told, written=_written,
+        arguments={
+            "latent_size": ("latent_size", 512),
+            "label_size": ("label_size", 0),
+            "dlatent_size": ("dlatent_size", 512),
+            "mapping_layers": ("mapping_layers", 8),
+            "mapping_fmaps": ("mapping_fmaps", 512),
+            "mapping_lrmul": ("mapping_lrmul", 0.01),
+            "normalize_latents": ("normalize_latents", True),
+            "num_channels": ("num_channels", 3),
+            "resolution": ("resolution", 1024),
+            "fmap_base": ("fmap_base", 8192),
+            "fmap_decay": ("fmap_decay", 1.0),
+            "fmap_max": ("fmap_max", 512),
+            "use_noise": ("use_noise", True),
+            "fused_scale": ("fused_scale", "auto"),
+            "blur_filter": ("blur_filter", [1, 2, 1]),
+            "truncation_psi": ("truncation_psi", 0.7),
+            "truncation_cutoff": ("truncation_cutoff", 8),
+            "dlatent_avg_beta": ("dlatent_avg_beta", 0.995),
+            "style_mixing_prob": ("style_mixing_prob", 0.9),
+        }),))

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tf_idinvert.networks import layers
+from tf_idinvert.networks.entry import Entry
 
 DESIGNS = ("layerwise", "whole")
 
@@ -66,3 +67,27 @@ class LatentDiscriminator(keras.Model):
 
     def get_config(self):
         return dict(self.config)
+
+
+def _named_weights(discriminator):
+    if discriminator.layer_embedding is not None:
+        yield "LayerEmbedding/weight", discriminator.layer_embedding, ""
+    for i, dense in enumerate(discriminator.dense):
+        yield from dense.named(f"Dense{i}")
+    yield from discriminator.logit.named("Logit")
+
+
+def _sizes(config):
+    inputs, outputs = config["num_layers"] * config["dlatent_size"], config["mlp_fmaps"]
+    if config["design"] == "layerwise":
+        yield "LayerEmbedding/weight", [config["num_layers"], outputs]
+        inputs = config["dlatent_size"]
+    for i in range(config["mlp_layers"]):
+        yield f"Dense{i}/weight", [inputs, outputs]
+        inputs = outputs
+    yield "Logit/weight", [outputs, 1]
+
+
+ENTRY = Entry(      # no official file holds one: names in their manner
+    network=LatentDiscriminator, fields=("latent_discriminator",), weights=_named_weights, sizes=_sizes,
+    kinds={"num_layers": "size", "dlatent_size": "size", "design": DESIGNS, "mlp_layers": "size", "mlp_fmaps": "size"})

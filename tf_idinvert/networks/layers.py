@@ -79,6 +79,12 @@ class EqualizedLayer(keras.layers.Layer):
     def used_weight(self, dtype):
         return tf.cast(self.weight * self.weight_scale, dtype)
 
+    def named(self, name):
+        """Rows (official name, variable, layout) of the weights; see `entry`."""
+        yield f"{name}/weight", self.weight, ""
+        if self.bias is not None:
+            yield f"{name}/bias", self.bias, ""
+
     def add_bias(self, x):
         return x if self.bias is None else x + tf.cast(self.bias * self.lrmul, x.dtype)
 

@@ -66,3 +66,24 @@ class Mapping(keras.Model):
 
     def get_config(self):
         return dict(self.config)
+
+
+def named_weights(mapping):
+    """Rows (official name, variable, layout); see `entry`."""
+    if mapping.label_weight is not None:
+        yield "LabelConcat/weight", mapping.label_weight, ""
+    for i, dense in enumerate(mapping.dense):
+        yield from dense.named(f"Dense{i}")
+
+
+def sizes(config, num_layers):
+    """Rows (official name, shape) that sizes decide; `config` of a generator whose synthesis has L layers."""
+    inputs = config["latent_size"] * (2 if config["label_size"] else 1)
+    if config["label_size"]:
+        yield "LabelConcat/weight", [config["label_size"], config["latent_size"]]
+    for i in range(config["mapping_layers"]):
+        outputs = config["mapping_fmaps"]
+        if i == config["mapping_layers"] - 1:
+            outputs = config["dlatent_size"] * (num_layers if config["layerwise"] else 1)
+        yield f"Dense{i}/weight", [inputs, outputs]
+        inputs = outputs

@@ -141,3 +141,46 @@ class Synthesis(keras.Model):
 
     def get_config(self):
         return dict(self.config, lod=self.lod)
+
+
+def layer_name(i):
+    """Official name of styled layer i: '4x4/Const', '4x4/Conv', '8x8/Conv0_up', '8x8/Conv1', ..."""
+    side = 2 ** (i // 2 + 2)
+    return f"{side}x{side}/" + (("Const", "Conv")[i] if i < 2 else ("Conv0_up", "Conv1")[i % 2])
+
+
+def named_weights(synthesis):
+    """Rows (official name, variable, layout); see `entry`."""
+    for i, layer in enumerate(synthesis.styled):
+        if layer.noise is not None:
+            yield f"noise{i}", layer.noise, "NCHW"
+    for i, layer in enumerate(synthesis.styled):
+        name = layer_name(i)
+        if layer.conv is None:
+            yield f"{name}/const", layer.const, "NCHW"
+        else:
+            yield f"{name}/weight", layer.conv.weight, ""
+        if layer.noise is not None:
+            yield f"{name}/Noise/weight", layer.noise_weight, ""
+        yield f"{name}/bias", layer.bias, ""
+        yield from layer.style.named(f"{name}/StyleMod")
+        if i % 2:
+            yield from synthesis.to_rgb[i // 2].named(f"ToRGB_lod{(synthesis.num_layers - 1 - i) // 2}")
+
+
+def sizes(config):
+    """Rows (official name, shape) that sizes decide; `config` of a generator."""
+    stages = layers.log2_resolution(config["resolution"])
+
+    def width(stage):
+        return layers.feature_maps(stage, config["fmap_base"], config["fmap_decay"], config["fmap_max"])
+
+    for i in range(stages * 2 - 2):
+        name = layer_name(i)
+        if i > 0:
+            yield f"{name}/weight", [3, 3, width((i + 1) // 2), width(i // 2 + 1)]
+        yield f"{name}/StyleMod/weight", [config["dlatent_size"], width(i // 2 + 1) * 2]
+        if config["use_noise"]:
+            yield f"noise{i}", [1, 1, 4 << i // 2, 4 << i // 2]
+    for stage in range(1, stages):
+        yield f"ToRGB_lod{stages - 1 - stage}/weight", [1, 1, width(stage), config["num_channels"]]

@@ -1,0 +1,22 @@
+"""A network as a file of any kind describes it, before anything is built."""
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(eq=False)
+class Described:
+    """What a reader yields for a network, and what a writer gets.
+
+    Attributes:
+        field: of `checkpoint.Models`.
+        network: name of its class, such as 'Generator'.
+        config: {argument of our constructor: value}; unchecked until the network is built.
+        arrays: {official name: array in official layout}.
+        notes: lines for the user: what the file does not say and what was taken instead.
+    """
+    field: str
+    network: str
+    config: dict
+    arrays: dict
+    notes: tuple = ()

@@ -1,0 +1,138 @@
+"""Our own model files: HDF5, self-describing, uncompressed; nothing in them is ever executed.
+
+A group for each network, named after the field of `checkpoint.Models` that it fills, with the constructor arguments as
+JSON in the attribute `config`, the class in the attribute `network` where it is not the field's first, and the weights
+under their official names in official layout.
+"""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tf_idinvert.errors import InputError
+from tf_idinvert.files import atomic
+from tf_idinvert.formats.arguments import shown
+from tf_idinvert.formats.described import Described
+
+FORMAT, FORMAT_VERSION = "tf_idinvert", 1
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def describe(path, entries, only=None):
+    """Yield what a file of ours says of its networks.
+
+    Args:
+        path: file name.
+        entries: of the networks that a file may hold.
+        only: fields that are wanted; None: all.
+    Yields:
+        Described; memory is bounded by the file's size.
+    Raises:
+        InputError: not ours, of another version, damaged or hostile; one line without the path.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            _check_format(file)
+            known = {field for entry in entries for field in entry.fields}
+            unknown = sorted(set(file) - known)
+            if unknown:
+                raise InputError(f"holds an unknown network {shown(unknown[0])}")
+            for field in file:
+                if only is None or field in only:
+                    yield _described(Path(path).stat().st_size, file, field, entries)
+    except InputError:
+        raise
+    except Exception as error:      # a damaged file can fail anywhere in the HDF5 library
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"damaged or truncated HDF5 file ({reason})") from error
+
+
+def _check_format(file):
+    if file.attrs.get("format") != FORMAT:
+        raise InputError(f"an HDF5 file, but not one of ours (no format={FORMAT!r}); Keras weight files hold no "
+                         "constructor arguments and cannot be opened here")
+    if file.attrs.get("format_version") != FORMAT_VERSION:
+        version = shown(str(file.attrs.get("format_version")))
+        raise InputError(f"format version {version}; this program reads version {FORMAT_VERSION}")
+
+
+def _described(file_size, file, field, entries):
+    group = _hard_linked(file, field)
+    if not isinstance(group, h5py.Group):
+        raise InputError(f"{field!r} is no group")
+    classes = [entry.network.__name__ for entry in entries if field in entry.fields]
+    network = group.attrs.get("network", classes[0])
+    if not isinstance(network, str) or network not in classes:
+        raise InputError(f"{field!r} is of the class {shown(network)}; known are {', '.join(classes)}")
+    try:
+        config = json.loads(group.attrs["config"])
+        config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"the arguments of {field!r} cannot be read") from error
+    return Described(field, network, config, _arrays(group, file_size))
+
+
+def _arrays(group, left):
+    """{name: float32 array} of all datasets below a group.
+
+    Only plain ones, every object once, no more bytes in all than `left`, the file's size: so memory is bounded by it.
+    """
+    arrays, seen, pending = {}, set(), [("", group)]
+    while pending:
+        prefix, group = pending.pop()
+        for key in group:
+            item, name = _hard_linked(group, key), prefix + key
+            address = h5py.h5o.get_info(item.id).addr
+            if address in seen:
+                raise InputError(f"{name!r} is stored under another name, too")
+            seen.add(address)
+            if isinstance(item, h5py.Group):
+                pending.append((name + "/", item))
+                continue
+            if not _is_plain(item) or item.nbytes > left:
+                raise InputError(f"{name!r} is no plain stored array of floats")
+            left -= item.nbytes
+            arrays[name] = np.asarray(item[()], "float32")
+    return arrays
+
+
+def _is_plain(item):
+    """Whether a member is a dataset of floats that lies uncompressed in this file, all of it."""
+    return (isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.chunks is None and not item.is_virtual
+            and not item.external and item.id.get_storage_size() == item.size * item.dtype.itemsize)
+
+
+def _hard_linked(group, key):
+    """Member of a group; refuses soft and external links, which can point outside the file or in circles."""
+    if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+        raise InputError(f"{key!r} is a link to elsewhere")
+    return group[key]
+
+
+def write(path, networks, entries, dtype="float32"):
+    """Write a file of ours, atomically.
+
+    Args:
+        path: file name.
+        networks: iterable of Described.
+        entries: of the networks that a file may hold.
+        dtype: 'float32' or 'float16', of the stored weights.
+    Raises:
+        InputError: weights too large for `dtype`; one line without the path.
+    """
+    with atomic.replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+        for each in networks:
+            group = file.create_group(each.field)
+            group.attrs["config"] = json.dumps(each.config)
+            if each.network != next(entry.network.__name__ for entry in entries if each.field in entry.fields):
+                group.attrs["network"] = each.network
+            for name, array in each.arrays.items():
+                with np.errstate(over="ignore"):
+                    stored = array.astype(dtype)
+                if not np.isfinite(stored[np.isfinite(array)]).all():
+                    raise InputError(f"{each.field}/{name} has values too large for {dtype}")
+                group.create_dataset(name, data=stored)
