@@ -43,6 +43,13 @@ def test_binary_attributes_come_as_probabilities(network):
     np.testing.assert_allclose(named["lit"], 1 / (1 + np.exp(-scores[:, 2])), rtol=1e-5)
 
 
+def test_larger_pictures_are_seen_in_parts(network):
+    x = np.random.default_rng(0).uniform(-1, 1, [2, 24, 24, 3]).astype("float32")
+    parts = [network.embedding(x[:, i:i + 16, j:j + 16]).numpy() for i in (0, 4, 8) for j in (0, 4, 8)]
+    np.testing.assert_allclose(network.embedding(x), np.mean(parts, axis=0), rtol=1e-5, atol=1e-6)
+    assert network(x).shape == (2, 3)
+
+
 @pytest.mark.parametrize("arguments", [dict(binary=["absent"]), dict(resolution=18)])
 def test_impossible_arguments_are_one_line(arguments):
     with pytest.raises(ValueError) as error:

@@ -173,6 +173,19 @@ def test_attribute_network(tmp_path, monkeypatch):
     assert list(found) == list(network.names) and all(value <= 1 for value in found.values())
 
 
+def test_attribute_network_of_the_wild_world(tmp_path, monkeypatch):
+    """What the second task asks for, from parts of half the side."""
+    train = train_attributes.train
+    monkeypatch.setattr(train_attributes, "train", lambda args, resumes: train(
+        args, resumes, resolution=32, held_out=20, widths=(4, 8), hidden=8))
+    assert running.run(monkeypatch, "train.py", "--method", "attributes", "--world", "wild", "--task", "nuisances",
+                       "--kimg", "0.1", "--pictures", "64", "--output", tmp_path / "run") == 0
+    network = checkpoint.load(tmp_path / "run/network.h5").attributes
+    assert network.resolution == 16 and "scene-3" in network.names and "age" not in network.names
+    assert np.load(tmp_path / "wild32-64-seed1.npy").shape == (64, 32, 32, 3)
+    assert list(json.loads((tmp_path / "run/agreement.json").read_text())) == list(network.names)
+
+
 def test_two_workers_train_like_one(train, files, tmp_path):
     """Each takes half of the batch; the first one writes. Without batch norm: the bias before it has no gradient but
     rounding errors, of which Adam makes steps."""

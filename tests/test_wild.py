@@ -9,7 +9,7 @@ import pytest
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.portraits import sets, wild
-from tf_idinvert.portraits.wild import traits
+from tf_idinvert.portraits.wild import scores, traits
 
 NAMES = wild.ATTRIBUTES + wild.NUISANCES
 WOMAN = dict(age=0.3, gender=0.1, eyeglasses=0, pose=0.2, expression=0.1, skin=0.3, hair=0.4, background=0.2,
@@ -89,6 +89,25 @@ def test_large_sets_are_of_the_edition_asked_for():
     (images, attributes), = sets.chunks(2, seed=1, resolution=32, processes=1, sample=wild.sample)
     assert np.array_equal(images, wild.sample(2, 2 * sets.SEED_STRIDE, 32)[0])
     assert tuple(attributes) == NAMES
+
+
+def test_traits_are_known_without_drawing(drawn):
+    known = wild.attributes_of(5, seed=0)
+    assert all(np.array_equal(known[name], drawn[1][name][:5]) for name in NAMES)
+    both = sets.attributes(300, 1, wild.attributes_of)
+    assert np.array_equal(both["age"][250:], wild.attributes_of(50, 2 * sets.SEED_STRIDE + 1)["age"])
+
+
+def test_what_a_network_is_asked(rows):
+    answers = {name: value for task, names in scores.TASKS.items()
+               for name, value in zip(names, scores.scores(rows, task).T)}
+    assert not set(scores.TASKS["attributes"]) & set(scores.TASKS["nuisances"])
+    assert set(rows) - {"detail"} == {name.partition("-")[0] for name in answers}
+    np.testing.assert_array_equal(answers["hat"], rows["hat"] > 0)
+    np.testing.assert_array_equal(answers["scene-3"], rows["scene"] == 3)
+    np.testing.assert_array_equal(answers["frame-5"], (rows["frame"] == 5) & (rows["eyeglasses"] == 1))
+    assert all(set(np.unique(answers[name])) == {0, 1} for name in scores.BINARY)
+    assert set(scores.MIRRORED) == set(wild.SIGNED) - {"expression"}
 
 
 def test_main_attributes_are_independent_and_spread(rows):

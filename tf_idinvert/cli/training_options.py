@@ -66,6 +66,8 @@ def parse_arguments(description):
     preset = getattr(args, "preset", None)
     if preset == "wild" and args.method != "stylegan":
         options.parser.error("--preset wild is for --method stylegan")
+    if args.method == "attributes" and args.task != "attributes" and args.world != "wild":
+        options.parser.error("--task nuisances is for --world wild")
     args.output = args.output or Path("runs") / "-".join(filter(None, (args.method, preset)))
     if preset:
         args.data = args.data or (preset if preset in WORLDS else None)
@@ -98,6 +100,10 @@ def _options(description):
     add("--strategy", choices=["one", "mirrored", "multi-worker"], default="one", help="one device, all GPUs of the "
         "machine, or (encoders only) the workers that TF_CONFIG names, which share the output folder (one)")
     _add_stylegan_options(options.of("stylegan"))
+    add = options.of("attributes")
+    add("--world", choices=WORLDS, default="portraits", help="which portraits to render (portraits)")
+    add("--task", choices=["attributes", "nuisances"], default="attributes", help="what to tell; nuisances, of the "
+        "wild world: all that the other task leaves out, from parts of pictures alone (attributes)")
     _add_encoder_options(options.of(*ENCODERS))
     _add_guided_options(options.of("in-domain", "force-in-domain"))
     add = options.of("force-in-domain")
@@ -189,21 +195,23 @@ def open_data(args, resolution, images, rendered=None):
         rendered: side at which portraits are rendered, before they are reduced; None: `resolution`.
     """
     from tf_idinvert.data import pipeline
-    path = _rendered_portraits(args, rendered or resolution, images) if args.data in WORLDS else args.data
+    path = args.data
+    if args.data in WORLDS:
+        path = rendered_set(args.data, min(args.pictures, images), args.data_seed, rendered or resolution,
+                            args.output.parent)
     return pipeline.open_source(path, resolution)
 
 
-def _rendered_portraits(args, resolution, images):
-    """The file of rendered portraits, drawn if it is not there; beside the output folder, for other runs to use."""
+def rendered_set(world, count, seed, resolution, folder):
+    """The file in the folder that holds so many portraits of one of WORLDS, drawn if it is not there."""
     from tqdm import tqdm
 
     from tf_idinvert.portraits import portrait, sets, wild
-    sample = {"portraits": portrait.sample, "wild": wild.sample}[args.data]
-    count = min(args.pictures, images)
-    path = args.output.parent / f"{args.data}{resolution}-{count}-seed{args.data_seed}.npy"
+    path = folder / f"{world}{resolution}-{count}-seed{seed}.npy"
     if not path.exists():
         with tqdm(total=count, unit="img", desc="rendering portraits") as bar:
-            sets.write(path, count, args.data_seed, resolution, progress=bar.update, sample=sample)
+            sets.write(path, count, seed, resolution, progress=bar.update,
+                       sample={"portraits": portrait.sample, "wild": wild.sample}[world])
     return path
 
 

@@ -16,7 +16,8 @@ class Attributes(keras.Model):
     """`attributes(x)`: x [N, R, R, C], RGB in [-1, 1] -> scores [N, A], in the units of `portraits`.
 
     Of an attribute in `binary`, the score is a logit. `attributes.features(x)` and `attributes.embedding(x)` give what
-    lies between.
+    lies between. Pictures larger than R are seen in nine overlapping parts of R x R, whose embeddings are averaged: so
+    a network can be made to judge by parts alone.
     """
 
     def __init__(
@@ -58,7 +59,13 @@ class Attributes(keras.Model):
         return x
 
     def embedding(self, x):
-        """The last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]."""
+        """The last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]; of larger pictures, the mean over parts."""
+        side = x.shape[1]
+        if side > self.resolution:
+            places = (0, (side - self.resolution) // 2, side - self.resolution)
+            parts = [x[:, top:top + self.resolution, left:left + self.resolution] for top in places for left in places]
+            found = self.embedding(tf.concat(parts, axis=0))                                            # [9 N, hidden]
+            return tf.reduce_mean(tf.reshape(found, [len(parts), -1, self.config["hidden"]]), axis=0)
         x = self.convolutions[-1](tf.nn.avg_pool2d(self.features(x), 2, 2, "VALID"))
         x = tf.nn.avg_pool2d(x, 2, 2, "VALID")
         return self.hidden(tf.reshape(x, [tf.shape(x)[0], -1]))

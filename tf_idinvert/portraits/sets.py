@@ -45,6 +45,19 @@ def codes(count, seed):
     return ndtri(np.concatenate(uniform).clip(1e-6, 1 - 1e-6)).astype(np.float32)
 
 
+def attributes(count, seed, of):
+    """What `chunks` tells of its portraits, without drawing them.
+
+    Args:
+        count, seed: as in `chunks`.
+        of: function (count, seed) -> {name: float32 [N]}, such as `wild.attributes_of`.
+    Returns:
+        {name: float32 [N]}
+    """
+    parts = [of(*task) for task in _tasks(count, seed)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def write(path, count, seed, resolution=64, processes=None, progress=None, sample=portrait.sample):
     """Draw portraits into a .npy file of uint8 [N, R, R, 3], which appears when it is complete.
 

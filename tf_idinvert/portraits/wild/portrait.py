@@ -44,12 +44,18 @@ def sample(count, seed, resolution=64):
     for name, value in (("count", count), ("seed", seed)):
         named.check(name, value, isinstance(value, numbers.Integral) and value >= 0, "a whole number >= 0")
     _check_resolution(resolution)
-    rows = np.empty((count, len(named.NAMES)), np.float32)
+    attributes = attributes_of(count, seed)
     images = np.empty((count, resolution, resolution, 3), np.uint8)
     for index in range(count):
-        rows[index] = named.traits_of(named.draw(seed, index))
-        images[index] = render(**dict(zip(named.NAMES, rows[index])), resolution=resolution)
-    return images, {name: rows[:, column].copy() for column, name in enumerate(named.NAMES)}
+        images[index] = render(**{name: values[index] for name, values in attributes.items()}, resolution=resolution)
+    return images, attributes
+
+
+def attributes_of(count, seed):
+    """The attributes of `sample(count, seed)` without its pictures: dict name -> float32 [N]."""
+    rows = [named.traits_of(named.draw(seed, index)) for index in range(count)]
+    table = np.array(rows, np.float32).reshape(count, len(named.NAMES))
+    return {name: table[:, column].copy() for column, name in enumerate(named.NAMES)}
 
 
 def render(resolution=64, **traits):
