@@ -105,7 +105,8 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
                     "--reasons", tmp_path / "reasons.json", "--count", 5, "--parts", "table1-force", "figure3",
                     "figure10") == 0
     found = numbers(tmp_path / "out")
-    assert found["missing"] == ["figure3: nothing tells the attributes of these pictures: give --attributes"]
+    assert found["missing"] == ["figure3: nothing tells the attributes of these pictures: give --attributes or "
+                                "--labels"]
     table = found["parts"]["table1-force"]["numbers"]
     assert table["encoder"]["frechet"] is None and table["encoder"]["count"] == 5 and "floor" not in table
     assert "photograph 0" in found["parts"]["figure10"]["numbers"]["encoder"]

@@ -44,6 +44,8 @@ def parse_arguments():
     add("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(all)")
     add("--encoders", nargs="+", metavar="[ROLE=]FILE", help="(checkpoints/portraits64-ROLE.h5)")
     add("--images", help="pictures: a folder, a text list or one picture (portraits are rendered)")
+    add("--labels", help="what is known of --images, for figure3: CSV, first line 'picture,NAME,...', then file name "
+        "and numbers of each; NAME as in --boundaries (what the attribute network sees)")
     add("--attributes", help="attribute network of ours: scores attributes, its embedding is behind the FD "
         "(checkpoints/portraits64-attributes.h5 for portraits)")
     add("--inception", help="InceptionV3 'notop' weights of Keras, for FID, instead of the attribute network's FD")
@@ -73,7 +75,7 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     command.choose_device(args.gpu_id)
-    listing, photographs, reasons = given_files(args)
+    listing, photographs, reasons, known = given_files(args)
     paths, missing = encoder_paths(args)
     folder = Path(args.output_dir)
     log = command.open_log(folder / "evaluate.log")
@@ -81,7 +83,7 @@ def main():
         log.warning("%s", reason)
 
     command.import_tensorflow()
-    bench, about = prepare(args, paths, missing, listing, log)
+    bench, about = prepare(args, paths, missing, listing, known, log)
     results = {}
     try:
         measure(args, bench, photographs, folder, results, log)
@@ -91,10 +93,13 @@ def main():
 
 
 def given_files(args):
-    """(listing of --images or None, listing of --photographs, {claim: reason}); checked before anything is loaded."""
+    """(listing of --images or None, of --photographs, {claim: reason}, labels or None); checked before all else."""
     import json
 
+    from tf_idinvert.evaluation.papers import labels
     from tf_idinvert.files import images
+    if args.labels and not args.images:
+        raise InputError("--labels: for --images; of rendered portraits all is known")
     reasons, path, own = {}, args.reasons, embedded.CHECKPOINTS / embedded.REASONS
     if path is None and args.encoders is None and not args.quick and own.is_file():
         path = own
@@ -106,7 +111,8 @@ def given_files(args):
         if not isinstance(reasons, dict) or not all(isinstance(each, str) for each in reasons.values()):
             raise InputError(f"{path}: expected a JSON object of texts")
     return (images.listing([args.images]) if args.images else None,
-            images.listing([args.photographs]) if args.photographs else [], reasons)
+            images.listing([args.photographs]) if args.photographs else [], reasons,
+            labels.read(args.labels) if args.labels else None)
 
 
 # ------------------------------------------------------------------------------------------------- what is there
@@ -132,10 +138,10 @@ def encoder_paths(args):
     return paths, {role: f"no {role} encoder was given" for role in ROLES if role not in paths}
 
 
-def prepare(args, paths, missing, listing, log):
+def prepare(args, paths, missing, listing, known, log):
     """(Bench, about) of everything that the arguments ask for."""
     from tf_idinvert.evaluation import store
-    from tf_idinvert.evaluation.papers import originals
+    from tf_idinvert.evaluation.papers import labels, originals
     from tf_idinvert.evaluation.papers.methods import Bench, Sizes
     networks, notes = load_networks(paths)
     resolution = next(iter(networks.values())).generator.resolution
@@ -148,6 +154,9 @@ def prepare(args, paths, missing, listing, log):
     else:
         everything = originals.read(kept, listing[:2 * args.count], resolution, progress)
         pictures, others = split(everything, args.count)
+        if known is not None:
+            pictures = dataclasses.replace(pictures, source=Path(args.labels).name,
+                                           attributes=labels.of(known, pictures.files, args.labels))
     count = len(pictures.pictures)
     sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
                      getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
@@ -169,6 +178,7 @@ def split(everything, count):
     """The first `count` pictures, and as many of the rest or None."""
     def part(first, last, about):
         return dataclasses.replace(everything, pictures=everything.pictures[first:last],
+                                   files=everything.files[first:last],
                                    key=[everything.key, first, last], about=about)
     total = len(everything.pictures)
     if total < 2:

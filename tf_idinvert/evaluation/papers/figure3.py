@@ -17,11 +17,13 @@ RESAMPLES, FEWEST = 200, 5      # of the interval, and how many pictures of eith
 
 def precision_recall(bench):
     """Precision-recall curves of each attribute that has a boundary, by method, on the same pictures."""
-    truth, source = labels(bench)
+    count = bench.sizes.optimised
+    truth, source = labels(bench, count)
     names = [name for name in bench.boundaries if name in truth]
     if not names:
         raise Missing("no boundary of an attribute that is known of the pictures: give --boundaries")
-    count = bench.sizes.optimised
+    known = {name: ~np.isnan(truth[name]) for name in names}
+    present = {name: truth[name][known[name]] > 0.5 for name in names}
     numbers, arrays, rows = {}, {}, []
     for method in READ:
         try:
@@ -29,14 +31,14 @@ def precision_recall(bench):
         except Missing as error:
             rows.append([METHODS[method].label, str(error)] + [None] * len(names))
             continue
-        scores = {name: projected(bench, method, codes, name) for name in names}
-        numbers[method] = {name: average_precision(scores[name], truth[name][:count], bench.seed) for name in names}
+        scores = {name: projected(bench, method, codes, name)[known[name]] for name in names}
+        numbers[method] = {name: average_precision(scores[name], present[name], bench.seed) for name in names}
         rows.append([METHODS[method].label, count, *(numbers[method][name] for name in names)])
         for name in names:
             if numbers[method][name] is not None:
-                curve = agreement.precision_recall(scores[name], truth[name][:count])
+                curve = agreement.precision_recall(scores[name], present[name])
                 arrays[f"{method}-{name}"] = np.stack([curve.recall, curve.precision])
-    chance = {name: float(truth[name][:count].mean()) for name in names}
+    chance = {name: float(present[name].mean()) if len(present[name]) else None for name in names}
     rows.append(["chance", count, *chance.values()])
     text = (f"Average precision (scikit-learn's), in brackets its 95 % interval over pictures, on the first {count} of "
             f"{bench.originals.about}. Truth: {source}; an attribute on a scale counts as present above its median, "
@@ -45,17 +47,22 @@ def precision_recall(bench):
                                                       ["method", "pictures", *names], rows)], arrays)
 
 
-def labels(bench):
-    """({name: bool [N]}, where they are from) of the originals. Missing where nothing tells."""
-    values, source = bench.originals.attributes, "the numbers that the portraits were drawn from"
+def labels(bench, count=None):
+    """({name: float [N], 1 where present, 0 where not, NaN where not known}, where they are from).
+
+    Of the first `count` originals, or all; medians are those of all. Missing where nothing tells.
+    """
+    values, source = bench.originals.attributes, bench.originals.source
     if values is None:
         if bench.judge is None or bench.judge.score is None:
-            raise Missing("nothing tells the attributes of these pictures: give --attributes")
+            raise Missing("nothing tells the attributes of these pictures: give --attributes or --labels")
         values, source = bench.judge.attributes(bench.originals.pictures), f"as seen by {bench.judge.about}"
     found = {}
     for name, each in values.items():
-        binary = set(np.unique(each)) <= {0, 1} or bench.judge is not None and name in bench.judge.binary
-        found[name] = each > (0.5 if binary else np.median(each))
+        told = each[~np.isnan(each)]
+        binary = set(np.unique(told)) <= {0, 1} or bench.judge is not None and name in bench.judge.binary
+        present = each > (0.5 if binary else np.median(told))
+        found[name] = np.where(np.isnan(each), np.nan, present)[:count]
     return found, source
 
 

@@ -20,10 +20,12 @@ class Originals:
 
     Attributes:
         pictures: uint8 [N, R, R, 3], on the disk.
-        attributes: {name: float32 [N]}, known exactly; None where nothing is known.
+        attributes: {name: float32 [N]}, known exactly, NaN of single pictures where it is not; None where nothing is.
         key: what the pictures follow from, for `Store`.
         about: one line for the tables: source, count, seed, resizing.
         notes: what happened to single pictures; one line each.
+        source: where the attributes are from.
+        files: file names of the pictures, where they are from files.
     """
 
     pictures: np.ndarray
@@ -31,6 +33,8 @@ class Originals:
     key: list
     about: str
     notes: tuple = ()
+    source: str = "the numbers that the portraits were drawn from"
+    files: tuple = ()
 
 
 def rendered(store, count, seed, resolution, progress):
@@ -81,18 +85,18 @@ def read(store, listing, resolution, progress):
     key = ["read", resolution, [digest for _, _, digest in found]]
 
     def fill(entry):
-        pictures, kept, said = entry.create("pictures", [len(found), resolution, resolution, 3], np.uint8), 0, []
+        pictures, kept, said = entry.create("pictures", [len(found), resolution, resolution, 3], np.uint8), [], []
         with progress(len(found), "reading") as bar:
-            for name, path, _ in found:
+            for place, (name, path, _) in enumerate(found):
                 try:
-                    pictures[kept], note = images.fit(images.read(path), resolution)
-                    kept += 1
+                    pictures[len(kept)], note = images.fit(images.read(path), resolution)
+                    kept.append(place)
                 except images.ImageError as error:
                     note = f"left out: {error}"
                 if note:
                     said.append(f"{name}: {note}")
                 bar.update(1)
-        return {"kept": kept, "notes": said}
+        return {"kept": len(kept), "places": kept, "notes": said}
 
     entry = store.entry("pictures", key, fill)
     kept = entry.numbers["kept"]
@@ -100,7 +104,13 @@ def read(store, listing, resolution, progress):
         raise InputError(f"no picture could be read; {(notes + entry.numbers['notes'] + ['none was given'])[0]}")
     return Originals(entry.array("pictures")[:kept], None, key, f"{kept} pictures, cropped to their central square and "
                      f"resized to {resolution} px (Lanczos) where they were of another size",
-                     (*notes, *entry.numbers["notes"]))
+                     (*notes, *entry.numbers["notes"]), files=_names(found, entry.numbers))
+
+
+def _names(found, numbers):
+    """File names of the pictures that were kept; none, where an earlier version that noted no places left some out."""
+    places = numbers.get("places", range(numbers["kept"]) if numbers["kept"] == len(found) else ())
+    return tuple(found[place][1].name for place in places)
 
 
 def _digests(listing):

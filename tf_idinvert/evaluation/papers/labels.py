@@ -1,0 +1,86 @@
+"""What a user knows of pictures, from a table: a line a picture, a column an attribute."""
+from __future__ import annotations
+
+import csv
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tf_idinvert.errors import InputError
+
+LARGEST = 64 * 2 ** 20      # bytes; a table of a million pictures has less
+
+
+def read(path):
+    """Read a table of labels: UTF-8, commas; a first line of names, `picture` and attributes, then a line a picture.
+
+    Numbers are 0 and 1, or on any scale; an empty cell is not known.
+
+    Args:
+        path: file name.
+    Returns:
+        {attribute: {picture: float}}; pictures by file name, or by that without its suffix, as they are written.
+    Raises:
+        InputError: missing, not such a table, a cell that is no number, a picture twice.
+    """
+    try:
+        if os.path.getsize(path) > LARGEST:
+            raise InputError(f"{path}: over {LARGEST >> 20} MB, expected a table of labels")
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a table in UTF-8 with commas ({error})") from error
+    names = [name.strip() for name in lines[0]] if lines else []
+    if len(names) < 2 or names[0] != "picture" or not all(names) or len(set(names)) < len(names):
+        raise InputError(f"{path}: expected a first line of 'picture' and different names of attributes; got "
+                         f"{','.join(names)[:100]!r}")
+    values, seen = {name: {} for name in names[1:]}, set()
+    for number, cells in enumerate(lines[1:], 2):
+        if any(cell.strip() for cell in cells):
+            _add(values, seen, names, [cell.strip() for cell in cells], f"{path}: line {number}")
+    return values
+
+
+def _add(values, seen, names, cells, place):
+    """One line of the table."""
+    if len(cells) != len(names):
+        raise InputError(f"{place}: {len(cells)} cells, expected {len(names)}")
+    picture = cells[0]
+    if not picture or picture in seen:
+        raise InputError(f"{place}: {f'picture {picture!r} comes twice' if picture else 'names no picture'}")
+    seen.add(picture)
+    for name, cell in zip(names[1:], cells[1:]):
+        if cell:
+            try:
+                number = float(cell)
+            except ValueError:
+                number = math.nan
+            if not math.isfinite(number):
+                raise InputError(f"{place}: {name} is {cell!r}, expected a number, or nothing where it is not known")
+            values[name][picture] = number
+
+
+def of(labels, files, path):
+    """What the labels tell of pictures.
+
+    Args:
+        labels: as `read` gives them.
+        files: file names of the pictures, N of them.
+        path: of the labels, for messages.
+    Returns:
+        {attribute: float32 [N]}, NaN where it is not known; attributes that are known of no picture are left out.
+    Raises:
+        InputError: nothing is known of any of them.
+    """
+    found = {}
+    for name, values in labels.items():
+        column = [values.get(file, values.get(Path(file).stem, math.nan)) for file in files]
+        if not all(map(math.isnan, column)):
+            found[name] = np.array(column, np.float32)
+    if not found:
+        raise InputError(f"{path}: labels none of the pictures; the first of these is {files[0]!r}")
+    return found
