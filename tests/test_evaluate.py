@@ -116,6 +116,20 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
     assert any("cropped 24x20" in note for note in found["about"]["notes"])
 
 
+def test_labels_of_a_user(checkpoints, tmp_path, monkeypatch, capfd):
+    """A corrected table is measured anew; of rendered portraits all is known."""
+    (tmp_path / "pictures").mkdir()
+    for i in range(4):
+        Image.fromarray(np.full((16, 16, 3), 60 * i, np.uint8)).save(tmp_path / f"pictures/{i}.png")
+    for known, chance in ("0,1\n1,0\n2,0\n3,0\n", 0.25), ("0,1\n1,1\n3,0\n", 2 / 3):
+        (tmp_path / "labels.csv").write_text("picture,age\n" + known)
+        assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--images", tmp_path / "pictures", "--labels",
+                        tmp_path / "labels.csv", "--parts", "figure3", "--optimised", 4) == 0
+        assert numbers(tmp_path / "out")["parts"]["figure3"]["numbers"]["chance"] == pytest.approx({"age": chance})
+    assert evaluate(monkeypatch, tmp_path / "out", "--labels", tmp_path / "labels.csv") == 2
+    assert "of rendered portraits all is known" in running.error_line(capfd)
+
+
 def test_reasons_beside_the_embedded_networks_are_told(checkpoints, tmp_path, monkeypatch):
     names = [claim.name for claim in claims.CLAIMS]
     (checkpoints / "reasons.json").write_text(json.dumps({name: f"of {name}" for name in names}))

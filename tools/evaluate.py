@@ -3,6 +3,7 @@
     python tools/evaluate.py --quick                    # 2 minutes: that all works; so few pictures decide nothing
     python tools/evaluate.py                            # the embedded portraits networks, 12 minutes on two cores
     python tools/evaluate.py --encoders styleganinv_ffhq256_encoder.pkl --images photographs/ --inception weights.h5
+    python tools/evaluate.py --encoders encoder.h5 --images photographs/ --labels labels.csv --boundaries boundaries/
 
 Encoders are files that hold an encoder and its generator, ROLE=FILE, ROLE one of in-domain, in-domain-nobn (without
 batch norm), force-in-domain, traditional; without ROLE= the file's name tells, else it is in-domain. Without --images,
@@ -330,8 +331,10 @@ def everything(bench, photographs):
     """What the numbers of a part follow from, for the store."""
     from tf_idinvert.evaluation.papers import methods as benches
     from tf_idinvert.files.digests import array_digest, file_digest
+    originals = bench.originals
+    labelled = originals.attributes if originals.files and originals.attributes else {}
     return [benches.VERSION, benches.PARTS, dataclasses.asdict(bench.sizes), bench.seed,
-            bench.originals.key, bench.originals.about,
+            originals.key, originals.about, *([name, array_digest(each)] for name, each in labelled.items()),
             {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,
             bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
             {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},
