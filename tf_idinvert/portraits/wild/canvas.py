@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from tf_idinvert.portraits.canvas import Canvas, curve, UNITS
 
-SUPERSAMPLING = {32: 4, 64: 4, 128: 3, 256: 2}      # canvas pixels to the side of a picture's pixel
+SUPERSAMPLING = {32: 4, 64: 4, 128: 2, 256: 2}      # canvas pixels to the side of a picture's pixel
 SOFT = 4        # canvas pixels to the side of a pixel of soft shadows and of painted gradients
 TILE = 1024     # side of the texture that noise is cut from
 
@@ -53,9 +53,15 @@ class WildCanvas(Canvas):
             self.image.paste(_whole(picture), area.box, area.mask)
             return
         picture = Image.fromarray(np.floor(np.clip(picture, 0.0, 255.0) + 0.5).astype(np.uint8))
-        scale = picture.size[0] / self.side
-        place = tuple(value * scale for value in area.box)
-        self.image.paste(picture.resize(area.mask.size, Image.BILINEAR, box=place), area.box, area.mask)
+        scale, count = self.side // picture.size[0], picture.size[0]
+        left, top, right, bottom = area.box
+        # Enlarged with a pixel around what shows, then cropped: versions of Pillow differ in resize(box=...).
+        x, y = max(left // scale - 1, 0), max(top // scale - 1, 0)
+        part = picture.crop((x, y, min(-(-right // scale) + 1, count), min(-(-bottom // scale) + 1, count)))
+        part = part.resize((part.size[0] * scale, part.size[1] * scale), Image.BILINEAR)
+        left, top = left - x * scale, top - y * scale
+        part = part.crop((left, top, left + area.mask.size[0], top + area.mask.size[1]))
+        self.image.paste(part, area.box, area.mask)
 
     def glaze(self, outline, colour, amount, blur, within=None):
         """Lays a colour softly over the outline, `amount` in its middle; only where the area `within` lets it."""
@@ -67,7 +73,7 @@ class WildCanvas(Canvas):
         mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
         _fill(mask, [corners], box, int(255 * min(amount, 1.0)))
         box = tuple(SOFT * value for value in box)
-        mask = mask.filter(ImageFilter.BoxBlur(wide)).resize((box[2] - box[0], box[3] - box[1]), Image.BILINEAR)
+        mask = mask.filter(ImageFilter.BoxBlur(float(wide))).resize((box[2] - box[0], box[3] - box[1]), Image.BILINEAR)
         self.lay(tuple(colour), Area(box, ImageChops.multiply(mask, within.part(box)) if within else mask))
 
     def grainy(self, area, colour, amount, place, kind="fine"):
@@ -91,7 +97,7 @@ class WildCanvas(Canvas):
 
     def blurred(self, units):
         """Blurs what has been drawn so far, as far away things are in a photograph."""
-        small = self.image.reduce(2).filter(ImageFilter.BoxBlur(units * self.side / 2 / UNITS))
+        small = self.image.reduce(2).filter(ImageFilter.BoxBlur(float(units * self.side / 2 / UNITS)))
         self.image.paste(small.resize((self.side, self.side), Image.BILINEAR))
 
     def picture(self):
