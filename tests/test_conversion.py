@@ -166,7 +166,7 @@ def test_absurd_sizes_of_an_encoder(argument):
 
 def test_the_table_lists_every_constructor_argument():
     """Complete both ways: what the constructors take is either stored or told by the variables."""
-    told = {Generator: {"lod", "layerwise"}, Discriminator: {"lod"}}
+    told = {Generator: {"lod", "layerwise", "final_activation"}, Discriminator: {"lod", "pool_last"}}
     for make, arguments in ((tiny.generator, GENERATOR_ARGUMENTS), (tiny.discriminator, DISCRIMINATOR_ARGUMENTS)):
         network = make()
         assert {ours for ours, _ in arguments.values()} == set(network.get_config()) - told[type(network)]

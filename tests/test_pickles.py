@@ -313,7 +313,7 @@ def test_flipped_bytes_give_records_or_one_line(seed, protocol, tmp_path):
     ({"static_kwargs": {"x": "\ud800"}}, "value of static_kwargs is"),
     ({"components": {"x": "y"}}, "expected a network"),
     ({"name": 3}, "name is 3"),
-    ({"version": 4}, "version 4, expected 2 or 3"),
+    ({"version": 5}, "version 5, expected 2, 3 or 4"),
     ({"version": 2, "components": {"D": sample()[1]}}, "version 2 does not know"),
 ])
 def test_a_wrong_record_is_refused_and_the_old_file_kept(change, words, tmp_path):

@@ -48,12 +48,14 @@ class Models:
         self.notes = ()
 
 
-def load(path, *more, only=None):
+def load(path, *more, only=None, final_activation=None):
     """Networks of a model file, or of several that make one set; each is an official pickle or ours, told by content.
 
     Args:
         path, *more: file names; suffixes do not matter.
         only: names of the fields of Models that are wanted, to save time and memory; None: all.
+        final_activation: of the generators' images, 'tanh', 'sigmoid', 'softsign' or 'none', whatever the files say;
+            None: as they say.
     Returns:
         Models; its `notes` are logged as warnings, too.
     Raises:
@@ -62,11 +64,13 @@ def load(path, *more, only=None):
     networks, notes = {}, []
     for path in map(Path, (path, *more)):
         try:
-            for each in _described(path, only):
+            for each in _described(path, only, final_activation):
                 if each.field in networks:
                     raise InputError(f"holds another {each.field.replace('_', ' ')}; one is enough")
                 notes += each.notes
                 entry = next(entry for entry in weights.ENTRIES if entry.network.__name__ == each.network)
+                if final_activation is not None and "final_activation" in entry.kinds:
+                    each.config["final_activation"] = None if final_activation == "none" else final_activation
                 networks[each.field] = weights.build(entry.network, each.config, each.arrays)
             _check_fit(Models(**networks))
         except pickles.PickleError as error:
@@ -80,7 +84,7 @@ def load(path, *more, only=None):
     return models
 
 
-def _described(path, only):
+def _described(path, only, final_activation):
     """Yield what a file describes, whichever kind it is."""
     head = b""
     try:
@@ -91,7 +95,7 @@ def _described(path, only):
         raise InputError(error.strerror or str(error)) from error
     if head.startswith(hdf5.SIGNATURE):
         return hdf5.describe(path, weights.ENTRIES, only)
-    return conversion.describe(pickles.read(path), weights.ENTRIES, only)
+    return conversion.describe(pickles.read(path), weights.ENTRIES, only, final_activation)
 
 
 def save(models, path, dtype="float32"):
@@ -137,6 +141,9 @@ def _networks(models):
 
 def _records(models):
     """The networks as an official pickle has them, in its order."""
+    present = [field.name for field in dataclasses.fields(models) if getattr(models, field.name) is not None]
+    if present == ["discriminator"]:        # a classifier, which stands in its file alone
+        return (record(models.discriminator, "D"),)
     if models.generator is None or models.discriminator is None:
         raise InputError("an official pickle needs a generator and a discriminator")
     for field in ("latent_discriminator", "attributes"):

@@ -12,6 +12,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.formats.arguments import check_values, shown
 from tf_idinvert.formats.described import Described
 from tf_idinvert.formats.pickles import NetworkRecord
+from tf_idinvert.formats.source_text import final_activation, with_final_activation
 
 ORDERS = {4: ("encoder", "training_generator", "discriminator", "generator"),
           3: ("training_generator", "discriminator", "generator")}
@@ -19,18 +20,25 @@ ORDERS = {4: ("encoder", "training_generator", "discriminator", "generator"),
 
 # ------------------------------------------------------------------------------------------ from records
 
-def describe(records, entries, only=None):
+def describe(records, entries, only=None, activation=None):
     """Yield what the records of an official file say of the networks.
 
     Args:
-        records: of `pickles.read`: (G, D, Gs), (E, G, D, Gs), or networks of different kinds in any order.
+        records: of `pickles.read`: (G, D, Gs), (E, G, D, Gs), or networks of different kinds in any order; of five,
+            as LIA has them (E, G, D, Gs, NE), those in the middle.
         entries: of the networks that a file may hold.
         only: fields of `checkpoint.Models` that are wanted; None: all.
+        activation: final activation of generators; None: what their source text says.
     Yields:
-        Described.
+        Described, its final activation in `config`.
     Raises:
         InputError: not networks we know, or an argument we do not; one line.
     """
+    notes = ()
+    if len(records) == 5:
+        notes = (f"passed over {shown(records[0].name)} and {shown(records[4].name)} of five networks, which are no "
+                 "networks of this program",)
+        records = records[1:4]
     forms = [_form(record, entries) for record in records]
     order = ORDERS.get(len(records)) or [entry.fields[0] for entry, _ in forms]
     for i, (field, record, (entry, _)) in enumerate(zip(order, records, forms)):
@@ -38,7 +46,13 @@ def describe(records, entries, only=None):
             raise InputError(f"expected (G, D, Gs) or (E, G, D, Gs); network {shown(record.name)} is not in its place")
     for field, record, (entry, official) in zip(order, records, forms):
         if only is None or field in only:
-            yield Described(field, entry.network.__name__, *_config_and_arrays(record, entry, official, entries))
+            config, arrays = _config_and_arrays(record, entry, official, entries)
+            if official.activated and activation is None:
+                part = record.components[official.activated]
+                config["final_activation"], open_question = final_activation(
+                    part.build_module_src, part.build_func_name, official.module)
+                notes += (open_question,) if open_question else ()
+            yield Described(field, entry.network.__name__, config, arrays, notes)
 
 
 def _form(record, entries):
@@ -121,9 +135,10 @@ def record(network, entry, name):
                  **network.arrays}
 
     def built(part, label, builder, own):
+        activation = network.config["final_activation"] if part == official.activated else None
         return NetworkRecord(name=label, static_kwargs=dict(official.written(arguments, network.config, part)),
-                             variables=own, components={}, build_func_name=builder,
-                             build_module_src=f"from {official.module} import *\n", version=official.version)
+                             variables=own, components={}, build_func_name=builder, version=official.version,
+                             build_module_src=with_final_activation(official.module, builder, activation))
 
     prefixes = {part: f"{part}/" for part in official.parts}
     whole = built("", name, official.builder, {

@@ -26,8 +26,10 @@ from tf_idinvert.formats.pickle_machine import NUMERIC, Array, Machine, Network,
 
 MAX_BYTES = 4 << 30       # 236 million parameters, the largest encoder known, take 0.9 GB
 MAX_NETWORKS = 64         # in a file, components included; (E, G, D, Gs) with components makes 8
+MAX_TOGETHER = 5          # networks side by side; LIA's files are (E, G, D, Gs, NE)
 MAX_DEPTH = 8             # of components in components, and of containers in a hyper-parameter
 MAX_VALUES = 10_000       # hyper-parameters in a file, elements of lists included
+VERSIONS = (2, 3, 4)      # of a network's state; 4 is StyleGAN2's writer, which wrote StyleGAN1 networks, too
 STATE_KEYS = ("version", "name", "static_kwargs", "components", "build_module_src", "build_func_name", "variables")
 
 
@@ -47,7 +49,7 @@ class NetworkRecord:
         components: {component name: NetworkRecord}; always empty in version 2.
         build_func_name: name of the function that built it, such as 'G_style'.
         build_module_src: Python source text, carried and never executed.
-        version: of the state, 2 or 3.
+        version: of the state, 2 to 4.
     """
     name: str
     static_kwargs: dict
@@ -65,7 +67,7 @@ def read(path, max_bytes=MAX_BYTES):
         path: a file from anybody.
         max_bytes: larger files are refused unread; reading takes about the file's size of memory, at most 2.5 times.
     Returns:
-        tuple of 1 to 4 NetworkRecord, as stored; a file of one bare network gives a tuple of one.
+        tuple of 1 to 5 NetworkRecord, as stored; a file of one bare network gives a tuple of one.
     Raises:
         PickleError: the file cannot be read, is something else, is damaged, or holds anything else than networks.
     """
@@ -97,7 +99,7 @@ def write(path, records, protocol=4):
 
     Args:
         path: file to write; an existing one is replaced only once the new one is complete.
-        records: 1 to 4 NetworkRecord; one alone is written bare, several as a tuple.
+        records: 1 to 5 NetworkRecord; one alone is written bare, several as a tuple.
         protocol: 2 to 5. The official files use 4, the highest that Python 3.6, on which the original code runs, can
             read; 5 needs Python 3.8, and below 4 an array has to stay under 2 GiB.
     Raises:
@@ -147,9 +149,10 @@ def _refuse_other_formats(head):
 def _all_checked(value):
     """Records from a file's value (a Network or a tuple of them) or from a tuple of records, checked."""
     networks = value if type(value) is tuple else (value,)
-    if not 1 <= len(networks) <= 4 or not all(isinstance(each, (Network, NetworkRecord)) for each in networks):
-        held = [f"{type(each).__name__}" for each in networks[:5]]
-        raise Refused(f"holds {len(networks)} values ({', '.join(held)}), expected 1 to 4 networks")
+    ours = all(isinstance(each, (Network, NetworkRecord)) for each in networks)
+    if not ours or not 1 <= len(networks) <= MAX_TOGETHER:
+        held = [f"{type(each).__name__}" for each in networks[:MAX_TOGETHER + 1]]
+        raise Refused(f"holds {len(networks)} values ({', '.join(held)}), expected 1 to {MAX_TOGETHER} networks")
     counts = iter(range(MAX_NETWORKS)), iter(range(MAX_VALUES))
     return tuple(_checked(each, (), *counts) for each in networks)
 
@@ -175,8 +178,8 @@ def _checked(source, parents, networks, values):
 
 def _check_parts(record):
     """Refuses a record with a part of the wrong type, components and values of static_kwargs apart; returns a label."""
-    if type(record.version) is not int or record.version not in (2, 3):
-        raise Refused(f"has a network of version {_brief(record.version)}, expected 2 or 3")
+    if type(record.version) is not int or record.version not in VERSIONS:
+        raise Refused(f"has a network of version {_brief(record.version)}, expected 2, 3 or 4")
     for key in ("name", "build_module_src", "build_func_name"):
         if not _is_text(getattr(record, key)):
             raise Refused(f"has a network whose {key} is {_brief(getattr(record, key))}, expected text")
@@ -201,7 +204,7 @@ def _unpacked(network):
     state = network.state or {}
     expected = [key for key in STATE_KEYS if key != "components" or state.get("version") != 2]
     wrong = {"lacks": [key for key in expected if key not in state],
-             "has unknown": [shown(key) for key in state if key not in expected and state.get("version") in (2, 3)]}
+             "has unknown": [shown(key) for key in state if key not in expected and state.get("version") in VERSIONS]}
     for fault, keys in wrong.items():
         if keys:
             raise Refused(f"has a network whose state {fault} {', '.join(keys[:4])}")

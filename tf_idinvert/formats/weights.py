@@ -32,12 +32,17 @@ def entry_of(network_class):
 
 
 def table(network):
-    """The table of a network's weights: list of (official name, Keras variable, layout).
+    """The table of the weights of a network, or of a generator's part: list of (official name, Keras variable, layout).
 
     Layout 'NCHW' marks the two kinds of variable that the official files store channels first (`[1, C, H, W]`); the
     weights of a generator's parts carry the prefixes `mapping/` and `synthesis/`.
     """
-    return list(entry_of(type(network)).weights(network))
+    parts = {part: rows for entry in ENTRIES for part, rows in entry.parts.items()}
+    return list(parts.get(type(network), _rows)(network))
+
+
+def _rows(network):
+    return entry_of(type(network)).weights(network)
 
 
 def export_arrays(network):

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tf_idinvert.networks import layers
-from tf_idinvert.networks.entry import Entry, Official
+from tf_idinvert.networks.entry import IGNORED, Entry, Official
 
 
 class Discriminator(keras.Model):
@@ -34,16 +34,17 @@ class Discriminator(keras.Model):
         fused_scale="auto",         # downsampling fused with its convolution: 'auto' (from 128 px), True, False
         blur_filter=(1, 2, 1),      # before downsampling; None: none
         lod=0.0,                    # level of detail the weights stand at
+        pool_last=False,            # unfused downsampling averages after bias and activation, as in `D_paper`
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.config = dict(resolution=resolution, num_channels=num_channels, label_size=label_size, fmap_base=fmap_base,
                            fmap_decay=fmap_decay, fmap_max=fmap_max, mbstd_group_size=mbstd_group_size,
                            mbstd_num_features=mbstd_num_features, fused_scale=fused_scale, blur_filter=blur_filter,
-                           lod=lod)
+                           lod=lod, pool_last=pool_last)
         self.resolution, self.label_size, self.lod = resolution, label_size, lod
         self.mbstd_group_size, self.mbstd_num_features = mbstd_group_size, mbstd_num_features
-        self.blur_filter = blur_filter
+        self.blur_filter, self.pool_last = blur_filter, pool_last
         self.stages = layers.log2_resolution(resolution)
 
         def width(stage):
@@ -55,8 +56,10 @@ class Discriminator(keras.Model):
             if stage > 1:
                 fused = layers.is_fused(fused_scale, 2 ** (stage + 1))
                 self.conv0.append(layers.Conv(width(stage), width(stage), 3, name=f"conv0_{stage}"))
-                self.conv1_down.append(layers.Conv(width(stage), width(stage - 1), 3, resample="down", fused=fused,
-                                                   name=f"conv1_down_{stage}"))
+                self.conv1_down.append(layers.Conv(width(stage), width(stage - 1), 3, fused=fused,
+                                                   resample=None if pool_last else "down", name=f"conv1_down_{stage}"))
+        if pool_last and fused_scale is not False:
+            raise ValueError(f"pool_last needs fused_scale False; got {fused_scale!r}")
         appended = mbstd_num_features if mbstd_group_size > 1 else 0
         if appended and width(1) % appended:
             raise ValueError(f"mbstd_num_features must divide the {width(1)} channels at 4x4; got {appended}")
@@ -75,6 +78,7 @@ class Discriminator(keras.Model):
         for i in range(level, self.stages - 2):
             x = layers.leaky_relu(self.conv0[i](x))
             x = layers.leaky_relu(self.conv1_down[i](layers.blur(x, self.blur_filter)))
+            x = layers.downscale(x) if self.pool_last else x
             if i == level and not (isinstance(fade, (int, float)) and fade <= 0):
                 coarser = layers.leaky_relu(self.from_rgb[level + 1](layers.downscale(image)))
                 x = x + (coarser - x) * tf.cast(fade, x.dtype)
@@ -98,7 +102,8 @@ def _named_weights(discriminator):
         yield from from_rgb.named(f"FromRGB_lod{level}")
         if side > 4:
             yield from discriminator.conv0[level].named(f"{side}x{side}/Conv0")
-            yield from discriminator.conv1_down[level].named(f"{side}x{side}/Conv1_down")
+            name = "Conv1" if discriminator.pool_last else "Conv1_down"
+            yield from discriminator.conv1_down[level].named(f"{side}x{side}/{name}")
     yield from discriminator.conv.named("4x4/Conv")
     yield from discriminator.dense0.named("4x4/Dense0")
     yield from discriminator.dense1.named("4x4/Dense1")
@@ -120,24 +125,51 @@ def _sizes(config):
     yield "4x4/Dense1/weight", [width(0), max(config["label_size"], 1)]
 
 
+def _told_of_paper(variables, given):
+    """networks_progan never blurs, has one score whatever the labels, and pools late where it does not fuse."""
+    return dict(blur_filter=None, label_size=0, mbstd_num_features=1, pool_last=not given.get("fused_scale", True))
+
+
+def _is_paper(config):
+    """Whether networks_progan's builder makes the same function; that of networks_stylegan might, too."""
+    return (config["blur_filter"] is None and config["label_size"] == 0 and config["mbstd_num_features"] == 1
+            and config["fused_scale"] is not config["pool_last"] and config["fused_scale"] != "auto")
+
+
+def _not_basic(config):
+    return "its form is networks_progan's D_paper" if config["pool_last"] or _is_paper(config) else None
+
+
+def _not_paper(config):
+    return None if _is_paper(config) else "networks_progan has no such discriminator"
+
+
+SIZE_ARGUMENTS = {
+    "num_channels": ("num_channels", 1),
+    "resolution": ("resolution", 32),
+    "fmap_base": ("fmap_base", 8192),
+    "fmap_decay": ("fmap_decay", 1.0),
+    "fmap_max": ("fmap_max", 512),
+    "mbstd_group_size": ("mbstd_group_size", 4),
+}
 ENTRY = Entry(
     network=Discriminator, fields=("discriminator",), weights=_named_weights, sizes=_sizes,
     kinds={
         "resolution": "size", "num_channels": "size", "label_size": "count", "fmap_base": "positive",
         "fmap_decay": "number", "fmap_max": "size", "mbstd_group_size": "count", "mbstd_num_features": "size",
-        "fused_scale": ("auto", True, False), "blur_filter": "filter", "lod": "number",
+        "fused_scale": ("auto", True, False), "blur_filter": "filter", "lod": "number", "pool_last": "flag",
     },
-    official=(Official(
-        builder="D_basic", module="training.networks_stylegan", lod=("lod",),
-        arguments={
-            "num_channels": ("num_channels", 1),
-            "resolution": ("resolution", 32),
+    late={"pool_last": False},
+    official=(
+        Official(builder="D_basic", module="training.networks_stylegan", lod=("lod",), refused=_not_basic, arguments={
+            **SIZE_ARGUMENTS,
             "label_size": ("label_size", 0),
-            "fmap_base": ("fmap_base", 8192),
-            "fmap_decay": ("fmap_decay", 1.0),
-            "fmap_max": ("fmap_max", 512),
-            "mbstd_group_size": ("mbstd_group_size", 4),
             "mbstd_num_features": ("mbstd_num_features", 1),
             "fused_scale": ("fused_scale", "auto"),
             "blur_filter": ("blur_filter", [1, 2, 1]),
-        }),))
+        }),
+        Official(builder="D_paper", module="training.networks_progan", lod=("lod",), refused=_not_paper,
+                 told=_told_of_paper, ignored=IGNORED | {"label_size", "mbstd_num_features", "blur_filter"}, arguments={
+                     **SIZE_ARGUMENTS,
+                     "fused_scale": ("fused_scale", True),
+                 })))

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.networks import layers
-from tf_idinvert.networks.entry import Entry, Official
+from tf_idinvert.networks.entry import IGNORED, Entry, Official
 
 GENERATIONS = ("2020-09", "2020-05")
 
@@ -215,6 +215,8 @@ ENTRY = Entry(
     },
     official=(Official(
         builder="Encoder", module="training.networks_encoder", told=_told, refused=_refused, written=_written,
+        ignored=IGNORED | {"resolution", "num_channels", "label_size", "latent_size", "fmap_base", "fmap_decay",
+                           "fmap_max"},     # of the generator, handed on
         arguments={     # no defaults: what is absent, the variables tell
             "size": ("resolution", None),
             "filter": ("filters", None),

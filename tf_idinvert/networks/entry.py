@@ -78,6 +78,7 @@ class Entry:
         weights: network -> rows (official name, variable, layout) of all its variables; layout 'NCHW' marks those that
             official files store channels first, [1, C, H, W].
         sizes: config -> rows (official name, shape in official layout) of the weights that can make it large.
+        parts: {class of a network inside it: its rows, as `weights`, without prefix}.
         late: {constructor argument younger than our file format: value that files leave out}.
         official: its forms in official pickles, none if it has no place there.
     """
@@ -86,5 +87,6 @@ class Entry:
     kinds: dict
     weights: Callable
     sizes: Callable
+    parts: dict = dataclasses.field(default_factory=dict)
     late: dict = dataclasses.field(default_factory=dict)
     official: tuple = ()

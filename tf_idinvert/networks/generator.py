@@ -7,7 +7,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tf_idinvert.networks import mapping, synthesis
+from tf_idinvert.networks import layers, mapping, synthesis
 from tf_idinvert.networks.entry import Entry, Official
 
 
@@ -37,6 +37,7 @@ class Generator(keras.Model):
         fused_scale="auto",
         blur_filter=(1, 2, 1),
         lod=0.0,                    # level of detail the weights stand at
+        final_activation=None,      # of the image: 'tanh', 'sigmoid', 'softsign'; None: none
         truncation_psi=0.7,         # psi at evaluation; None: no truncation
         truncation_cutoff=8,        # layers below it are truncated; None: all
         dlatent_avg_beta=0.995,     # decay of w_avg in training
@@ -51,7 +52,7 @@ class Generator(keras.Model):
         self.synthesis = synthesis.Synthesis(
             resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels, fmap_base=fmap_base,
             fmap_decay=fmap_decay, fmap_max=fmap_max, use_noise=use_noise, fused_scale=fused_scale,
-            blur_filter=blur_filter, lod=lod, name="synthesis")
+            blur_filter=blur_filter, lod=lod, final_activation=final_activation, name="synthesis")
         self.latent_size, self.label_size, self.dlatent_size = latent_size, label_size, dlatent_size
         self.num_layers, self.resolution = self.synthesis.num_layers, resolution
         self.truncation_psi, self.truncation_cutoff = truncation_psi, truncation_cutoff
@@ -165,13 +166,15 @@ ENTRY = Entry(
         "num_channels": "size", "mapping_layers": "size", "mapping_fmaps": "size", "mapping_lrmul": "positive",
         "normalize_latents": "flag", "layerwise": "flag", "fmap_base": "positive", "fmap_decay": "number",
         "fmap_max": "size", "use_noise": "flag", "fused_scale": ("auto", True, False), "blur_filter": "filter",
-        "lod": "number", "truncation_psi": "optional number", "truncation_cutoff": "optional number",
-        "dlatent_avg_beta": "number", "style_mixing_prob": "number",
+        "lod": "number", "final_activation": (None, *layers.FINAL_ACTIVATIONS), "truncation_psi": "optional number",
+        "truncation_cutoff": "optional number", "dlatent_avg_beta": "number", "style_mixing_prob": "number",
     },
+    parts={mapping.Mapping: mapping.named_weights, synthesis.Synthesis: synthesis.named_weights},
+    late={"final_activation": None},
     official=(Official(
         builder="G_style", module="training.networks_stylegan",
         parts={"synthesis": "G_synthesis", "mapping": "G_mapping"}, lod=("lod", "synthesis/lod"),
-        told=_told, written=_written,
+        told=_told, written=_written, activated="synthesis",
         arguments={
             "latent_size": ("latent_size", 512),
             "label_size": ("label_size", 0),

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 LEAKY_SLOPE = 0.2
+FINAL_ACTIVATIONS = {"tanh": tf.tanh, "sigmoid": tf.sigmoid, "softsign": tf.nn.softsign}    # of an image, by name
 FUSED_FROM = 128    # with `fused_scale='auto'`, resampling is fused with its convolution from this larger side on
 
 
@@ -21,6 +22,11 @@ def expect_shape(name, x, shape):
     if not x.shape.is_compatible_with([None, *shape]):
         raise ValueError(f"{name}: expected [N, {', '.join(map(str, shape))}]; got {x.shape.as_list()}")
     return x
+
+
+def final_activation(x, name):
+    """The image after the activation of a name in FINAL_ACTIVATIONS; None: as it is."""
+    return x if name is None else FINAL_ACTIVATIONS[name](x)
 
 
 def leaky_relu(x):

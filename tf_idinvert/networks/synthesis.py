@@ -60,6 +60,8 @@ class SynthesisLayer(keras.layers.Layer):
 class Synthesis(keras.Model):
     """`synthesis(w)`: w [N, L, D] -> images [N, R, R, C], RGB about [-1, 1], not clipped.
 
+    With `final_activation='tanh'`, as some of the idinvert networks have it, images stay within (-1, 1).
+
     Call arguments:
         noise_seed: None for the fixed noise stored with the network (the default, so that a code has one image), or
             int32 [2] for fresh noise for every image.
@@ -82,13 +84,14 @@ class Synthesis(keras.Model):
         fused_scale="auto",         # upsampling fused with its convolution: 'auto' (from 128 px), True, False
         blur_filter=(1, 2, 1),      # after upsampling; None: none
         lod=0.0,                    # level of detail the weights stand at
+        final_activation=None,      # of the image: 'tanh', 'sigmoid', 'softsign'; None, as published: none
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.config = dict(resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels,
                            fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_max=fmap_max, use_noise=use_noise,
-                           fused_scale=fused_scale, blur_filter=blur_filter, lod=lod)
-        self.resolution, self.lod = resolution, lod
+                           fused_scale=fused_scale, blur_filter=blur_filter, lod=lod, final_activation=final_activation)
+        self.resolution, self.lod, self.final_activation = resolution, lod, final_activation
         self.stages = layers.log2_resolution(resolution)
         self.num_layers = self.stages * 2 - 2       # L
 
@@ -126,10 +129,10 @@ class Synthesis(keras.Model):
         features = self.run(w, start, num_layers - 2, features, noise_seed)
         coarser, features = features, self.run(w, max(start, num_layers - 2), num_layers, features, noise_seed)
         image = layers.upscale(self.to_rgb[num_layers // 2 - 1](features), 2 ** level)
-        if whole:
-            return image
-        coarser = layers.upscale(self.to_rgb[num_layers // 2 - 2](coarser), 2 ** (level + 1))
-        return image + (coarser - image) * tf.cast(fade, image.dtype)
+        if not whole:
+            coarser = layers.upscale(self.to_rgb[num_layers // 2 - 2](coarser), 2 ** (level + 1))
+            image = image + (coarser - image) * tf.cast(fade, image.dtype)
+        return layers.final_activation(image, self.final_activation)
 
     def run(self, w, start, stop, features=None, noise_seed=None):
         """Layers `start` to `stop` (exclusive): features [N, h, h, C] after layer start - 1 -> after layer stop - 1."""
