@@ -38,6 +38,23 @@ def test_report_of_a_tiny_generator(files, monkeypatch, capfd):
     assert images.read(files / "out" / "interpolations.png").shape == (6 * 16 + 5 * 2, 10 * 16 + 9 * 2, 3)
 
 
+def test_report_of_a_generator_of_wild_portraits(tmp_path, monkeypatch):
+    """A judge of half the side sees parts; it may be asked for any trait."""
+    checkpoint.save(checkpoint.Models(generator=tiny.generator(resolution=32)), tmp_path / "g.h5")
+    network = tiny.attributes(names=("scene-3", "hat", "tilt"), binary=("scene-3", "hat"))
+    checkpoint.save(checkpoint.Models(attributes=network), tmp_path / "a.h5")
+    assert running.run(monkeypatch, "assess_generator.py", tmp_path / "g.h5", tmp_path / "a.h5", "--world", "wild",
+                       "--count", 64, "-o", tmp_path / "out") == 0
+    result = json.loads((tmp_path / "out" / "quality.json").read_text())
+    assert set(result["agreement"]) == {"scene-3", "hat", "tilt"} and result["resolution"] == 32
+    assert 0 < result["floor"]["frechet"] < result["samples"]["frechet"]
+
+
+def test_networks_of_wild_portraits_must_be_given(monkeypatch, capfd):
+    assert running.run(monkeypatch, "assess_generator.py", "--world", "wild") == 2
+    assert "give the files of a generator" in running.error_line(capfd)
+
+
 @pytest.mark.parametrize("config, message", [
     (dict(names=("age",), binary=(), resolution=32), "for pictures of 32 px"),
     (dict(names=("wings",), binary=()), "'wings' is none of the portraits'")])

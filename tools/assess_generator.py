@@ -29,6 +29,8 @@ def parse_arguments():
                         f"checkpoints/{embedded.GENERATOR}")
     parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
                         f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
+    parser.add_argument("--world", choices=["portraits", "wild"], default="portraits", help="which portraits to render; "
+                        "for wild ones, give both networks (portraits)")
     parser.add_argument("--count", type=command.number(int, SHOWN), default=10000, help="pictures in each set (10000)")
     parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000,
                         help="of the renders, those of "
@@ -40,8 +42,11 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    args.model_path = args.model_path or str(embedded.generator_path())
-    args.attributes_path = args.attributes_path or str(embedded.attributes_path())
+    if args.world == "portraits":
+        args.model_path = args.model_path or str(embedded.generator_path())
+        args.attributes_path = args.attributes_path or str(embedded.attributes_path())
+    elif args.attributes_path is None:
+        raise InputError("--world wild: give the files of a generator and of an attribute network of wild portraits")
     command.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,8 +56,8 @@ def main():
     from tf_idinvert.evaluation.quality import generator as generator_quality
     generator, network = load_networks(args)
     draw = tf.function(generator.synthesis, reduce_retracing=True)
-    renders, truth = generator_quality.rendered(args.count, args.seed, generator.resolution)
-    others, _ = generator_quality.rendered(args.count, args.seed + 1, generator.resolution)
+    renders, truth = rendered(args, args.seed, generator, network)
+    others, _ = rendered(args, args.seed + 1, generator, network)
     samples, codes = sample(args, generator)
     result = {"model": args.model_path, "attribute network": args.attributes_path, "count": args.count,
               "seed": args.seed, "resolution": generator.resolution,
@@ -66,19 +71,35 @@ def main():
 def load_networks(args):
     """(generator, attribute network)"""
     from tf_idinvert import checkpoint
-    from tf_idinvert.portraits import portrait
+    from tf_idinvert.portraits import portrait, wild
+    from tf_idinvert.portraits.wild import scores
     generator = checkpoint.load(args.model_path, only=("generator",)).generator
     network = checkpoint.load(args.attributes_path, only=("attributes",)).attributes
     for path, each, what in (args.model_path, generator, "generator"), (args.attributes_path, network, "attribute net"):
         if each is None:
             raise InputError(f"{path}: holds no {what}")
-    if generator.resolution != network.resolution or generator.resolution not in portrait.RESOLUTIONS:
+    if args.world == "portraits":
+        sides, names, whole = portrait.RESOLUTIONS, portrait.ATTRIBUTES + portrait.NUISANCES, network.resolution
+    else:       # a network of half the resolution sees parts
+        sides, names, whole = wild.RESOLUTIONS, sum(scores.TASKS.values(), ()), 2 * network.resolution
+    if generator.resolution not in (network.resolution, whole) or generator.resolution not in sides:
         raise InputError(f"{args.attributes_path}: for pictures of {network.resolution} px; the generator's have "
-                         f"{generator.resolution}; expected one of {', '.join(map(str, portrait.RESOLUTIONS))}")
-    unknown = sorted(set(network.names) - set(portrait.ATTRIBUTES + portrait.NUISANCES))
+                         f"{generator.resolution}; expected one of {', '.join(map(str, sides))}")
+    unknown = sorted(set(network.names) - set(names))
     if unknown:
         raise InputError(f"{args.attributes_path}: attribute {unknown[0]!r} is none of the portraits'")
     return generator, network
+
+
+def rendered(args, seed, generator, network):
+    """(Pictures, {name: [N]} what the attribute network should tell) of the world's portraits."""
+    from tf_idinvert.evaluation.quality import generator as generator_quality
+    if args.world == "portraits":
+        return generator_quality.rendered(args.count, seed, generator.resolution)
+    from tf_idinvert.portraits import wild
+    from tf_idinvert.portraits.wild import scores
+    pictures, traits = generator_quality.rendered(args.count, seed, generator.resolution, wild.sample)
+    return pictures, scores.answers(traits, network.names)
 
 
 def sample(args, generator):
@@ -105,14 +126,14 @@ def measure(args, network, renders, truth, others, samples, codes):
 
     from tf_idinvert.evaluation.quality import generator as generator_quality
     from tf_idinvert.metrics.agreement import agreement
-    from tf_idinvert.portraits import portrait
+    from tf_idinvert.portraits.wild import scores
     judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
     with progress(3 * args.count, "measuring", unit="img") as bar:
         reference, floor, found = (generator_quality.measure(each, judge, args.seed, bar.update)
                                    for each in (renders, others, samples))
     told = agreement(reference.attributes, truth, network.binary)
     seen = {name: values for name, values in found.attributes.items() if told[name] >= TOLD}
-    ranges = {name: (-1, 1) if name in portrait.SIGNED else (0, 1) for name in network.names}
+    ranges = {name: (-1, 1) if name in (*scores.MIRRORED, "expression") else (0, 1) for name in network.names}
     return {"samples": generator_quality.compare(reference, found, ranges),
             "floor": generator_quality.compare(reference, floor, ranges),
             "renders": {name: {"mean": float(values.mean()), "std": float(values.std())}

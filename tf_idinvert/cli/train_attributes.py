@@ -33,13 +33,13 @@ class Task:
     names: tuple                    # of what is told
     binary: tuple = ("eyeglasses",)
     mirrored: tuple = ("pose", "side")      # the mirror image has the negative
-    columns: object = None          # function {name: [N]} -> [N, A]; None: the names themselves
+    known: object = None            # function ({name: [N]} of all traits, names) -> {name: [N]}; None: the traits
     parts: int = 1                  # the network sees parts of this fraction of the side
 
     def targets(self, attributes):
         """float32 [N, A]"""
-        return (np.stack([attributes[name] for name in self.names], axis=1) if self.columns is None
-                else self.columns(attributes))
+        answers = attributes if self.known is None else self.known(attributes, self.names)
+        return np.stack([answers[name] for name in self.names], axis=1)
 
 
 def task_of(world, task):
@@ -49,7 +49,7 @@ def task_of(world, task):
     names = scores.TASKS[task]
     return Task(wild.sample, names, tuple(name for name in names if name in scores.BINARY),
                 tuple(name for name in names if name in scores.MIRRORED),
-                lambda attributes: scores.scores(attributes, task), 2 if task == "nuisances" else 1)
+                scores.answers, 2 if task == "nuisances" else 1)
 
 
 def train(args, resumes, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):

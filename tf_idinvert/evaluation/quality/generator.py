@@ -17,7 +17,7 @@ from tf_idinvert.files.progress import progress
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.metrics.moments import Parts
-from tf_idinvert.portraits import sets
+from tf_idinvert.portraits import portrait, sets
 
 BATCH = 100
 HISTOGRAM_BINS = 10         # over the range of an attribute
@@ -53,15 +53,15 @@ class Pictures:
         return np.stack([picture for picture, _ in zip(self.spool, range(count))])
 
 
-def rendered(count, seed, resolution):
-    """Rendered portraits of a seed, drawn under a progress bar.
+def rendered(count, seed, resolution, sample=portrait.sample):
+    """Rendered portraits of a seed, drawn under a progress bar; `sample` of the edition, see `sets.chunks`.
 
     Returns:
         (Pictures, {name: [count]} their true attributes).
     """
     pictures, rows = Pictures(resolution), []
     with progress(count, f"rendering, seed {seed}", unit="img") as bar:
-        for drawn, attributes in sets.chunks(count, seed, resolution):
+        for drawn, attributes in sets.chunks(count, seed, resolution, sample=sample):
             pictures.add(drawn)
             rows.append(attributes)
             bar.update(len(drawn))

@@ -19,14 +19,14 @@ BINARY = ("eyeglasses", *THERE, *ONE_BY_ONE)
 MIRRORED = ("pose", "side", "tilt")     # the mirror image has the negative
 
 
-def scores(attributes, task):
-    """The right answers of a task.
+def answers(attributes, names):
+    """The right answers.
 
     Args:
         attributes: {name: [N]} of every trait, as `wild.sample` gives them.
-        task: one of TASKS.
+        names: what is asked, of any of TASKS.
     Returns:
-        float32 [N, A], a column for each name in TASKS[task].
+        {name: float32 [N]}
     """
     def column(name):
         trait, _, kind = name.partition("-")
@@ -36,4 +36,4 @@ def scores(attributes, task):
             return (values == int(kind)) & (True if condition is None else np.asarray(attributes[condition]) > 0)
         return values > 0 if name in THERE else values
 
-    return np.stack([column(name) for name in TASKS[task]], axis=1).astype(np.float32)
+    return {name: column(name).astype(np.float32) for name in names}
