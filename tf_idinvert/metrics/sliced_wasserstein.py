@@ -10,6 +10,11 @@ memory; its draws follow no seed and differ between the sets, so that equal sets
 
 Here memory does not grow with the number of pictures: projections are counted in histograms, whose bins are narrow near
 0 and wider, in proportion, away from it. The distance is the area between two cumulative histograms.
+
+A set's histograms do not depend on how it is cut into batches, nor on processor, threads or where arrays lie in memory,
+so that a set is at distance 0 from itself, exactly: sums are taken picture by picture, in order; and both factors of a
+projection are rounded to grids so coarse that every product and sum of them is a float64 without rounding, in whatever
+order a matrix product takes them. That moves a projection by less than a twentieth of the narrowest bin.
 """
 from __future__ import annotations
 
@@ -23,6 +28,9 @@ PATCH = 7                   # side of a patch
 COARSEST = 16               # side of the last level
 BINS, FINEST, LARGEST = 2048, 0.05, 200.0   # of a histogram: linear up to about FINEST, covers +-LARGEST deviations
 PICTURES_AT_ONCE = 64
+DIRECTION_GRID, VALUE_GRID = 2.0 ** 18, 2.0 ** 16       # steps in 1
+FURTHEST = 2.0 ** 15        # deviations from the mean: in a set of fewer than 2^30 values, none is further
+# Exact: |sum| <= |direction| |vector| <= 2^18 * sqrt(147) * 2^(16 + 15) < 2^53, for pictures of up to 3 channels.
 
 
 
@@ -42,9 +50,10 @@ def project(pictures, seed=0, patches=64, directions=512):
         raise InputError("expected batches that can be run through twice, got a generator")
     sums = {}
     for side, found in _patches(pictures, seed, patches):
-        each = np.stack([found.sum(axis=(0, 2), dtype=np.float64), np.square(found, dtype=np.float64).sum(axis=(0, 2)),
-                         np.full(found.shape[1], found.shape[0] * found.shape[2])])
-        sums[side] = sums.get(side, 0) + each
+        for one in found.reshape(-1, patches, *found.shape[1:]).astype(np.float64):
+            each = np.stack([one.sum(axis=(0, 2)), np.square(one).sum(axis=(0, 2)),
+                             np.full(one.shape[1], one.shape[0] * one.shape[2])])
+            sums[side] = sums.get(side, 0) + each
     if not sums:
         raise InputError("expected pictures, got none")
     scales, axes, counts = {}, {}, {}
@@ -53,12 +62,14 @@ def project(pictures, seed=0, patches=64, directions=512):
         deviation = np.sqrt(np.maximum(squares / number - np.square(mean), 0))
         flat = deviation <= 1e-6 * np.abs(mean)
         scales[side] = mean[:, None].astype(np.float32), np.where(flat, 1, deviation)[:, None].astype(np.float32)
-        axes[side] = _directions(seed, side, len(mean) * PATCH * PATCH, directions)
+        axes[side] = np.rint(_directions(seed, side, len(mean) * PATCH * PATCH, directions) * DIRECTION_GRID)
         counts[side] = np.zeros((directions, BINS), np.int64)
     for side, found in _patches(pictures, seed, patches):
         mean, deviation = scales[side]
-        vectors = ((found - mean) / deviation).reshape(len(found), -1)
-        counts[side] += _histograms(axes[side] @ vectors.T)
+        vectors = ((found - mean) / deviation).reshape(len(found), -1).astype(np.float64)
+        vectors = np.rint(vectors.clip(-FURTHEST, FURTHEST) * VALUE_GRID)
+        projections = axes[side] @ vectors.T / (DIRECTION_GRID * VALUE_GRID)
+        counts[side] += _histograms(projections.astype(np.float32))
     return counts
 
 
@@ -158,9 +169,9 @@ def _cut(level, draws, count):
 
 
 def _directions(seed, side, size, count):
-    """Unit vectors float32 [count, size]."""
+    """Unit vectors [count, size]."""
     axes = np.random.default_rng([seed, 1, side]).standard_normal((count, size))
-    return (axes / np.linalg.norm(axes, axis=1, keepdims=True)).astype(np.float32)
+    return axes / np.linalg.norm(axes, axis=1, keepdims=True)
 
 
 def _histograms(values):
