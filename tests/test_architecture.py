@@ -18,13 +18,14 @@ LONGEST_CHAIN, LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_LINE = 6, 400, 40, 120
 # The rule: a room may import these rooms, and `errors`. What has no row may import every room but `jobs` and `cli`.
 RULE = {
     "files": set(), "metrics": set(), "networks": set(), "losses": set(), "optimizers": set(), "editing": set(),
+    "apart": set(),
     "portraits": {"files"},
     "formats": {"networks", "files"},
     "checkpoint": {"formats", "networks", "files"},
     "boundaries": {"formats", "files"},
     "data": {"files", "portraits"},
-    "inversion": {"losses", "optimizers"},
-    "restoration": {"losses", "optimizers", "codes"},
+    "inversion": {"losses", "optimizers", "apart"},
+    "restoration": {"losses", "optimizers", "apart", "codes"},
     "training": {"losses", "files"},
     "codes": set(),
     "features": {"checkpoint", "networks", "losses"},

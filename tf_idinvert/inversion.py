@@ -13,7 +13,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import optimizers
+from tf_idinvert import apart, optimizers
 from tf_idinvert.errors import InputError
 from tf_idinvert.losses import mean_squared_difference
 
@@ -33,7 +33,7 @@ class InversionOptions:
     feature_weight: float = 5e-5            # lambda_vgg
     domain_weight: float = 2.0              # lambda_dom
     masked_domain_weight: float = 0.0       # lambda_dom where a mask is given: diffusion has no domain term
-    batch_size: int = 4                     # images optimised together, at most; the last batch is padded
+    batch_size: int = 4                     # images optimised together, at most
     results: int = 0                        # intermediate images, evenly spaced, the last after the final step
 
     def __post_init__(self):
@@ -93,11 +93,10 @@ class Inversion:
         self.features = features if options.feature_weight > 0 else None
         self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps, options.keep_best,
                                          options.cut_rising, options.tolerance)
-        self.rows = 1           # images of a batch so far; smaller ones are padded, so that none is compiled again
-        self._synthesize = tf.function(lambda codes: synthesis(codes))
-        self._encode = tf.function(lambda images: encoder(images)) if encoder is not None else None
-        self._advance = tf.function(self._optimise)
-        self._features_of = tf.function(lambda images: self.features(images)) if self.features else None
+        self._synthesize = apart.compiled(synthesis)
+        self._encode = apart.compiled(encoder) if encoder is not None else None
+        self._advance = apart.compiled(self._optimise)
+        self._features_of = apart.compiled(self.features) if self.features else None
 
     def __call__(self, images, start=None, mask=None, progress=None):
         """Invert images.
@@ -108,7 +107,8 @@ class Inversion:
             mask: [1 or N, R, R, 1 or C], 1 where the losses count and 0 elsewhere; None: everywhere.
             progress: callable (share done in [0, 1], mean total loss of the batch), called a few times a batch.
         Returns:
-            InversionResult. An image's result does not depend on the others.
+            InversionResult. An image's result does not depend on the others: on a CPU it has the same bits in any batch
+            of any `batch_size`, with the same threads on the same processor; on a GPU in any batch of one `batch_size`.
         Raises:
             InputError: shapes that do not fit, values that are not finite, no encoder where one is needed.
         """
@@ -130,14 +130,12 @@ class Inversion:
             raise InputError("inversion needs an encoder, or codes to start from")
         if self._domain_weight(mask) > 0 and self.encoder is None:
             raise InputError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
-        self.rows = batch = max(self.rows, min(self.options.batch_size, len(images)))
-        parts = []
-        for first in range(0, len(images), batch):
-            rows = np.arange(first, first + batch).clip(max=len(images) - 1)     # the last batch is padded
-            count = min(batch, len(images) - first)
+        parts, done = [], 0
+        for rows, count in apart.batches(len(images), self.options.batch_size):
             part = self._invert_batch(*(None if a is None else tf.constant(a[rows]) for a in (images, start, mask)),
-                                      progress=progress, done=first, total=len(images))
+                                      progress=progress, done=done, total=len(images))
             parts.append(_first_rows(part, count))
+            done += count
         return _concatenate(parts)
 
     def _domain_weight(self, mask):
@@ -158,9 +156,9 @@ class Inversion:
             if options.tolerance and tf.reduce_all(self.optimizer.done(memory)):
                 losses.append(np.repeat(losses[-1][-1:], stop - step, axis=0))
             else:
-                codes, memory, loss = self._advance(codes, memory, tf.constant(step), tf.constant(stop), images,
-                                                    target, mask)
-                losses.append(loss.numpy())
+                rows = (codes, memory, images, target) + (() if mask is None else (mask,))
+                codes, memory, loss = self._advance(rows, tf.constant(step), tf.constant(stop))
+                losses.append(loss.numpy().transpose(1, 2, 0))      # [steps, 4, N]
             step, found = stop, self.optimizer.finish(codes, memory)
             if stop in keep or stop == options.steps:
                 current = self._synthesize(found)
@@ -174,8 +172,13 @@ class Inversion:
         return InversionResult(found.numpy(), current.numpy(), {t: losses[:, i] for i, t in enumerate(TERMS)},
                                start_codes.numpy(), start_images.numpy(), intermediate)
 
-    def _optimise(self, codes, memory, step, stop, images, target, mask):
-        """Steps `step` + 1 to `stop` as one loop in the graph -> codes, memory, losses [steps, 4, N]."""
+    def _optimise(self, rows, step, stop):
+        """Steps `step` + 1 to `stop` as one loop in the graph -> codes, memory, losses [N, steps, 4].
+
+        Args:
+            rows: (codes, memory, images, target, and where there is one the mask).
+        """
+        codes, memory, images, target, mask = (*rows, None)[:5]
         history = tf.TensorArray(tf.float32, size=stop - step)
 
         def body(i, codes, memory, history):
@@ -186,11 +189,11 @@ class Inversion:
                     feature_weight=self.options.feature_weight, domain_weight=self._domain_weight(mask))
                 total = terms[-1]
             codes, memory = self.optimizer.step(i, codes, memory, total, tape.gradient(total, codes))
-            return i + 1, codes, memory, history.write(i - step, tf.stack(terms))
+            return i + 1, codes, memory, history.write(i - step, tf.stack(terms, axis=1))
 
         _, codes, memory, history = tf.while_loop(
             lambda i, *_: i < stop, body, [step, codes, memory, history], parallel_iterations=1)
-        return codes, memory, history.stack()
+        return codes, memory, tf.transpose(history.stack(), [1, 0, 2])
 
 
 def objective(codes, images, target, mask=None, *, synthesis, encoder, features, feature_weight, domain_weight):

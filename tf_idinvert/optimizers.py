@@ -6,7 +6,7 @@ Each has three pure functions, with which the loop in `inversion` reads
     repeat: codes, memory = step(t, codes, memory, loss, gradient)      # loss [N], gradient [N, L, D], both at `codes`
     codes = finish(codes, memory)
 
-and every step is one evaluation of loss and gradient. 'adam' is that of the published code; 'cosine' begins with larger
+all tensors of `memory` with N as their first axis, and every step is one evaluation of loss and gradient. 'adam' is that of the published code; 'cosine' begins with larger
 steps, which shrink; 'lbfgs' reaches Adam's loss in about a third of its steps. Sources: Kingma and Ba 2015, algorithm
 1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright 2006, algorithms 3.1 and 7.4.
 """
@@ -96,7 +96,7 @@ class LimitedMemory:
     layer in proportion to the root of the mean square of the gradient there. That halves the number of steps.
 
     The memory: the accepted codes, their loss and gradient; the direction from there, and how far along it is tried;
-    `pairs` of differences between accepted codes and between their gradients, [PAIRS, 2, N, L, D], latest last.
+    `pairs` of differences between accepted codes and between their gradients, [N, PAIRS, 2, L, D], latest last.
     """
 
     first_step: float
@@ -104,16 +104,17 @@ class LimitedMemory:
     def start(self, codes):
         unknown = tf.fill([tf.shape(codes)[0]], math.inf)
         nothing = tf.zeros_like(codes)
-        return codes, unknown, nothing, nothing, tf.ones_like(unknown), tf.zeros([PAIRS, 2, *codes.shape])
+        return codes, unknown, nothing, nothing, tf.ones_like(unknown), tf.zeros([codes.shape[0], PAIRS, 2, *codes.shape[1:]])
 
     def step(self, t, codes, memory, loss, gradient):
         accepted, accepted_loss, accepted_gradient, direction, share, pairs = memory
         promise = ARMIJO * share * _dot(accepted_gradient, direction)
         finite = tf.math.is_finite(loss + _dot(gradient, gradient))
         good = finite & (loss <= accepted_loss + promise)
-        pair = tf.stack([codes - accepted, gradient - accepted_gradient])
-        curved = good & (_dot(pair[0], pair[1]) > CURVATURE * _dot(pair[1], pair[1]))
-        pairs = tf.where(_column(curved), tf.concat([pairs[1:], pair[None]], 0), pairs)
+        move, change = codes - accepted, gradient - accepted_gradient
+        curved = good & (_dot(move, change) > CURVATURE * _dot(change, change))
+        latest = tf.stack([move, change], axis=1)[:, None]                              # [N, 1, 2, L, D]
+        pairs = tf.where(_column(curved)[..., None, None], tf.concat([pairs[:, 1:], latest], axis=1), pairs)
         accepted = tf.where(_column(good), codes, accepted)
         accepted_loss = tf.where(good, loss, accepted_loss)
         accepted_gradient = tf.where(_column(good), gradient, accepted_gradient)
@@ -127,19 +128,20 @@ class LimitedMemory:
 
     def _direction(self, gradient, pairs):
         """Minus the inverse of the remembered Hessian times the gradient, by the two-loop recursion; [N, L, D]."""
-        curvatures = [_dot(*tf.unstack(pair)) for pair in tf.unstack(pairs)]
+        pairs = [tf.unstack(pair, axis=1) for pair in tf.unstack(pairs, axis=1)]        # moves, changes [N, L, D]
+        curvatures = [_dot(move, change) for move, change in pairs]
         q, alphas = gradient, []
-        for i in reversed(range(PAIRS)):
-            alphas.append(tf.math.divide_no_nan(_dot(pairs[i, 0], q), curvatures[i]))       # 0 without a pair
-            q -= _column(alphas[-1]) * pairs[i, 1]
+        for (move, change), curvature in zip(reversed(pairs), reversed(curvatures)):
+            alphas.append(tf.math.divide_no_nan(_dot(move, q), curvature))                  # 0 without a pair
+            q -= _column(alphas[-1]) * change
         inverse = _inverse_steepness(gradient)
         q *= inverse
         first = tf.math.divide_no_nan(self.first_step * math.sqrt(q.shape[1] * q.shape[2]), tf.sqrt(_dot(q, q)))
-        scale = tf.math.divide_no_nan(curvatures[-1], _dot(pairs[-1, 1], inverse * pairs[-1, 1]))
+        scale = tf.math.divide_no_nan(curvatures[-1], _dot(pairs[-1][1], inverse * pairs[-1][1]))
         q *= _column(tf.where(curvatures[-1] > 0, scale, first))
-        for i, alpha in zip(range(PAIRS), reversed(alphas)):
-            beta = tf.math.divide_no_nan(_dot(pairs[i, 1], q), curvatures[i])
-            q += _column(alpha - beta) * pairs[i, 0]
+        for (move, change), curvature, alpha in zip(pairs, curvatures, reversed(alphas)):
+            beta = tf.math.divide_no_nan(_dot(change, q), curvature)
+            q += _column(alpha - beta) * move
         return -q
 
 

@@ -17,7 +17,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import optimizers
+from tf_idinvert import apart, optimizers
 from tf_idinvert.errors import InputError
 from tf_idinvert.losses import mean_squared_difference
 
@@ -35,7 +35,7 @@ class MultiCodeOptions:
     optimizer: str = "cosine"               # Adam with falling rate; or 'adam', 'lbfgs': see `optimizers`
     feature_weight: float = 5e-5            # lambda_vgg
     domain_weight: float = 0.0              # lambda_dom
-    batch_size: int = 4                     # images optimised together; the last batch is padded
+    batch_size: int = 4                     # images optimised together
     results: int = 0                        # intermediate images, evenly spaced, the last after the final step
 
     def __post_init__(self):
@@ -132,9 +132,9 @@ class MultiCode:
         self.features = features if options.feature_weight > 0 else None
         self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps)
         self._shapes = None         # of the variables, known with the first batch: the features' channels are
-        self._draw = tf.function(self.image)
-        self._features_of = tf.function(self._seen_features) if self.features else None
-        self._advance = tf.function(self._optimise)
+        self._draw = apart.compiled(lambda variables: self.image(*variables))
+        self._features_of = apart.compiled(self._seen_features) if self.features else None
+        self._advance = apart.compiled(self._optimise)
 
     def __call__(self, observed, start, progress=None):
         """Find codes whose image, degraded, is what was observed.
@@ -144,7 +144,7 @@ class MultiCode:
             start: codes [B, N, L, D]; see `spread_codes`. The shared code starts as the first of each image.
             progress: callable (share done in [0, 1], mean total loss of the batch), called a few times a batch.
         Returns:
-            MultiCodeResult. An image's result does not depend on the others.
+            MultiCodeResult. An image's result does not depend on the others; see `apart`.
         Raises:
             InputError: shapes that do not fit, or values that are not finite.
         """
@@ -154,16 +154,14 @@ class MultiCode:
         if start.shape[:2] != (len(observed), self.options.codes):
             raise InputError(f"start: expected {self.options.codes} codes for each of {len(observed)} images; "
                              f"got shape {list(start.shape)}")
-        batch, parts = self.options.batch_size, []
-        for first in range(0, len(observed), batch):
-            rows = np.arange(first, first + batch).clip(max=len(observed) - 1)      # the last batch is padded
-            count = min(batch, len(observed) - first)
-
+        done, parts = 0, []
+        for rows, count in apart.batches(len(observed), self.options.batch_size):
             def heard(share, losses):
-                progress((first + share * count) / len(observed), float(losses[:count].mean()))
+                progress((done + share * count) / len(observed), float(losses[:count].mean()))
 
             part = self._restore_batch(tf.constant(observed[rows]), tf.constant(start[rows]), progress and heard)
             parts.append(_first_rows(part, count))
+            done += count
         return _concatenate(parts)
 
     def image(self, codes, shared, scaled):
@@ -199,22 +197,23 @@ class MultiCode:
         codes, shared = start[:, :, :options.layer], start[:, 0, options.layer:]
         channels = self.synthesis.run(codes[:1, 0], 0, options.layer).shape[-1]
         variables = codes, shared, tf.ones([len(codes), options.codes, channels])
-        start_images = current = self._draw(*variables)
+        start_images = current = self._draw(variables)
         shape = self.degrade(start_images).shape
         if shape != observed.shape:
             raise InputError(f"observed: expected {list(shape[1:])}, as this network's degraded images; "
                              f"got {list(observed.shape[1:])}")
         target = self._features_of(observed) if self.features else None
         keep, step, losses, intermediate = options.result_steps(), 0, [], {}
-        self._shapes = [variable.shape for variable in variables]
+        self._shapes = [variable.shape[1:] for variable in variables]
         point = found = self._pack(variables)
         memory = self.optimizer.start(point)
         for stop in sorted(set(keep) | set(_progress_steps(options.steps))):
-            point, memory, loss = self._advance(point, memory, tf.constant(step), tf.constant(stop), observed, target)
-            losses.append(loss.numpy())
+            rows = (point, memory, observed) + (() if target is None else (target,))
+            point, memory, loss = self._advance(rows, tf.constant(step), tf.constant(stop))
+            losses.append(loss.numpy().transpose(1, 2, 0))      # [steps, 4, B]
             step, found = stop, self.optimizer.finish(point, memory)
             if stop in keep or stop == options.steps:
-                current = self._draw(*self._unpack(found))
+                current = self._draw(self._unpack(found))
             if stop in keep:
                 intermediate[stop] = current.numpy()
             if progress is not None:
@@ -230,13 +229,19 @@ class MultiCode:
         return tf.concat([tf.reshape(variable, [len(variable), 1, -1]) for variable in free], axis=2)
 
     def _unpack(self, point):
-        sizes = [int(np.prod(shape[1:])) for shape in self._shapes]
+        sizes = [int(np.prod(shape)) for shape in self._shapes]
         if self.options.codes == 1:
-            point = tf.concat([point, tf.ones([self._shapes[0][0], 1, sizes[2]], point.dtype)], axis=2)
-        return [tf.reshape(part, shape) for part, shape in zip(tf.split(point, sizes, axis=2), self._shapes)]
+            point = tf.concat([point, tf.ones([len(point), 1, sizes[2]], point.dtype)], axis=2)
+        return [tf.reshape(part, [len(point), *shape])
+                for part, shape in zip(tf.split(point, sizes, axis=2), self._shapes)]
 
-    def _optimise(self, point, memory, step, stop, observed, target):
-        """Steps `step` + 1 to `stop` as one loop in the graph -> point, memory, losses [steps, 4, B]."""
+    def _optimise(self, rows, step, stop):
+        """Steps `step` + 1 to `stop` as one loop in the graph -> point, memory, losses [B, steps, 4].
+
+        Args:
+            rows: (point, memory, observed, and with features the target).
+        """
+        point, memory, observed, target = (*rows, None)[:4]
         history = tf.TensorArray(tf.float32, size=stop - step)
 
         def body(i, point, memory, history):
@@ -244,11 +249,11 @@ class MultiCode:
                 tape.watch(point)
                 terms = self.losses(self._unpack(point), observed, target)
             point, memory = self.optimizer.step(i, point, memory, terms[-1], tape.gradient(terms[-1], point))
-            return i + 1, point, memory, history.write(i - step, tf.stack(terms))
+            return i + 1, point, memory, history.write(i - step, tf.stack(terms, axis=1))
 
         _, point, memory, history = tf.while_loop(
             lambda i, *_: i < stop, body, [step, point, memory, history], parallel_iterations=1)
-        return point, memory, history.stack()
+        return point, memory, tf.transpose(history.stack(), [1, 0, 2])
 
 
 def _progress_steps(steps, reports=20):
