@@ -87,8 +87,13 @@ class Array:
 class Machine:
     """Executes one pickle from a binary file of `size` bytes; `run` gives what it describes.
 
-    With `objects`, arrays of Python objects are admitted too: the list of their inert values.
+    With `objects`, arrays of Python objects are admitted too: the list of their inert values. `torch_files` derives the
+    machine for PyTorch's pickles, which know other globals.
     """
+
+    globals = _GLOBALS
+    key_types = (str,)          # of dictionaries; hashing a deeply nested tuple would end the process
+    longest_integer = 8         # bytes
 
     def __init__(self, file, size, objects=False):
         self.file, self.left = file, size
@@ -163,8 +168,8 @@ class Machine:
 
     def long_integer(self):
         count = self.number("<B")
-        if count > 8:
-            raise Refused(f"holds an integer of {count} bytes, expected at most 8")
+        if count > self.longest_integer:
+            raise Refused(f"holds an integer of {count} bytes, expected at most {self.longest_integer}")
         self.push(int.from_bytes(self.take(count), "little", signed=True))
 
     def frame(self):
@@ -198,8 +203,9 @@ class Machine:
         target, keys = self.stack[-1], values[::2]
         if type(target) is not dict or len(values) % 2:
             raise Refused(f"sets items of {kind_of(target)}")
-        if not all(type(key) is str for key in keys):       # hashing a deeply nested tuple would end the process
-            raise Refused("has a dictionary with keys that are not text")
+        if not all(type(key) in self.key_types for key in keys):
+            kinds = " or ".join({str: "text", int: "whole numbers"}[kind] for kind in self.key_types)
+            raise Refused(f"has a dictionary with keys that are not {kinds}")
         target.update(zip(keys, values[1::2]))
 
     def named_global(self):
@@ -212,21 +218,28 @@ class Machine:
     def push_global(self, module, name):
         if type(module) is not str or type(name) is not str:
             raise Refused("names a global by something else than text")
-        known = _GLOBALS.get(f"{module}.{name}")
+        known = self.globals.get(f"{module}.{name}")
         # A dot inside the name would reach an attribute; no admitted name has one.
         if known is None or "." in name:
-            hint = "a PyTorch network?" if module.startswith("torch") else "not part of an official file"
-            raise Refused(f"refuses to load global {shown(f'{module}.{name}')}: {hint}")
+            raise Refused(f"refuses to load global {shown(f'{module}.{name}')}: {self.hint(module)}")
         self.push(known)
 
-    def reduce(self):
-        function, arguments = self.top(2)
-        makers = {
+    def hint(self, module):
+        """What a global that is not admitted says about its file."""
+        return "a PyTorch network?" if module.startswith("torch") else "not part of an official file"
+
+    def makers(self):
+        """{global that a file may call: what stands for it}"""
+        return {
             Global.RECONSTRUCT: self.empty_array, Global.SCALAR: self.scalar, Global.FROM_BUFFER: self.from_buffer,
             Global.DTYPE: self.element_type, Global.ENCODE: self.encoded, Global.BYTES: self.no_bytes,
             Global.ORDERED_DICT: self.ordered_dict,
         }
-        if type(function) is not Global or function not in makers or type(arguments) is not tuple:
+
+    def reduce(self):
+        function, arguments = self.top(2)
+        makers = self.makers()
+        if not isinstance(function, enum.Enum) or function not in makers or type(arguments) is not tuple:
             raise Refused(f"calls {kind_of(function)}, which no network pickle does")
         try:
             self.push(makers[function](*arguments))
@@ -328,7 +341,7 @@ class Machine:
 
 def kind_of(value):
     """What a value is, for a message; never its content, which may be huge."""
-    return value.name if type(value) is Global else type(value).__name__
+    return value.name if isinstance(value, enum.Enum) else type(value).__name__
 
 
 def shown(text):

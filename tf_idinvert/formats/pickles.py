@@ -11,20 +11,17 @@ Reading: `pickle_machine` executes the file harmlessly, then `_checked` turns wh
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
-import stat
 import struct
 from dataclasses import dataclass
 
 import numpy as np
 
-from tf_idinvert.errors import InputError
 from tf_idinvert.files.atomic import replacing
 from tf_idinvert.formats.pickle_machine import NUMERIC, Array, Machine, Network, Refused, shown
+from tf_idinvert.formats.untrusted import MAX_BYTES, FileError, label, opened
 
-MAX_BYTES = 4 << 30       # 236 million parameters, the largest encoder known, take 0.9 GB
 MAX_NETWORKS = 64         # in a file, components included; (E, G, D, Gs) with components makes 8
 MAX_TOGETHER = 5          # networks side by side; LIA's files are (E, G, D, Gs, NE)
 MAX_DEPTH = 8             # of components in components, and of containers in a hyper-parameter
@@ -33,8 +30,8 @@ VERSIONS = (2, 3, 4)      # of a network's state; 4 is StyleGAN2's writer, which
 STATE_KEYS = ("version", "name", "static_kwargs", "components", "build_module_src", "build_func_name", "variables")
 
 
-class PickleError(InputError):
-    """A network pickle cannot be read or written; the message is one line that starts with the file's path."""
+class PickleError(FileError):
+    """A network pickle cannot be read or written."""
 
 
 @dataclass(eq=False)
@@ -71,27 +68,10 @@ def read(path, max_bytes=MAX_BYTES):
     Raises:
         PickleError: the file cannot be read, is something else, is damaged, or holds anything else than networks.
     """
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):    # before opening: opening a pipe would wait for its writer
-            raise Refused("is a directory, not a file" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-        if status.st_size > max_bytes:
-            raise Refused(f"has {status.st_size} bytes, more than the {max_bytes} allowed")
-        with open(path, "rb") as file:
-            _refuse_other_formats(file.read(512))
-            file.seek(0)
-            return _all_checked(Machine(file, status.st_size).run())
-    except Refused as error:
-        reason = str(error)
-    except FileNotFoundError:
-        reason = "no such file"
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-    except MemoryError:
-        reason = "needs more memory than there is"
-    except Exception as error:      # a damaged file can fail anywhere in the machine; the user gets one line
-        reason = f"is damaged, not a readable network pickle ({type(error).__name__})"
-    raise PickleError(f"{_label(path)}: {reason}")
+    with opened(path, "network pickle", max_bytes, PickleError) as (file, size):
+        _refuse_other_formats(file.read(512))
+        file.seek(0)
+        return _all_checked(Machine(file, size).run())
 
 
 def write(path, records, protocol=4):
@@ -116,15 +96,9 @@ def write(path, records, protocol=4):
             _Writer(file, protocol).put(checked if len(checked) > 1 else checked[0])
             file.write(pickle.STOP)
     except Refused as error:
-        raise PickleError(f"{_label(path)}: {error}") from None
+        raise PickleError(f"{label(path)}: {error}") from None
     except OSError as error:
-        raise PickleError(f"{_label(path)}: cannot be written: {error.strerror}") from None
-
-
-def _label(path):
-    """The file's path, on one line whatever it holds."""
-    name = os.fsdecode(os.fspath(path))
-    return name if name.isprintable() else ascii(name)
+        raise PickleError(f"{label(path)}: cannot be written: {error.strerror}") from None
 
 
 def _refuse_other_formats(head):
