@@ -74,7 +74,8 @@ def test_what_was_saved(container, tmp_path, rng):
     content = {"c order": normal, "permuted": normal.transpose(3, 2, 0, 1), "flipped": normal[0, 0].T,
                "scalar": np.array(2.5, "float32"), "one": np.ones((1, 1, 3), "float32"),
                "half": normal.astype("float16"), "double": normal.astype("float64"),
-               "none": np.zeros((0, 4), "float32"), "tracked": np.array(7, "int64"), "state": {0: {"step": np.array(3.0, "float32")}, 1: None},
+               "none": np.zeros((0, 4), "float32"), "tracked": np.array(7, "int64"),
+               "state": {0: {"step": np.array(3.0, "float32")}, 1: None},
                "rates": [0.5, 1, "text"]}
     loaded = everything(writer.save(tmp_path / "x.pth", content, container))
     assert list(loaded) == list(content) and loaded["rates"] == content["rates"]

@@ -1,7 +1,8 @@
 """The one door to model files: whatever kind it is, the same `Models` come out; ours and official ones are written.
 
-The kinds, told apart by content, have a reader each in `formats`: official pickles and our own HDF5 files. A reader
-says what a file describes; the networks are built here. Nothing in any file is ever executed.
+The kinds, told apart by content, have a reader each in `formats`: official pickles, PyTorch files of public layouts,
+and our own HDF5 files. A reader says what a file describes; the networks are built here. Nothing in any file is ever
+executed.
 """
 from __future__ import annotations
 
@@ -12,12 +13,14 @@ from pathlib import Path
 import keras
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.formats import conversion, hdf5, pickles, weights
+from tf_idinvert.formats import conversion, hdf5, pickles, torch_files, torch_layouts, weights
 from tf_idinvert.formats.described import Described
+from tf_idinvert.formats.untrusted import FileError
 
 log = logging.getLogger(__name__)
-NAMES = {"encoder": "an encoder", "latent_discriminator": "a latent discriminator",
-         "attributes": "an attribute network"}
+NAMES = {"encoder": "encoder", "generator": "generator", "discriminator": "discriminator",
+         "latent_discriminator": "latent discriminator", "training_generator": "training generator",
+         "attributes": "attribute network"}
 SHARED = {      # what must be as the generator has it
     "encoder": ("resolution", "num_layers", "dlatent_size"), "latent_discriminator": ("num_layers", "dlatent_size"),
     "attributes": ("resolution",),
@@ -49,10 +52,11 @@ class Models:
 
 
 def load(path, *more, only=None, final_activation=None):
-    """Networks of a model file, or of several that make one set; each is an official pickle or ours, told by content.
+    """Networks of a model file, or of several that make one set; of each, its content tells the kind.
 
     Args:
-        path, *more: file names; suffixes do not matter.
+        path, *more: file names; suffixes do not matter. Where a PyTorch file and one of another kind hold the same
+            network, the other's is taken: PyTorch files leave things open.
         only: names of the fields of Models that are wanted, to save time and memory; None: all.
         final_activation: of the generators' images, 'tanh', 'sigmoid', 'softsign' or 'none', whatever the files say;
             None: as they say.
@@ -61,19 +65,20 @@ def load(path, *more, only=None, final_activation=None):
     Raises:
         CheckpointError: missing or unreadable, no format we know, damaged, or hostile; one line, nothing executed.
     """
-    networks, notes = {}, []
-    for path in map(Path, (path, *more)):
+    paths = [(Path(each), _head(Path(each))) for each in (path, *more)]
+    networks, origins, notes = {}, {}, []
+    for path, head in sorted(paths, key=lambda each: torch_files.is_torch(each[1])):
         try:
-            for each in _described(path, only, final_activation):
-                if each.field in networks:
-                    raise InputError(f"holds another {each.field.replace('_', ' ')}; one is enough")
-                notes += each.notes
-                entry = next(entry for entry in weights.ENTRIES if entry.network.__name__ == each.network)
-                if final_activation is not None and "final_activation" in entry.kinds:
-                    each.config["final_activation"] = None if final_activation == "none" else final_activation
-                networks[each.field] = weights.build(entry.network, each.config, each.arrays)
+            for each in _described(path, head, only, final_activation):
+                if each.field not in networks:
+                    networks[each.field], origins[each.field] = _built(each, final_activation), (path, head)
+                    notes += each.notes
+                elif torch_files.is_torch(head) and not torch_files.is_torch(origins[each.field][1]):
+                    notes.append(f"{path}: left out its {NAMES[each.field]}, {origins[each.field][0]} holds one")
+                else:
+                    raise InputError(f"holds another {NAMES[each.field]}; one is enough")
             _check_fit(Models(**networks))
-        except pickles.PickleError as error:
+        except FileError as error:
             raise CheckpointError(str(error)) from error
         except InputError as error:
             raise CheckpointError(f"{path}: {error}") from error
@@ -84,18 +89,33 @@ def load(path, *more, only=None, final_activation=None):
     return models
 
 
-def _described(path, only, final_activation):
-    """Yield what a file describes, whichever kind it is."""
-    head = b""
+def _head(path):
+    """The first bytes of a file, which tell its kind; none where it is no file, of which its reader says more."""
     try:
-        if path.is_file():      # opening a pipe would wait for its writer; `pickles` says what else is no file
+        if path.is_file():      # opening a pipe would wait for its writer
             with open(path, "rb") as file:
-                head = file.read(64)
+                return file.read(64)
     except OSError as error:
-        raise InputError(error.strerror or str(error)) from error
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+    return b""
+
+
+def _described(path, head, only, final_activation):
+    """Yield what a file describes, whichever kind it is."""
     if head.startswith(hdf5.SIGNATURE):
         return hdf5.describe(path, weights.ENTRIES, only)
+    if torch_files.is_torch(head):
+        return torch_layouts.describe(path, only, guess=final_activation is None)
     return conversion.describe(pickles.read(path), weights.ENTRIES, only, final_activation)
+
+
+def _built(described, final_activation):
+    """The network that a file describes."""
+    entry = next(entry for entry in weights.ENTRIES if entry.network.__name__ == described.network)
+    config = dict(described.config)
+    if final_activation is not None and "final_activation" in entry.kinds:
+        config["final_activation"] = None if final_activation == "none" else final_activation
+    return weights.build(entry.network, config, described.arrays)
 
 
 def save(models, path, dtype="float32"):
@@ -103,7 +123,7 @@ def save(models, path, dtype="float32"):
 
     Args:
         models: Models. An official pickle holds (G, D, Gs), or (E, G, D, Gs) with an encoder; where G as trained is
-            absent, Gs stands for it too.
+            absent, Gs stands for it too. An incomplete set is written as it is, for readers that expect one.
         path: file name.
         dtype: 'float32' or 'float16', how our format stores weights; a pickle always has float32.
     Raises:
@@ -122,7 +142,7 @@ def save(models, path, dtype="float32"):
             hdf5.write(path, _networks(models), weights.ENTRIES, dtype)
         else:
             raise InputError("a model file ends in .pkl (official format) or .h5 (ours)")
-    except pickles.PickleError as error:
+    except FileError as error:
         raise CheckpointError(str(error)) from error
     except InputError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -140,18 +160,20 @@ def _networks(models):
 
 
 def _records(models):
-    """The networks as an official pickle has them, in its order."""
-    present = [field.name for field in dataclasses.fields(models) if getattr(models, field.name) is not None]
-    if present == ["discriminator"]:        # a classifier, which stands in its file alone
-        return (record(models.discriminator, "D"),)
-    if models.generator is None or models.discriminator is None:
-        raise InputError("an official pickle needs a generator and a discriminator")
+    """The networks as an official pickle has them, in its order; of an incomplete set, those that there are."""
     for field in ("latent_discriminator", "attributes"):
         if getattr(models, field) is not None:
-            raise InputError(f"an official pickle has no place for {NAMES[field]}")
-    networks = [("E", models.encoder), ("G", models.training_generator or models.generator),
-                ("D", models.discriminator), ("Gs", models.generator)]
-    return tuple(record(network, name) for name, network in networks if network is not None)
+            raise InputError(f"an official pickle has no place for a{'n' * (field == 'attributes')} {NAMES[field]}")
+    training = models.training_generator
+    if models.generator is not None and models.discriminator is not None:
+        training = training or models.generator
+    elif training is not None:      # only its place among the others would tell which generator it is
+        raise InputError("an official pickle holds G beside Gs only where it holds D: leave out G")
+    networks = [("E", models.encoder), ("G", training), ("D", models.discriminator), ("Gs", models.generator)]
+    records = tuple(record(network, name) for name, network in networks if network is not None)
+    if not records:
+        raise InputError("there is no network to write")
+    return records
 
 
 def record(network, name):
@@ -169,5 +191,5 @@ def _check_fit(models):
             continue
         found, expected = [tuple(getattr(each, size) for size in sizes) for each in (network, models.generator)]
         if found != expected:
-            name, symbols = NAMES[field].split(" ", 1)[1], ", ".join(SYMBOLS[size] for size in sizes)
-            raise InputError(f"{name} and generator do not fit: {symbols} are {found} and {expected}")
+            symbols = ", ".join(SYMBOLS[size] for size in sizes)
+            raise InputError(f"{NAMES[field]} and generator do not fit: {symbols} are {found} and {expected}")

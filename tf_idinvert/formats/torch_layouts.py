@@ -1,0 +1,166 @@
+"""PyTorch files as networks: whose layout a file has, which networks it holds; which layouts are not read, and why.
+
+`torch_files` reads the container, `torch_tables` has the key tables.
+"""
+from __future__ import annotations
+
+from typing import Callable, NamedTuple
+
+import numpy as np
+
+from tf_idinvert.errors import InputError
+from tf_idinvert.formats import torch_files, torch_tables
+from tf_idinvert.formats.arguments import shown
+from tf_idinvert.formats.described import Described
+from tf_idinvert.formats.torch_files import Tensor
+
+MAX_KEYS = 20_000
+
+
+class Layout(NamedTuple):
+    """A public layout of one network's state dict: the key that tells it, whose it is, and how it is converted."""
+    mark: str
+    owner: str
+    network: str            # name of our class
+    convert: Callable       # {key: array} -> (constructor arguments, {official name: array})
+
+
+LAYOUTS = (
+    Layout("mapping.dense0.fc.weight", "idinvert_pytorch or HiGAN", "Generator", torch_tables.idinvert_generator),
+    Layout("mapping.dense0.linear.weight", "InterFaceGAN", "Generator", torch_tables.idinvert_generator),
+    Layout("block0.conv.weight", "idinvert_pytorch", "Encoder", torch_tables.idinvert_encoder),
+    Layout("synthesis.layer0.const", "genforce", "Generator", torch_tables.genforce_generator),
+    Layout("input0.weight", "genforce", "Discriminator", torch_tables.genforce_discriminator),
+    Layout("g_mapping.dense0.weight", "lernapparat or GANSpace", "Generator", torch_tables.lernapparat_generator),
+)
+# (Part of a key between dots, why such a file is refused.) Sources: the public code of each.
+REFUSED = (
+    ("style_mapping.", "is of MMGeneration's StyleGAN, which activates twice and upsamples otherwise: another function "
+                       "than StyleGAN's"),
+    ("progression.", "is of rosinality's style-based-gan-pytorch, whose bias stands before the blur and whose instance "
+                     "norm is another: not exactly StyleGAN's function"),
+    ("synthesis.early_layer.", "is a StyleGAN2 of genforce; StyleGAN2 is read from NVIDIA's TensorFlow pickles"),
+    ("decoder.conv1.conv.modulation.", "is an encoder of the pSp family for a StyleGAN2 in PyTorch, which is not read"),
+    ("conv1.conv.modulation.", "is a StyleGAN2 of rosinality's stylegan2-pytorch; StyleGAN2 is read from NVIDIA's "
+                               "TensorFlow pickles"),
+    ("synthesis.b4.", "is a StyleGAN2 of NVIDIA's stylegan2-ada-pytorch; StyleGAN2 is read from NVIDIA's TensorFlow "
+                      "pickles"),
+)
+# Names of networks in a file of several, and the field of checkpoint.Models each belongs to.
+FIELDS = {"generator_smooth": "generator", "generator": "training_generator", "discriminator": "discriminator",
+          "encoder": "encoder"}
+OWN_FIELDS = {"Generator": "generator", "Discriminator": "discriminator", "Encoder": "encoder"}
+WRAPPERS = ("models", "state_dict")     # what a training writes around its networks, beside its own state
+
+
+def describe(path, only=None, guess=True):
+    """Yield what a PyTorch file says of the networks.
+
+    Args:
+        path: a .pth, .pt or .bin file of a public layout of StyleGAN, or of the encoder of idinvert_pytorch.
+        only: fields of `checkpoint.Models` that are wanted; None: all.
+        guess: whether to take, and note, what the file does not say of the final activation; else there is none.
+    Yields:
+        Described.
+    Raises:
+        InputError: not a file that torch.save wrote, hostile, or of a layout that cannot be read; one line.
+    """
+    file = torch_files.read(path)
+    notes, states = _states(file.content)
+    for name, state in states.items():
+        layout = _layout(state)
+        field = OWN_FIELDS[layout.network] if name is None else _field(name, states)
+        if OWN_FIELDS[layout.network] != field.replace("training_", ""):
+            raise InputError(f"{shown(name)} is a network of another kind: {layout.network}")
+        if only is not None and field not in only:
+            continue
+        with np.errstate(all="ignore"):     # weights of a broken network stay what they are
+            config, arrays = layout.convert(file.arrays(state))
+        config, lines = _completed(config, layout, guess)
+        yield Described(field, layout.network, config, arrays, (*notes, *lines))
+        notes = ()
+
+
+def _states(content):
+    """(notes, {name of a network, None where it is alone: {key: Tensor}}) of a file's content."""
+    skipped = []
+    for wrapper in WRAPPERS:
+        if type(content) is dict and type(content.get(wrapper)) is dict:
+            skipped += [key for key in content if key != wrapper]
+            content = content[wrapper]
+    if type(content) is not dict or not content:
+        raise InputError("holds no network: expected a state dict, or several by name")
+    if _is_state(content):
+        states = {None: content}
+    else:
+        _refuse_known(content)
+        states = {key: value for key, value in content.items() if key in FIELDS and _is_state(value)}
+        skipped += [key for key in content if key not in states]
+        foreign = [key for key in states if key == "encoder" and not _told(states[key])]
+        for key in foreign if len(states) > len(foreign) else ():       # genforce has encoders of its own
+            skipped.append(key)
+            del states[key]
+    if not states:
+        raise InputError(f"holds no network that we know by name; it holds {_listed(list(content))}, expected one "
+                         f"state dict, or several of {', '.join(FIELDS)}")
+    return (f"left out: {_listed(skipped)}",) if skipped else (), {
+        name: _unwrapped(state) for name, state in states.items()}
+
+
+def _is_state(value):
+    return (type(value) is dict and 0 < len(value) <= MAX_KEYS
+            and all(type(key) is str and type(each) is Tensor for key, each in value.items()))
+
+
+def _unwrapped(state):
+    """The state dict without the prefix that training on several devices puts before every key."""
+    prefix = "module."
+    return {key[len(prefix):]: each for key, each in state.items()} if all(
+        key.startswith(prefix) for key in state) else state
+
+
+def _told(state):
+    """The Layout of a state dict, or None."""
+    return next((layout for layout in LAYOUTS if layout.mark in _unwrapped(state)), None)
+
+
+def _layout(state):
+    _refuse_known({None: state})
+    layout = _told(state)
+    if layout is None:
+        raise InputError(f"has the keys {_listed(list(state))}, which is no layout we know; known are those of "
+                         f"{', '.join(dict.fromkeys(each.owner for each in LAYOUTS))}")
+    return layout
+
+
+def _refuse_known(content):
+    """InputError where a state dict among the values is of a layout that we know and do not read."""
+    for state in {id(state): state for state in content.values()}.values():     # a file may name one a thousand times
+        for key in state if type(state) is dict else ():
+            for part, reason in REFUSED:
+                if type(key) is str and f".{part}" in f".{key}":
+                    raise InputError(reason)
+
+
+def _field(name, states):
+    """The field of a named network; a generator without a running average beside it is the one to use."""
+    return "generator" if name == "generator" and "generator_smooth" not in states else FIELDS[name]
+
+
+def _listed(keys):
+    return ", ".join(shown(key) for key in keys[:4]) + (", ..." if len(keys) > 4 else "")
+
+
+def _completed(config, layout, guess):
+    """(constructor arguments with the final activation, notes) of a network."""
+    if layout.network != "Generator":
+        return config, []
+    notes, activation = [], None
+    if layout.convert is torch_tables.lernapparat_generator:
+        notes.append("this layout has no w_avg, no noise and no outputs below full resolution: w_avg is the mean of "
+                     f"{torch_tables.MEAN_CODES:,} codes, the noise is drawn with seed 0, the outputs are zeros")
+    if layout.convert is torch_tables.idinvert_generator and config["layerwise"] and guess:
+        activation = "tanh"
+        notes.append("idinvert_pytorch does not store whether its generator ends in tanh; tanh is taken, as in all "
+                     "three released models (--final-activation none: without)")
+    return dict(config, final_activation=activation), notes
