@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tf_idinvert import apart, optimizers
 from tf_idinvert.errors import InputError
-from tf_idinvert.losses import mean_squared_difference
+from tf_idinvert.losses import feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
 
@@ -30,7 +30,7 @@ class InversionOptions:
     keep_best: bool = False                 # the code of the lowest loss, not that of the last step
     cut_rising: bool = False                # half the step, from the best code, where the loss rises
     tolerance: float = 0.0                  # stop an image when its loss falls by less than this share in 10 steps
-    feature_weight: float = 5e-5            # lambda_vgg
+    feature_weight: float | None = None     # lambda_vgg; None: what suits F, see `losses.feature_weight`
     domain_weight: float = 2.0              # lambda_dom
     masked_domain_weight: float = 0.0       # lambda_dom where a mask is given: diffusion has no domain term
     batch_size: int = 4                     # images optimised together, at most
@@ -43,8 +43,13 @@ class InversionOptions:
                 raise InputError(f"{name} must be a whole number, {lowest} or more; got {value}")
         optimizers.recommended(self.optimizer)      # InputError where there is none of that name
         for name in ("learning_rate", "tolerance", "feature_weight", "domain_weight", "masked_domain_weight"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InputError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (name == "feature_weight" and value is None or 0 <= value < np.inf):
+                raise InputError(f"{name} must be a number, 0 or more; got {value}")
+
+    def for_features(self, features):
+        """The same options, `feature_weight` a number: as chosen, else what suits the network F; without F 0."""
+        return dataclasses.replace(self, feature_weight=feature_weight(features, self.feature_weight))
 
     def result_steps(self):
         """Steps after which an intermediate image is kept, as the original: every `steps // results`, and the last."""
@@ -84,12 +89,14 @@ class Inversion:
         synthesis: callable, codes [N, L, D] -> images [N, R, R, C]; G of the paper.
         encoder: callable, images -> codes, in inference mode; E. May be None where `start` is given and there is no
             domain term.
-        features: callable, images in [-1, 1] -> any tensor [N, ...]; F. None: no feature term.
+        features: callable, images in [-1, 1] -> any tensor [N, ...]; F. None: no feature term. lambda_vgg is that of
+            the options, else its attribute `weight`, else the published one for VGG16.
         options: InversionOptions.
     """
 
     def __init__(self, *, synthesis, encoder=None, features=None, options=InversionOptions()):
-        self.synthesis, self.encoder, self.options = synthesis, encoder, options
+        self.synthesis, self.encoder = synthesis, encoder
+        self.options = options = options.for_features(features)
         self.features = features if options.feature_weight > 0 else None
         self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps, options.keep_best,
                                          options.cut_rising, options.tolerance)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+FEATURE_WEIGHT = 5e-5       # lambda_vgg of the published code, for features of VGG16
+
 
 def mean_squared_difference(a, b):
     """Mean of squared differences over all but the batch axis: [N, ...], [N, ...] -> [N].
@@ -17,6 +19,19 @@ def mean_squared_difference(a, b):
     """
     difference = tf.square(a - b)
     return tf.reduce_mean(tf.reshape(difference, [tf.shape(difference)[0], -1]), axis=1)
+
+
+def feature_weight(features, chosen=None):
+    """lambda_vgg for a feature network F.
+
+    Args:
+        features: F, or None: the term is left out, and its weight is 0.
+        chosen: the weight that a user asks for; None: F's own, its attribute `weight`, and for a plain callable, which
+            has none, that of the published code.
+    """
+    if features is None:
+        return 0.0
+    return getattr(features, "weight", FEATURE_WEIGHT) if chosen is None else chosen
 
 
 def adversarial_loss(logits):

@@ -102,7 +102,7 @@ def invert(args, models, pictures, log):
     """Codes of the pictures, by in-domain inversion."""
     from tf_idinvert.inversion import Inversion
     features, _ = inversion_options.load_features(args, log, models.generator.resolution)
-    options = inversion_options.inversion_options(args, features, args.batch_size, domain_weight=args.loss_weight_enc)
+    options = inversion_options.inversion_options(args, args.batch_size, domain_weight=args.loss_weight_enc)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
     with progress(100, "inverting", unit="%") as bar:

@@ -63,13 +63,13 @@ def main():
     log.info("crop of %d px around x %d, y %d, in pictures of %d px", side, left + side // 2, top + side // 2,
              models.generator.resolution)
     features, note = inversion_options.load_features(args, log, models.generator.resolution)
-    options = inversion_options.inversion_options(args, features, args.batch_size)
+    options = inversion_options.inversion_options(args, args.batch_size)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
     notes = [note] if note else []
     targets, contexts = (readable(each, models.generator.resolution, notes, log) for each in given)
     results.write_options(f"{base}_options.json", {
-        "options": dataclasses.asdict(options), "arguments": vars(args),
+        "options": dataclasses.asdict(inversion.options), "arguments": vars(args),
         "crop": {"top": top, "left": left, "side": side}, "targets": dict(targets), "contexts": dict(contexts)})
     job = Job(base, targets, contexts, box, inversion, models.generator, args, notes, log)
     job.run()

@@ -35,7 +35,6 @@ HELP = {"count": "held-out pictures", "optimised": "the first of them, for the m
         "steps": "of in-domain inversion", "mse_steps": "of MSE-based optimisation",
         "ablated": "pictures for λ_dom 0 and 40", "diffused": "pairs for semantic diffusion",
         "codes": "of W, for the comparison of distributions", "projected": "of these, for t-SNE"}
-PORTRAITS_WEIGHT = 20.0     # lambda_vgg with the attribute network's features
 
 
 def parse_arguments():
@@ -53,7 +52,7 @@ def parse_arguments():
     add("--features", help="F of in-domain inversion: an attribute network, 'imagenet' (VGG16), the path of VGG16 "
         "'notop' weights, or 'none' (the attribute network; without one imagenet)")
     command.add_option(parser, "--loss_weight_feat", type=command.number(float, 0),
-                       help=f"lambda_vgg ({PORTRAITS_WEIGHT:g} with an attribute network, 5e-5 with VGG16)")
+                       help="lambda_vgg (20 with an attribute network, 5e-5 with VGG16)")
     add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
     add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
     add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json "
@@ -244,15 +243,16 @@ def load_features(args, attributes, judge, resolution, log):
     """(F or None, what tells it from others, lambda_vgg, what it is)"""
     from tf_idinvert import features as network
     from tf_idinvert.files.digests import file_digest
+    from tf_idinvert.losses import feature_weight
     given = args.features
     if given == "none" or args.loss_weight_feat == 0:
         return None, "none", 0.0, "none, as asked"
     if given is None and attributes is not None:
-        weight = PORTRAITS_WEIGHT if args.loss_weight_feat is None else args.loss_weight_feat
+        weight = feature_weight(attributes.features, args.loss_weight_feat)
         return attributes.features, judge.key, weight, f"the attribute network's convolutions, weight {weight:g}"
     try:
-        features, suited = network.load(given or "imagenet", resolution)
-        weight = suited if args.loss_weight_feat is None else args.loss_weight_feat
+        features = network.load(given or "imagenet", resolution)
+        weight = feature_weight(features, args.loss_weight_feat)
         if given in (None, "imagenet"):
             return features, "imagenet", weight, f"VGG16, ImageNet weights, block4_conv3, weight {weight:g}"
         return features, file_digest(given), weight, f"{Path(given).name}, weight {weight:g}"

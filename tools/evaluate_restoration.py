@@ -205,12 +205,13 @@ class Evaluation:
         """The cell of one search over all pictures."""
         import dataclasses
 
+        from tf_idinvert.losses import feature_weight
         from tf_idinvert.restoration.multi_code import MultiCodeOptions
         args = self.args
         options = MultiCodeOptions(
             codes=codes or args.num_codes, layer=layer or args.composing_layer, steps=args.num_iterations,
             learning_rate=args.learning_rate, optimizer=args.optimizer, domain_weight=domain_weight,
-            feature_weight=args.loss_weight_feat if self.features else 0.0, batch_size=args.batch_size)
+            feature_weight=feature_weight(self.features, args.loss_weight_feat), batch_size=args.batch_size)
         settings = {"task": task, "options": dataclasses.asdict(options), "seed": args.seed, "features": args.features,
                     "pictures": hashlib.sha256(self.pictures[pictures].tobytes()).hexdigest(),
                     "degradation": [args.factor, args.noise, args.blur]}

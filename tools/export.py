@@ -55,8 +55,7 @@ def main():
     features = None
     if models.encoder is not None and models.generator is not None:
         features, _ = inversion_options.load_features(args, log, models.generator.resolution)
-    options = InversionOptions(feature_weight=args.loss_weight_feat if features else 0.0,
-                               domain_weight=args.loss_weight_enc)
+    options = InversionOptions(feature_weight=args.loss_weight_feat, domain_weight=args.loss_weight_enc)
     written = export.export(models, folder, version=args.version, boundaries=found, features=features, options=options,
                             half=args.float16)
     server_files.write_configs(folder.parent)

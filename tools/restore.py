@@ -118,7 +118,7 @@ def main():
         codes=args.num_codes, layer=args.composing_layer or (4 if args.task == "inpaint" else 6),
         steps=args.num_iterations, learning_rate=args.learning_rate, optimizer=args.optimizer,
         batch_size=args.batch_size, results=args.num_results, domain_weight=args.loss_weight_enc,
-        feature_weight=args.loss_weight_feat if features else 0.0)
+        feature_weight=args.loss_weight_feat)
     search = MultiCode(synthesis=models.generator.synthesis, degrade=degrade, encoder=models.encoder,
                        features=features, options=options)
     job = Job(folder, listing, models, degrade, search, args, [note] if note else [], log)

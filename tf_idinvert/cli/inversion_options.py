@@ -100,27 +100,20 @@ def add_editing_options(parser, default):
 
 
 def load_features(args, log, resolution):
-    """F for images of `resolution` and a note about it; without --features done without where VGG16 cannot be had.
-
-    Sets args.loss_weight_feat, where it was not given, to the weight that suits the network.
+    """F for images of `resolution`, or None, and a note about it; without --features done without where VGG16 cannot be
+    had.
     """
     given = args.features or _embedded_features(args.model_path)
     if given == "none" or args.loss_weight_feat == 0:
-        args.loss_weight_feat = args.loss_weight_feat or 0.0
         return None, "The feature term was left out, as asked."
     from tf_idinvert import features as network
     try:
-        features, weight = network.load(given or "imagenet", resolution, getattr(args, "feature_layers", None))
+        return network.load(given or "imagenet", resolution, getattr(args, "feature_layers", None)), ""
     except network.FeaturesError as error:
         if given:
             raise
         log.warning("warning: inverting without the feature term (--features none does so silently): %s", error)
-        features, weight, note = None, 0.0, f"The feature term was left out: {error}"
-    else:
-        note = ""
-    if args.loss_weight_feat is None:
-        args.loss_weight_feat = weight
-    return features, note
+        return None, f"The feature term was left out: {error}"
 
 
 def _embedded_features(model_path):
@@ -132,7 +125,7 @@ def _embedded_features(model_path):
     return str(path) if Path(model_path).resolve().parent == path.parent else None
 
 
-def inversion_options(args, features, batch_size, **more):
+def inversion_options(args, batch_size, **more):
     """InversionOptions as the arguments ask; what they leave open is what suits the optimiser."""
     from tf_idinvert import optimizers
     from tf_idinvert.inversion import InversionOptions
@@ -142,7 +135,7 @@ def inversion_options(args, features, batch_size, **more):
         learning_rate=suits.learning_rate if args.learning_rate is None else args.learning_rate,
         optimizer=args.optimizer, keep_best=args.keep_best, cut_rising=args.cut_rising, tolerance=args.tolerance,
         batch_size=batch_size, results=args.num_results,
-        feature_weight=args.loss_weight_feat if features else 0.0, **more)
+        feature_weight=args.loss_weight_feat, **more)
 
 
 def make_inverter(args, batch_size, models, log):
@@ -150,7 +143,7 @@ def make_inverter(args, batch_size, models, log):
     from tf_idinvert.jobs.invert import Inverter
     _check(models, args)
     features, note = load_features(args, log, models.generator.resolution)
-    options = inversion_options(args, features, batch_size,
+    options = inversion_options(args, batch_size,
                                 domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
     return Inverter(models, options, features, start=args.start, seed=args.seed, viz_size=args.viz_size,
                     log=log, record={"model": str(args.model_path), "arguments": vars(args)}, notes=[note])

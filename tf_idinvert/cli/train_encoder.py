@@ -92,7 +92,7 @@ def make_model(args, recipe, models, learning_rate):
     if args.features == "none":
         options = dataclasses.replace(options, feature_weight=0.0)
     else:
-        features, _ = load_features(args.features, models.generator.resolution)
+        features = load_features(args.features, models.generator.resolution)
     if args.method == "in-domain":
         return InDomain(models.encoder, models.generator, models.discriminator, features, optimizer,
                         steps.adam(learning_rate), encoder_recipes.in_domain_options(options))

@@ -39,11 +39,12 @@ class Inverter:
     """
 
     def __init__(self, models, options, features, *, viz_size, log, record, start="encoder", seed=0, notes=()):
-        self.models, self.options, self.start, self.seed, self.viz_size = models, options, start, seed, viz_size
+        self.models, self.start, self.seed, self.viz_size = models, start, seed, viz_size
         self.log, self.record, self.notes = log, record, [note for note in notes if note]
         self.mean_code = mean_code(models.generator) if start == "mean" else None
         self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                                    options=options)
+        self.options = self.inversion.options
 
     def __call__(self, listing, folder):
         """Invert a listing of (name, path) into an existing folder -> number of pictures done.

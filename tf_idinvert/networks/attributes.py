@@ -58,6 +58,8 @@ class Attributes(keras.Model):
             x = convolution(tf.nn.avg_pool2d(x, 2, 2, "VALID") if i else tf.convert_to_tensor(x))
         return x
 
+    features.weight = 20.0      # lambda_vgg: the feature term of two portraits is then as large as their pixel term
+
     def embedding(self, x):
         """The last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]; of larger pictures, the mean over parts."""
         side = x.shape[1]

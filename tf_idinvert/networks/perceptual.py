@@ -35,6 +35,8 @@ class VGG16Features:
         FeaturesError: the weights cannot be fetched, or the file is not VGG16's.
     """
 
+    weight = 5e-5       # lambda_vgg of the published code
+
     def __init__(self, weights="imagenet"):
         fetch = weights == "imagenet"
         try:

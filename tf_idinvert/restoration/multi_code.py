@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tf_idinvert import apart, optimizers
 from tf_idinvert.errors import InputError
-from tf_idinvert.losses import mean_squared_difference
+from tf_idinvert.losses import feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
 
@@ -33,7 +33,7 @@ class MultiCodeOptions:
     steps: int = 200                        # each one evaluation of loss and gradient
     learning_rate: float = 0.05
     optimizer: str = "cosine"               # Adam with falling rate; or 'adam', 'lbfgs': see `optimizers`
-    feature_weight: float = 5e-5            # lambda_vgg
+    feature_weight: float | None = None     # lambda_vgg; None: what suits F, see `losses.feature_weight`
     domain_weight: float = 0.0              # lambda_dom
     batch_size: int = 4                     # images optimised together
     results: int = 0                        # intermediate images, evenly spaced, the last after the final step
@@ -45,8 +45,9 @@ class MultiCodeOptions:
                 raise InputError(f"{name} must be a whole number, {lowest} or more; got {value}")
         optimizers.recommended(self.optimizer)      # InputError where there is none of that name
         for name in ("learning_rate", "feature_weight", "domain_weight"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InputError(f"{name} must be a number, 0 or more; got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (name == "feature_weight" and value is None or 0 <= value < np.inf):
+                raise InputError(f"{name} must be a number, 0 or more; got {value}")
 
     def result_steps(self):
         """Steps after which an intermediate image is kept: every `steps // results`, and the last."""
@@ -128,6 +129,7 @@ class MultiCode:
                              f"got {options.layer}")
         if options.domain_weight > 0 and encoder is None:
             raise InputError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
+        options = dataclasses.replace(options, feature_weight=feature_weight(features, options.feature_weight))
         self.synthesis, self.degrade, self.encoder, self.options = synthesis, degrade, encoder, options
         self.features = features if options.feature_weight > 0 else None
         self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps)

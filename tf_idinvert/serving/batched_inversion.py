@@ -26,6 +26,7 @@ def optimise(images, steps, learning_rates, *, synthesis, encoder, features, opt
         {'codes': [N, L, D], 'images': [N, R, R, C], and each of TERMS: [N]}, images and losses those of the codes; the
         terms are not weighted, the total is their weighted sum.
     """
+    options = options.for_features(features)
     features = features if options.feature_weight > 0 else None
     target = features(images) if features else None
 
