@@ -23,6 +23,7 @@ from PIL import Image
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic, images
+from tf_idinvert.files.printing import printable
 
 _SMALL = 96     # up to this side pictures are stored exactly (PNG): JPEG would save nothing and show its blocks
 _VISIBLE = 160  # smaller pictures are shown enlarged, by whole factors, up to this side
@@ -86,7 +87,8 @@ def write_sections(path, title, sections, *, summary=None, notes=(), viz_size=25
         raise InputError(f"{path}: expected a viz_size of at least 0, got {viz_size}")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True)
+        trim_blocks=True, lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value)
     page = environment.get_template("report.html.j2").generate(
         title=title, sections=({"title": each.title, "text": each.text, "headers": list(each.headers),
                                 "rows": _cells(path, list(each.headers), each.rows, viz_size)} for each in sections),
