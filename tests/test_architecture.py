@@ -35,7 +35,7 @@ RULE = {
 NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py
 ONLY_FOR_TOOLS = {"jobs", "cli"}
 LIGHT = ("files.images", "files.report", "files.atomic", "formats.pickles", "formats.arguments", "portraits",
-         "cli.command")
+         "files.printing", "cli.command", "cli.main")
 
 
 def modules():

@@ -1,5 +1,7 @@
 """Every tool: `--help` without TensorFlow and in a moment; errors of one line; exit codes."""
-import argparse
+import logging
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -75,9 +77,100 @@ def test_numbers_within_bounds():
         command.number(int, 0, 10)("11")
 
 
-def test_options_are_understood_in_both_spellings_and_shown_once():
-    parser = argparse.ArgumentParser()
-    command.add_option(parser, "--output_dir", "-o")
-    command.add_option(parser, "--count")
-    assert [parser.parse_args([name, "x"]).output_dir for name in ("--output_dir", "--output-dir", "-o")] == ["x"] * 3
-    assert parser.format_help().count("--count COUNT") == 2     # in the usage, and in the list
+def tool_parser():
+    parser = command.parser("Does nothing.")
+    parser.add_argument("path", nargs="?")
+    parser.add_argument("--output_dir", "-o")
+    parser.add_argument("--learning-rate", type=command.number(float, 0))
+    parser.add_argument("--count", "-n", type=command.number(int, 1))
+    return parser
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["--output_dir", "x"], {"output_dir": "x"}), (["--output-dir", "x"], {"output_dir": "x"}),
+    (["--output-dir=a-b_c"], {"output_dir": "a-b_c"}), (["-o", "x"], {"output_dir": "x"}),
+    (["--learning_rate", "2"], {"learning_rate": 2.0}), (["--learning-rate=2"], {"learning_rate": 2.0}),
+    (["--output-d", "x"], {"output_dir": "x"}), (["--output", "x"], {"output_dir": "x"})])
+def test_options_are_understood_in_both_spellings(arguments, expected):
+    for parse in tool_parser().parse_args, tool_parser().parse_intermixed_args:
+        found = vars(parse(arguments))
+        assert {name: found[name] for name in expected} == expected
+
+
+def test_what_follows_two_dashes_is_no_option():
+    assert tool_parser().parse_args(["-n", "3", "--", "--learning_rate"]).path == "--learning_rate"
+
+
+def test_options_of_groups_and_verbs_are_understood_in_both_spellings():
+    parser = tool_parser()
+    parser.add_argument_group("more").add_argument("--keep_best", action="store_true")
+    assert parser.parse_args(["--keep-best"]).keep_best
+    parser = command.parser("")
+    parser.add_subparsers(dest="verb").add_parser("fit").add_argument("--split_ratio")
+    assert parser.parse_args(["fit", "--split-ratio", "1"]).split_ratio == "1"
+
+
+@pytest.mark.parametrize("arguments, line", [
+    (["--outptu-dir", "x"], "unrecognized arguments: --outptu-dir; did you mean --output_dir?"),
+    (["--learningrate=2"], "unrecognized arguments: --learningrate=2; did you mean --learning-rate?"),
+    (["--zzz"], "unrecognized arguments: --zzz"), (["x", "y\x1b[2J\n"], "unrecognized arguments: y\\x1b[2J"),
+    (["--learning-rate", "x"], "argument --learning-rate: invalid number (>= 0) value: 'x'"),
+    (["-n", "0"], "argument --count/-n: invalid whole number (>= 1) value: '0'"),
+    (["--count"], "argument --count/-n: expected one argument")])
+def test_wrong_arguments_are_one_line(arguments, line, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tool_parser().parse_args(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: {line} (--help shows what there is)\n"
+
+
+def test_wrong_options_of_verbs_are_one_line(capsys):
+    parser = command.parser("")
+    parser.add_subparsers(dest="verb").add_parser("fit").add_argument("--split_ratio")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["fit", "--spilt-ratio", "1"])
+    assert "did you mean --split_ratio?" in capsys.readouterr().err
+
+
+def test_what_modules_log_on_their_own_is_escaped(capsys, monkeypatch):
+    def main():
+        log = logging.Logger("a module")        # as one without handlers
+        log.warning("%s", "a\n\x1b[2J")
+
+    assert exit_code(main, capsys) == (0, "a\\n\\x1b[2J\n")
+
+
+# ---- Ctrl-C
+
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if "main.run" in tool.read_text()],
+                         ids=lambda tool: tool.name)
+def test_ctrl_c_while_modules_are_imported(tool, tmp_path):
+    """A signal at the first import of the tool's module, of NumPy in most: one word, exit code 130."""
+    code = ("import runpy, signal, os, sys\n"
+            "class Interrupt:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            "        if name == 'tf_idinvert.cli.' + sys.argv[1] or name == 'tf_idinvert.files':\n"
+            "            os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Interrupt())\n"
+            f"runpy.run_path({str(tool)!r}, run_name='__main__')")
+    done = subprocess.run([sys.executable, "-c", code, tool.stem], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_while_tensorflow_is_imported(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("import os, signal\n"
+                                            "try: os.kill(os.getpid(), signal.SIGINT)\n"
+                                            "except KeyboardInterrupt: raise ImportError('as extension modules do')\n")
+    code = "from tf_idinvert.cli import command\ncommand.run(command.import_tensorflow)"
+    path = os.pathsep.join([str(tmp_path), str(TOOLS[0].parents[1])])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": path})
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_after_imports_ctrl_c_is_as_before():
+    before = signal.getsignal(signal.SIGINT)
+    with command.leaving_at_once():
+        assert signal.getsignal(signal.SIGINT) not in (before, signal.default_int_handler)
+    assert signal.getsignal(signal.SIGINT) is before

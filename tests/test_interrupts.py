@@ -14,7 +14,7 @@ from PIL import Image
 
 from tf_idinvert.files import arrays, atomic, results, spool
 from tf_idinvert.inversion import InversionOptions, InversionResult
-from tf_idinvert.jobs import edit, invert
+from tf_idinvert.jobs import batches, edit, invert
 
 SIDE, LAYERS, WIDTH = 8, 2, 3
 NAMES = "p0", "p1", "p2"
@@ -67,7 +67,7 @@ def test_pictures_are_inverted_whole_or_not_at_all(tmp_path, pictures):
         inverter(pictures, tmp_path / str(number))
 
     counts = []
-    for number in every_line(run, [invert.__file__, results.__file__, spool.__file__]):
+    for number in every_line(run, [batches.__file__, invert.__file__, results.__file__, spool.__file__]):
         folder = tmp_path / str(number)
         if not (folder / "inversion.html").exists():
             assert not {"image_list.txt", "options.json"} & {path.name for path in folder.iterdir()}
@@ -96,7 +96,7 @@ def test_rows_of_edits_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
                    logging.Logger(""))
 
     counts = []
-    for number in every_line(run, [module.__file__ for module in (edit, invert, arrays, atomic)]):
+    for number in every_line(run, [module.__file__ for module in (edit, batches, arrays, atomic)]):
         page, file = tmp_path / f"{number}.html", tmp_path / f"{number}_codes.npy"
         assert page.exists() == file.exists()
         names = [row[0] for row in json.loads(page.read_text())] if page.exists() else []

@@ -222,6 +222,24 @@ def read(path):
         raise BoundaryError(str(error)) from error
 
 
+def read_all(paths):
+    """{file name without suffix: Boundary} of files, and of all files in folders.
+
+    Raises:
+        BoundaryError: one cannot be read, a folder has none, or two have the same name.
+    """
+    found = []
+    for path in map(Path, paths):
+        inside = files(path) if path.is_dir() else [path]
+        if not inside:
+            raise BoundaryError(f"{path}: no boundaries (.npy, .npz) in this folder")
+        found += inside
+    by_name = {path.stem: read(path) for path in found}
+    if len(by_name) < len(found):
+        raise BoundaryError("boundaries: two files of the same name; an attribute is called as its boundary's file")
+    return by_name
+
+
 def _read_npy(data, path):
     file = io.BytesIO(data)
     shape, _, dtype, left = arrays.read_header(file, len(data), path)

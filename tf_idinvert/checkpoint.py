@@ -193,3 +193,19 @@ def _check_fit(models):
         if found != expected:
             symbols = ", ".join(SYMBOLS[size] for size in sizes)
             raise InputError(f"{NAMES[field]} and generator do not fit: {symbols} are {found} and {expected}")
+
+
+def require(models, path, *names, why=""):
+    """Refuse the Models of a file that lack a network.
+
+    Args:
+        models: Models.
+        path: of their file, for the message.
+        names: of fields of Models, such as 'generator'.
+        why: end of the message: what for, or what else to give.
+    Raises:
+        CheckpointError: one of them is None.
+    """
+    for name in names:
+        if getattr(models, name) is None:
+            raise CheckpointError(f"{path}: holds no {NAMES[name]}{why}")

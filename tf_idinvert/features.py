@@ -23,15 +23,15 @@ def load(name, resolution, layers=None):
     if name == "imagenet":
         return _vgg16(name, layers)
     try:
-        attributes = checkpoint.load(name, only=("attributes",)).attributes
+        models = checkpoint.load(name, only=("attributes",))
     except checkpoint.CheckpointError as error:
         try:
             return _vgg16(name, layers)
         except FeaturesError as other:
             raise FeaturesError(f"{name}: neither a network file of ours ({error}) nor weights of VGG16 ({other})") \
                 from error
-    if attributes is None:
-        raise FeaturesError(f"{name}: holds no attribute network")
+    checkpoint.require(models, name, "attributes")
+    attributes = models.attributes
     if layers:
         raise FeaturesError(f"{name}: an attribute network; --feature_layers are of VGG16")
     if attributes.resolution != resolution:

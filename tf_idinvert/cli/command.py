@@ -1,4 +1,4 @@
-"""What every command-line tool does alike: quiet TensorFlow, one line for an error, exit codes, options, log, progress.
+"""What every command-line tool does alike: quiet TensorFlow, one line for an error, exit codes, options, log.
 
 Exit codes: 0 done; 1 some inputs could not be used, the others are done; 2 nothing could be done; 3 a fault of the
 program; 130 interrupted.
@@ -6,14 +6,21 @@ program; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import difflib
 import logging
 import os
+import re
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.files.printing import on_one_line, printable, say
 
+COMMAND = "idinvert"
 DONE, NOTHING_DONE, FAULT, INTERRUPTED = 0, 2, 3, 130
 
 
@@ -24,29 +31,55 @@ def run(main):
     program: its traceback is shown, and that it should be reported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.lastResort.setFormatter(_OneLine())         # of what modules log that know no tool
     try:
         sys.exit(main() or DONE)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        say("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except (InputError, OSError) as error:
-        print(f"error: {on_one_line(error)}", file=sys.stderr)
-        sys.exit(NOTHING_DONE)
+        refuse(error)
     except Exception:
-        traceback.print_exc()
-        print("This is a fault of the program, not of what you gave it: please report it with the lines above.",
-              file=sys.stderr)
+        say(*traceback.format_exc().rstrip().split("\n"), "This is a fault of the program, not of what you gave it: "
+            "please report it with the lines above.", file=sys.stderr)
         sys.exit(FAULT)
 
 
-def on_one_line(message):
-    """Text for the terminal, on one line: white space is folded, control characters of file names are escaped."""
-    return printable(" ".join(str(message).split()))
+def refuse(message):
+    """Print an error on one line of stderr and exit: nothing could be done."""
+    say(f"error: {on_one_line(message)}", file=sys.stderr)
+    sys.exit(NOTHING_DONE)
 
 
-def printable(text):
-    """Text without control characters that would move the cursor, colour the terminal or forge a line: escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+@contextlib.contextmanager
+def leaving_at_once(terminal=2):
+    """Ctrl-C meanwhile ends the process without any exception: for imports, with which nothing is lost.
+
+    Extension modules turn a KeyboardInterrupt in their imports into errors of other kinds, or swallow it.
+
+    Args:
+        terminal: descriptor of the standard error output.
+    """
+    def leave(*_):
+        os.write(terminal, b"interrupted\n")
+        os._exit(INTERRUPTED)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield           # who runs us has its own way with Ctrl-C
+        return
+    signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def nearest(word, known):
+    """'; did you mean ...?' with the nearest of the known words, - and _ being alike; '' where none is near."""
+    alike = {each.replace("_", "-"): each for each in known}
+    found = difflib.get_close_matches(word.replace("_", "-"), alike, 1)
+    return f"; did you mean {alike[found[0]]}?" if found else ""
 
 
 def number(kind, lowest, highest=None, exclusive=False):
@@ -62,21 +95,61 @@ def number(kind, lowest, highest=None, exclusive=False):
     return parse
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose options are understood --like_this and --like-this, and whose errors are one line."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        args = list(sys.argv[1:] if args is None else args)
+        end = args.index("--") if "--" in args else len(args)
+        return super().parse_known_args([self._as_known(each) for each in args[:end]] + args[end:], namespace)
+
+    def _as_known(self, argument):
+        """An argument, where it begins an option's name in the other spelling: in the option's own."""
+        name, equals, value = argument.partition("=")
+        known = self._option_string_actions
+        if not name.startswith("--") or any(each.startswith(name) for each in known):
+            return argument
+        alike = [each for each in known if each.replace("_", "-").startswith(name.replace("_", "-"))]
+        return alike[0] + equals + value if len(alike) == 1 else argument
+
+    def error(self, message):
+        known = set(_options_of(self))
+        unknown = [re.split("[=:,/]", word)[0] for word in message.split() if word.startswith("--")]
+        hints = (nearest(name, known) for name in unknown if name not in known)
+        refuse(f"{message}{next(hints, '')} (--help shows what there is)")
+
+
+def _options_of(parser):
+    """Names of a parser's options and of those of its verbs."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from _options_of(verb)
+
+
 def parser(description):
-    """argparse parser of a tool, whose module docstring is shown as it is written."""
-    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Parser of a tool, whose module docstring is shown as it is written, but for how it was called."""
+    shown = re.sub(r"python tools/(\w+)\.py", lambda found: call_of(found[1]), description)
+    return Parser(description=shown, formatter_class=argparse.RawDescriptionHelpFormatter,
+                  epilog="Options are understood with - in place of _, too.")
 
 
-def add_option(group, name, *short, **settings):
-    """Add an option --like_this, the original's spelling, that is also understood --like-this."""
-    group.add_argument(*short, *dict.fromkeys([name, name.replace("_", "-")]), **settings)
+def call_of(tool):
+    """How a tool is called, in the way in which this one was: `idinvert mix-style` or `python tools/mix_style.py`."""
+    installed = sys.argv[0].startswith(f"{COMMAND} ")
+    return f"{COMMAND} {tool.replace('_', '-')}" if installed else f"python tools/{tool}.py"
+
+
+def add_option(group, *names, **settings):
+    group.add_argument(*names, **settings)
 
 
 def add_output_options(group, default):
     """Add the options that every tool of the original has: where to, how large in the page, on which GPU."""
-    add_option(group, "--output_dir", "-o", default="", help=f"default: {default}")
-    add_option(group, "--viz_size", type=number(int, 0), default=256, help="size in the page, 0: as is (256)")
-    add_option(group, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    group.add_argument("--output_dir", "-o", default="", help=f"default: {default}")
+    group.add_argument("--viz_size", type=number(int, 0), default=256, help="size in the page, 0: as is (256)")
+    group.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
 
 
 def choose_device(gpu_id):
@@ -89,9 +162,9 @@ def import_tensorflow():
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
-        with open(os.devnull, "wb") as nowhere:
+        with open(os.devnull, "wb") as nowhere, leaving_at_once(terminal):
             os.dup2(nowhere.fileno(), 2)
-        import tensorflow  # noqa: F401
+            import tensorflow  # noqa: F401
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
@@ -113,11 +186,17 @@ class _LogFile(logging.FileHandler):
         """A full disk must not cover the terminal with tracebacks: what is logged is shown there, too."""
 
 
-def open_log(path):
-    """A logger to the terminal and to a file that starts afresh; its folder is made where it is not there yet."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    log = logging.Logger(Path(path).stem, logging.INFO)      # of this run alone
-    for handler in logging.StreamHandler(sys.stderr), _LogFile(path, mode="w", encoding="utf-8"):
+def open_log(path=None):
+    """A logger to the terminal and to a file that starts afresh; its folder is made where it is not there yet.
+
+    Args:
+        path: of the file; None: to the terminal alone.
+    """
+    log, handlers = logging.Logger(COMMAND, logging.INFO), [logging.StreamHandler(sys.stderr)]      # of this run alone
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(_LogFile(path, mode="w", encoding="utf-8"))
+    for handler in handlers:
         handler.setFormatter(_OneLine())
         log.addHandler(handler)
     return log

@@ -12,10 +12,13 @@ whether every layer has a w of its own (idinvert) or all share one (StyleGAN). N
 The weights of the domain term and of R1 on codes, steps of the optimisation, distances of manipulation: all depend on
 how large W is. A training may end at any size; --w-deviation changes it, and no picture.
 """
+from __future__ import annotations
+
 from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
+from tf_idinvert.files.printing import say
 from tf_idinvert.portraits import embedded
 
 ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
@@ -23,7 +26,7 @@ ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "gener
 CODES = 10000       # of W, to measure its deviation
 
 
-def main():
+def main(argv=None):
     parser = command.parser(__doc__)
     parser.add_argument("source", nargs="?", help="network file: official pickle or ours, told by its content; "
                         "default: the embedded model")
@@ -34,7 +37,7 @@ def main():
     parser.add_argument("--w-deviation", type=command.number(float, 0, exclusive=True),
                         help="multiply W so that this is the mean standard deviation of its components; for generators "
                         "without encoder")
-    args = parser.parse_intermixed_args()
+    args = parser.parse_intermixed_args(argv)
     if args.target and Path(args.target).is_dir():
         raise InputError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
 
@@ -43,26 +46,26 @@ def main():
     command.import_tensorflow()
     from tf_idinvert import checkpoint
     models = checkpoint.load(source)
-    print(f"{source}: {size(source)}")
+    say(f"{source}: {size(source)}")
     for field, role in ROLES.items():
         network = getattr(models, field)
         if network is not None:
-            print(f"  {role:3} {type(network).__name__:14} {described(network)}")
+            say(f"  {role:3} {type(network).__name__:14} {described(network)}")
     if args.w_deviation:
-        print(f"  W times {scale_w(source, models, args.w_deviation):.6g}")
+        say(f"  W times {scale_w(source, models, args.w_deviation):.6g}")
     if args.target:
         for field, role in ROLES.items():
             if role in args.without:
                 setattr(models, field, None)
         checkpoint.save(models, args.target, dtype=args.dtype)
-        print(f"-> {args.target}: {size(args.target)}")
+        say(f"-> {args.target}: {size(args.target)}")
 
 
 def scale_w(source, models, deviation):
     """Give W this mean deviation in all generators -> the factor. InputError where other networks know its size."""
+    from tf_idinvert import checkpoint
     from tf_idinvert.codes import random_codes
-    if models.generator is None:
-        raise InputError(f"{source}: holds no generator (Gs), whose W --w-deviation could change")
+    checkpoint.require(models, source, "generator", why=" (Gs), whose W --w-deviation could change")
     if models.encoder is not None or models.latent_discriminator is not None:
         raise InputError(f"{source}: holds an encoder or a D_w, which know W's size; --w-deviation is for generators")
     factor = deviation / random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
@@ -91,7 +94,3 @@ def described(network):
               f"generation {config['generation']}" if "generation" in config else "",
               "without batch norm" if config.get("batch_norm") is False else ""]
     return ", ".join(filter(None, facts))
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -11,17 +11,19 @@ NAME-labels.npy (float32 [N, A]) with the names of the labels in NAME-labels.jso
 directions. Pictures are cropped to their centre and resized, antialiased; pictures that cannot be read are reported and
 left out. A run that was stopped goes on with the same command, and ends in the same files.
 """
+from __future__ import annotations
+
 import os
-import sys
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
-from tf_idinvert.files.progress import progress
+from tf_idinvert.files.printing import say
+from tf_idinvert.files.progress import progress, say_above
 
 RESOLUTIONS = (16, 32, 64, 128, 256)
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = command.parser(__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     portraits = verbs.add_parser("portraits", help="render portraits -> TFRecords")
@@ -43,14 +45,12 @@ def parse_arguments():
     for verb in portraits, pack, extract:
         verb.add_argument("--processes", type=command.number(int, 1), default=os.cpu_count() or 1,
                           help="how many work at a time (as many as processors)")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    args = parse_arguments(argv)
     command.import_tensorflow()
-    from tqdm import tqdm
-
     from tf_idinvert.data import packing, pipeline
     if args.verb == "portraits":
         source = packing.Portraits(args.count, args.seed, args.resolution)
@@ -62,10 +62,6 @@ def main():
     convert = packing.unpack if args.verb == "extract" else packing.pack
     with progress(len(source), args.verb, unit="img") as bar:
         count, left_out = convert(source, args.output, args.processes, progress=bar.update,
-                                  report=lambda line: tqdm.write(line, file=sys.stderr))
-    print(f"{count} of {len(source)} pictures, {source.resolution} x {source.resolution} -> {args.output}")
+                                  report=say_above)
+    say(f"{count} of {len(source)} pictures, {source.resolution} x {source.resolution} -> {args.output}")
     return 1 if left_out else 0
-
-
-if __name__ == "__main__":
-    command.run(main)

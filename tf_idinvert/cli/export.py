@@ -9,39 +9,39 @@ warm a server up, and beside NAME models.config, a list of all models there, and
 is called as its boundary's file. The README tells how to serve and call it; each signature is described in
 tf_idinvert/serving/export.py. Expect half a minute at 64 px and some minutes at 1024 px.
 """
+from __future__ import annotations
+
 import logging
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
-from tf_idinvert.errors import InputError
+from tf_idinvert.files.printing import say
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = command.parser(__doc__)
     add = parser.add_argument
     add("model_path", nargs="?", help="network file: official pickle or ours (.h5); without an encoder it serves less; "
         "default: the embedded model")
     add("--boundaries", nargs="+", help="files of boundaries, and folders of them; default: none, those of the "
         "embedded model if that is exported")
-    command.add_option(parser, "--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
+    parser.add_argument("--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
     add("--version", type=command.number(int, 1), default=None, help="default: the one after the highest there, from 1")
     add("--float16", action="store_true", help="store weights in half the bytes (they are read as float32)")
-    command.add_option(parser, "--loss_weight_feat", type=command.number(float, 0),
-                       help="lambda_vgg of inversion (5e-5; of an attribute network 20)")
-    command.add_option(parser, "--loss_weight_enc", type=command.number(float, 0), default=2.0,
-                       help="lambda_dom of inversion (2.0)")
-    add("--features", help="feature network of inversion: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
-        "notop .h5, or 'none'; default: imagenet if it can be had, else none, with a warning")
-    return parser.parse_intermixed_args()
+    inversion_options.add_feature_options(parser)
+    parser.add_argument("--loss_weight_enc", type=command.number(float, 0), default=2.0,
+                        help="lambda_dom of inversion (2.0)")
+    return parser.parse_intermixed_args(argv)
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    args = parse_arguments(argv)
+    from tf_idinvert import boundaries
     if args.model_path is None:
         from tf_idinvert.portraits import embedded
         args.model_path = embedded.model_path()
         args.boundaries = args.boundaries or embedded.boundary_paths().values()
-    found = read_boundaries(args.boundaries or [])
+    found = boundaries.read_all(args.boundaries or [])
     folder = Path(args.output_dir or Path("serving") / command.title(args.model_path))
 
     command.import_tensorflow()
@@ -49,8 +49,7 @@ def main():
     from tf_idinvert.inversion import InversionOptions
     from tf_idinvert.serving import export, server_files
     logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving tells of its progress
-    log = logging.Logger("export")
-    log.addHandler(logging.StreamHandler())
+    log = command.open_log()
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     features = None
     if models.encoder is not None and models.generator is not None:
@@ -60,23 +59,4 @@ def main():
                             half=args.float16)
     server_files.write_configs(folder.parent)
     size = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
-    print(f"{written}: {size / 1e6:.1f} MB; attributes: {', '.join(found) or 'none'}")
-
-
-def read_boundaries(paths):
-    """{file name without suffix: Boundary} of files and of folders' .npy and .npz files."""
-    from tf_idinvert import boundaries
-    files = []
-    for path in map(Path, paths):
-        inside = boundaries.files(path) if path.is_dir() else [path]
-        if not inside:
-            raise InputError(f"{path}: no boundaries (.npy, .npz) in this folder")
-        files += inside
-    found = {path.stem: boundaries.read(path) for path in files}
-    if len(found) < len(files):
-        raise InputError("boundaries: two files of the same name; an attribute is called as its boundary's file")
-    return found
-
-
-if __name__ == "__main__":
-    command.run(main)
+    say(f"{written}: {size / 1e6:.1f} MB; attributes: {', '.join(found) or 'none'}")

@@ -10,23 +10,25 @@ inverted first, into OUTPUT/inversion/. Writes to the output folder, for a job S
 SOURCE_TO_TARGET/NAME_TO_NAME_00.png ..., their codes as SOURCE_TO_TARGET_codes.npy
 ([sources, targets, step + 2, L, D]), _options.json and .log. A picture takes a fraction of a second.
 """
+from __future__ import annotations
+
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = command.parser(__doc__)
     parser.add_argument("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
     for name in "src_dir", "dst_dir":
         parser.add_argument(name, nargs="?", help=inversion_options.FOLDER_HELP)
     parser.add_argument("--step", type=command.number(int, 0), default=5, help="pictures between source and target (5)")
     inversion_options.add_editing_options(parser, "results/interpolation")
-    return inversion_options.parse(parser, src_dir=("portraits", 4), dst_dir=("others", 2))
+    return inversion_options.parse(parser, argv, src_dir=("portraits", 4), dst_dir=("others", 2))
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
     inputs = inversion_options.Inputs([args.src_dir, args.dst_dir])
     folder = Path(args.output_dir or "results/interpolation")
@@ -38,6 +40,7 @@ def main():
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
     models = checkpoint.load(args.model_path, only=inputs.networks())
+    checkpoint.require(models, args.model_path, "generator")
     (source, target), complete = inputs.inverted(args, models, folder, log)
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args)})
     count = args.step + 2
@@ -47,21 +50,6 @@ def main():
         {"Model": Path(args.model_path).name, "Sources": len(source.names), "Targets": len(target.names),
          "Steps": args.step}, viz_size=args.viz_size)
     shape = [len(source.names), len(target.names), count, *source.codes.shape[1:]]
-    edit.write(folder / job, rows(source, target, count), shape, models.generator.synthesis, args.batch_size, page,
-               log)
+    edit.write(folder / job, edit.interpolation(source, target, count), shape, models.generator.synthesis,
+               args.batch_size, page, log)
     return 0 if complete else 1
-
-
-def rows(source, target, count):
-    """A row for every source and target, drawn up when it is asked for."""
-    from tf_idinvert import editing
-    from tf_idinvert.jobs import edit
-    for i, name in enumerate(source.names):
-        for j, other in enumerate(target.names):
-            yield edit.Row(editing.interpolate(source.codes[i:i + 1], target.codes[j:j + 1], count)[0],
-                           [f"{name}_TO_{other}_{k:02d}" for k in range(count)],
-                           [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
-
-
-if __name__ == "__main__":
-    command.run(main)

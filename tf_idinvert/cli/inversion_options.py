@@ -17,20 +17,23 @@ OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would i
 STARTS = ("encoder", "mean", "random")          # of `jobs.invert`, likewise
 MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5); default: the embedded model"
 EDITING_MODEL_HELP = "network file: official pickle or ours (.h5); default: the embedded model"
+FEATURES = ("'imagenet' (VGG16, fetched once), the path of Keras' VGG16 notop .h5 or of an attribute network, or "
+            "'none'")
 PICTURES_HELP = "default: rendered portraits, none of which a network has learned from"
 FOLDER_HELP = f"folder that invert.py wrote, or pictures; {PICTURES_HELP}"
 SAMPLES = "results/pictures"                    # where those are kept
 
 
-def parse(parser, **samples):
+def parse(parser, argv, **samples):
     """Parse the command line, with the embedded model and sample pictures where none are given.
 
     Args:
         parser: argparse.ArgumentParser with the positional `model_path`, nargs '?'.
+        argv: the arguments; None: those of the command line.
         samples: {positional: (name of the folder, number of pictures)}; nargs '?' or '*'. The user gives all of
             them, or none.
     """
-    args = parser.parse_intermixed_args()       # so that options may stand between positionals that may be absent
+    args = parser.parse_intermixed_args(argv)       # so that options may stand between positionals that may be absent
     missing = [name for name in samples if not getattr(args, name)]
     if 0 < len(missing) < len(samples):
         parser.error(f"the following arguments are required: {', '.join(missing)}")
@@ -44,29 +47,32 @@ def parse(parser, **samples):
 
 def add_optimisation_options(group):
     """Add the options of every optimisation of codes."""
-    command.add_option(group, "--learning_rate", type=number(float, 0, exclusive=True),
+    group.add_argument("--learning_rate", type=number(float, 0, exclusive=True),
                        help="(0.01; with cosine 0.05; with lbfgs, of its first step, 0.02)")
-    command.add_option(group, "--num_iterations", type=number(int, 0),
+    group.add_argument("--num_iterations", type=number(int, 0),
                        help="steps (100; with cosine 75, with lbfgs 33); "
                        "0: the codes that would be started from")
     group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam as published; cosine: Adam with "
                        "larger steps that shrink; lbfgs: L-BFGS, a third of Adam's steps to the same loss (adam)")
-    command.add_option(group, "--keep_best", action="store_true",
+    group.add_argument("--keep_best", action="store_true",
                        help="take the code of the lowest loss, not the last one")
-    command.add_option(group, "--cut_rising", action="store_true",
+    group.add_argument("--cut_rising", action="store_true",
                        help="where the loss of a picture rises, go back to its best code with half the step")
     group.add_argument("--tolerance", type=number(float, 0), default=0.0, help="stop a picture once ten steps have "
                        "lowered its loss by less than this share of it; 0: never (0)")
-    command.add_option(group, "--num_results", type=number(int, 0), default=5, help="steps shown in the page (5)")
-    command.add_option(group, "--loss_weight_feat", type=number(float, 0),
-                       help="lambda_vgg, weight of the feature term "
-                       "(5e-5; of an attribute network 20)")
-    group.add_argument("--features", help="feature network: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 "
-                       "notop .h5 or of an attribute network, or 'none'; default: the embedded attribute network for "
-                       "the embedded model, else imagenet if it can be had, else none, with a warning")
-    command.add_option(group, "--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
+    group.add_argument("--num_results", type=number(int, 0), default=5, help="steps shown in the page (5)")
+    add_feature_options(group)
+    group.add_argument("--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
                        help="layers of VGG16 up to block4_conv3, with their weights within the feature term, such as "
                        "block1_conv2:0.5,block3_conv3,block4_conv3 (block4_conv3)")
+
+
+def add_feature_options(group):
+    """Add --features and the weight of their term."""
+    group.add_argument("--loss_weight_feat", type=number(float, 0),
+                       help="lambda_vgg, weight of the feature term (5e-5; of an attribute network 20)")
+    group.add_argument("--features", help=f"feature network: {FEATURES}; default: the embedded attribute network for "
+                       "the embedded model, else imagenet if it can be had, else none, with a warning")
 
 
 def weights_of_layers(text):
@@ -80,12 +86,12 @@ def add_inversion_options(group):
     add_optimisation_options(group)
     group.add_argument("--start", choices=STARTS, default="encoder", help="codes to start from: the encoder's, the "
                        "mean code, or the mapped code of a random z (encoder)")
-    command.add_option(group, "--random_init", "-R", action="store_const", dest="start", const="random",
+    group.add_argument("--random_init", "-R", action="store_const", dest="start", const="random",
                        help="the same as --start random")
     group.add_argument("-E", "--domain_regularizer", "--no-domain-regularizer", dest="domain_regularizer",
                        action="store_false", help="leave the domain term out (the original's flag -E switches it off; "
                        "--no-domain-regularizer says so)")
-    command.add_option(group, "--loss_weight_enc", type=number(float, 0), default=2.0,
+    group.add_argument("--loss_weight_enc", type=number(float, 0), default=2.0,
                        help="lambda_dom, weight of the domain term (2.0)")
     group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of the random start (0)")
 
@@ -93,9 +99,9 @@ def add_inversion_options(group):
 def add_editing_options(parser, default):
     """Add the options that the editing tools share; `default` is their output folder."""
     command.add_output_options(parser, default)
-    command.add_option(parser, "--batch_size", type=number(int, 1), default=32, help="pictures drawn together (32)")
+    parser.add_argument("--batch_size", type=number(int, 1), default=32, help="pictures drawn together (32)")
     group = parser.add_argument_group("inversion, where pictures are given instead of a folder of inversion")
-    command.add_option(group, "--inversion_batch_size", type=number(int, 1), default=4, help="optimised together (4)")
+    group.add_argument("--inversion_batch_size", type=number(int, 1), default=4, help="optimised together (4)")
     add_inversion_options(group)
 
 
@@ -151,15 +157,15 @@ def make_inverter(args, batch_size, models, log):
 
 def _check(models, args):
     """InputError where the model cannot do what the arguments ask."""
-    if models.generator is None:
-        raise InputError(f"{args.model_path}: holds no generator")
+    from tf_idinvert import checkpoint
+    checkpoint.require(models, args.model_path, "generator")
     needs_encoder = []
     if args.start == "encoder":
         needs_encoder.append("to start from (else give --start mean or --random_init)")
     if args.domain_regularizer and args.loss_weight_enc:
         needs_encoder.append("for the domain term (else give --no-domain-regularizer)")
-    if models.encoder is None and needs_encoder:
-        raise InputError(f"{args.model_path}: holds no encoder, which is needed {' and '.join(needs_encoder)}")
+    if needs_encoder:
+        checkpoint.require(models, args.model_path, "encoder", why=f", which is needed {' and '.join(needs_encoder)}")
 
 
 class Inputs:
@@ -187,8 +193,6 @@ class Inputs:
             InputError: codes that are not the generator's, or no picture that could be inverted.
         """
         generator, inverter, found, complete = models.generator, None, {}, True
-        if generator is None:
-            raise InputError(f"{args.model_path}: holds no generator")
         for path, given in zip(self.paths, self.given):
             if path in found:
                 continue

@@ -10,26 +10,28 @@ NAME_inv.png (after the optimisation); and encoded_codes.npy, inverted_codes.npy
 image_list.txt), inversion.html with all of it, inversion.log, and options.json. Expect 100 iterations to take some
 seconds a picture at 64 px on a processor, minutes at 256 px, and a few seconds on a GPU.
 """
+from __future__ import annotations
+
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = command.parser(__doc__)
     parser.add_argument("model_path", nargs="?", help="network file: official pickle (E, G, D, Gs) or (G, D, Gs), or "
                         "ours (.h5); default: the embedded model")
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; "
                         f"{inversion_options.PICTURES_HELP}")
     command.add_output_options(parser, "results/inversion/NAME OF LIST")
-    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=4,
-                       help="pictures optimised together (4)")
+    parser.add_argument("--batch_size", type=command.number(int, 1), default=4,
+                        help="pictures optimised together (4)")
     inversion_options.add_inversion_options(parser)
-    return inversion_options.parse(parser, image_list=("portraits", 4))
+    return inversion_options.parse(parser, argv, image_list=("portraits", 4))
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
     from tf_idinvert.files import images
     listing = images.listing(args.image_list)
@@ -41,7 +43,3 @@ def main():
     models = checkpoint.load(args.model_path, only=("encoder", "generator"))
     done = inversion_options.make_inverter(args, args.batch_size, models, log)(listing, folder)
     return 0 if done == len(listing) else 1
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -10,13 +10,15 @@ meant for, which --manipulate_layers overrules; else all layers move. Writes to 
 BOUNDARY_images: BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as
 BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
 """
+from __future__ import annotations
+
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.errors import InputError
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = command.parser(__doc__)
     add = parser.add_argument
     add("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
@@ -24,17 +26,17 @@ def parse_arguments():
     add("boundary_path", nargs="?", help="boundary: .npy of the original's, or .npz; default: each of the "
         "embedded model")
     add("--step", type=command.number(int, 1), default=7, help="results for every picture (7)")
-    command.add_option(parser, "--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
-    command.add_option(parser, "--end_distance", type=float, default=3.0, help="distance of the last (3)")
-    command.add_option(parser, "--manipulate_layers", default="",
-                       help="such as 0,1,2-5; default: those of the boundary's "
-                       "file, else all")
+    parser.add_argument("--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
+    parser.add_argument("--end_distance", type=float, default=3.0, help="distance of the last (3)")
+    parser.add_argument("--manipulate_layers", default="",
+                        help="such as 0,1,2-5; default: those of the boundary's "
+                        "file, else all")
     inversion_options.add_editing_options(parser, "results/manipulation")
-    return inversion_options.parse(parser, image_dir=("portraits", 4))
+    return inversion_options.parse(parser, argv, image_dir=("portraits", 4))
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
     from tf_idinvert import boundaries
     from tf_idinvert.portraits import embedded
@@ -47,6 +49,7 @@ def main():
     command.import_tensorflow()
     from tf_idinvert import checkpoint
     models = checkpoint.load(args.model_path, only=inputs.networks())
+    checkpoint.require(models, args.model_path, "generator")
     jobs = {path: fitted(path, boundary, models.generator, args) for path, boundary in given.items()}
     (found,), complete = inputs.inverted(args, models, folder, log)
     for path, (boundary, layers) in jobs.items():
@@ -62,8 +65,6 @@ def job_name(args, *paths):
 def fitted(path, boundary, generator, args):
     """The boundary for this generator, and the layers to manipulate; InputError where they do not fit."""
     from tf_idinvert import boundaries, editing
-    if generator is None:
-        raise InputError(f"{args.model_path}: holds no generator")
     layers = editing.parse_layers(args.manipulate_layers, generator.num_layers)
     try:
         boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
@@ -86,7 +87,7 @@ def manipulate(path, boundary, layers, found, generator, folder, args, log):
         {"Model": Path(args.model_path).name, "Boundary": Path(path).name, "Pictures": len(found.names),
          "Layers": shown}, viz_size=args.viz_size)
     shape = [len(found.names), args.step, *found.codes.shape[1:]]
-    edit.write(folder / job, rows(found, boundary.normal, distances, layers), shape, generator.synthesis,
+    edit.write(folder / job, edit.manipulation(found, boundary.normal, distances, layers), shape, generator.synthesis,
                args.batch_size, page, log)
 
 
@@ -97,17 +98,3 @@ def distances_of(args):
     if not np.isfinite(distances).all():
         raise InputError(f"distances from {args.start_distance} to {args.end_distance}: expected finite numbers")
     return distances
-
-
-def rows(found, normal, distances, layers):
-    """A row for every picture, drawn up when it is asked for."""
-    from tf_idinvert import editing
-    from tf_idinvert.jobs import edit
-    for i, name in enumerate(found.names):
-        yield edit.Row(editing.manipulate(found.codes[i:i + 1], normal, distances, layers)[0],
-                       [f"{name}_{k + 1:02d}" for k in range(len(distances))],
-                       [name, found.picture(i, "ori"), found.picture(i, "inv")])
-
-
-if __name__ == "__main__":
-    command.run(main)

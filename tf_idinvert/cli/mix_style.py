@@ -10,6 +10,8 @@ STYLE_STYLIZE_CONTENT.html (a row for every style, a column for every content), 
 STYLE_STYLIZE_CONTENT/NAME_STYLIZE_NAME.png, their codes as STYLE_STYLIZE_CONTENT_codes.npy ([styles, contents, L, D]),
 _options.json and .log. A picture takes a fraction of a second.
 """
+from __future__ import annotations
+
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
@@ -18,19 +20,19 @@ from tf_idinvert.errors import InputError
 STYLE_LAYERS = 4        # the original's default, 10 of the 14 layers at 256 px, leaves the last four to the style
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = command.parser(__doc__)
     parser.add_argument("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
     for name in "style_dir", "content_dir":
         parser.add_argument(name, nargs="?", help=inversion_options.FOLDER_HELP)
-    command.add_option(parser, "--mix_layer_start_idx", type=command.number(int, 0), default=None,
-                       help="first layer that comes from the style (the fourth from the end: 10 at 256 px)")
+    parser.add_argument("--mix_layer_start_idx", type=command.number(int, 0), default=None,
+                        help="first layer that comes from the style (the fourth from the end: 10 at 256 px)")
     inversion_options.add_editing_options(parser, "results/style_mixing")
-    return inversion_options.parse(parser, style_dir=("others", 2), content_dir=("portraits", 4))
+    return inversion_options.parse(parser, argv, style_dir=("others", 2), content_dir=("portraits", 4))
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
     inputs = inversion_options.Inputs([args.style_dir, args.content_dir])
     folder = Path(args.output_dir or "results/style_mixing")
@@ -42,6 +44,7 @@ def main():
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
     models = checkpoint.load(args.model_path, only=inputs.networks())
+    checkpoint.require(models, args.model_path, "generator")
     layers = style_layers(args, models.generator)
     log.info("layers %d to %d come from the style", layers[0], layers[-1])
     (style, content), complete = inputs.inverted(args, models, folder, log)
@@ -52,31 +55,16 @@ def main():
          "Layers of the style": f"{layers[0]} to {layers[-1]}"}, viz_size=args.viz_size,
         first=["", None, *(content.picture(i, "ori") for i in range(len(content.names)))])
     shape = [len(style.names), *content.codes.shape]
-    edit.write(folder / job, rows(style, content, layers), shape, models.generator.synthesis, args.batch_size, page,
-               log)
+    edit.write(folder / job, edit.style_mixing(style, content, layers), shape, models.generator.synthesis,
+               args.batch_size, page, log)
     return 0 if complete else 1
 
 
 def style_layers(args, generator):
     """Indices of the layers that come from the style."""
-    if generator is None:
-        raise InputError(f"{args.model_path}: holds no generator")
     count, first = generator.num_layers, args.mix_layer_start_idx
     if first is None:
         first = max(count - STYLE_LAYERS, 0)
     if first >= count:
         raise InputError(f"--mix_layer_start_idx {first}: the network has layers 0 to {count - 1}")
     return list(range(first, count))
-
-
-def rows(style, content, layers):
-    """A row for every style, drawn up when it is asked for."""
-    from tf_idinvert import editing
-    from tf_idinvert.jobs import edit
-    for i, name in enumerate(style.names):
-        yield edit.Row(editing.mix_styles(content.codes, style.codes[i:i + 1], layers),
-                       [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")])
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -16,11 +16,13 @@ upper half psi 0.7, lower half psi 1; encoders: pictures over their reconstructi
 and options.json. A run that was stopped, by whatever, is taken up from its last snapshot by the same command, and ends
 in the same weights.
 """
+from __future__ import annotations
+
 from tf_idinvert.cli import command, training_options
 
 
-def main():
-    args = training_options.parse_arguments(__doc__)
+def main(argv=None):
+    args = training_options.parse_arguments(__doc__, argv)
     args.output.mkdir(parents=True, exist_ok=True)
     resumes = training_options.check_options(args)
     command.import_tensorflow()
@@ -31,7 +33,3 @@ def main():
     else:
         from tf_idinvert.cli import train_encoder as chosen
     chosen.train(args, resumes)
-
-
-if __name__ == "__main__":
-    command.run(main)

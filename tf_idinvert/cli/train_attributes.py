@@ -13,6 +13,7 @@ from tf_idinvert.checkpoint import Models
 from tf_idinvert.cli import training_options
 from tf_idinvert.data import pipeline
 from tf_idinvert.files import atomic
+from tf_idinvert.files.printing import say
 from tf_idinvert.files.progress import progress
 from tf_idinvert.metrics.agreement import agreement
 from tf_idinvert.networks.attributes import Attributes
@@ -117,6 +118,6 @@ def ordered(images, scores):
 def report(path, found, binary):
     """Print and write the agreement of each attribute."""
     for name, value in found.items():
-        print(f"{name:14} {value:6.3f}  {'share of right answers' if name in binary else 'R^2'}")
+        say(f"{name:14} {value:6.3f}  {'share of right answers' if name in binary else 'R^2'}")
     with atomic.replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         json.dump({name: round(value, 4) for name, value in found.items()}, file, indent=1)

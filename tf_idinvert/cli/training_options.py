@@ -44,9 +44,9 @@ class _Options:
             self.owners[group.add_argument(*names, **settings).dest] = methods
         return add
 
-    def parse(self):
+    def parse(self, argv=None):
         """Arguments of the method that was chosen; those of others are refused, and left out."""
-        args = self.parser.parse_args()
+        args = self.parser.parse_args(argv)
         for name, methods in self.owners.items():
             if args.method not in methods:
                 if getattr(args, name) != self.parser.get_default(name):
@@ -55,10 +55,10 @@ class _Options:
         return args
 
 
-def parse_arguments(description):
+def parse_arguments(description, argv=None):
     """The arguments, with the defaults that depend on other arguments filled in."""
     options = _options(description)
-    args = options.parse()
+    args = options.parse(argv)
     args.pictures = args.pictures or (24000 if args.method == "attributes" else 40000)
     if args.method != "attributes" and args.preset is None:
         own = getattr(args, "generator", None) or args.data not in (None, *WORLDS)

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert import editing
 from tf_idinvert.files import arrays, images, report
 from tf_idinvert.files.progress import progress
-from tf_idinvert.jobs.invert import to_the_end
+from tf_idinvert.jobs.batches import to_the_end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,34 @@ class Page:
     notes: list = dataclasses.field(default_factory=list)
     first: list | None = None
     viz_size: int = 256
+
+
+def interpolation(source, target, count):
+    """A row for every source and target, drawn up when it is asked for: `count` codes on the line between them.
+
+    Args:
+        source, target: Results.
+    """
+    for i, name in enumerate(source.names):
+        for j, other in enumerate(target.names):
+            yield Row(editing.interpolate(source.codes[i:i + 1], target.codes[j:j + 1], count)[0],
+                      [f"{name}_TO_{other}_{k:02d}" for k in range(count)],
+                      [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
+
+
+def manipulation(found, normal, distances, layers):
+    """A row for every picture, drawn up when it is asked for; arguments as of `editing.manipulate`, `found` Results."""
+    for i, name in enumerate(found.names):
+        yield Row(editing.manipulate(found.codes[i:i + 1], normal, distances, layers)[0],
+                  [f"{name}_{k + 1:02d}" for k in range(len(distances))],
+                  [name, found.picture(i, "ori"), found.picture(i, "inv")])
+
+
+def style_mixing(style, content, layers):
+    """A row for every style, drawn up when it is asked for: each content with the `layers` of that style."""
+    for i, name in enumerate(style.names):
+        yield Row(editing.mix_styles(content.codes, style.codes[i:i + 1], layers),
+                  [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")])
 
 
 def write(base, rows, shape, synthesis, batch_size, page, log):

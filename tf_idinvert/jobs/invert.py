@@ -5,7 +5,6 @@ is kept.
 """
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from pathlib import Path
@@ -14,11 +13,10 @@ import numpy as np
 
 from tf_idinvert.codes import mean_code, random_codes
 from tf_idinvert.files import images, report, results
-from tf_idinvert.files.progress import progress
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.inversion import Inversion
+from tf_idinvert.jobs.batches import in_batches, readable, to_the_end
 
-CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # full disks are OSError, or ImageError, a ValueError
 STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # names, headers of the page
 
 
@@ -57,21 +55,14 @@ class Inverter:
         return len(run.done)
 
     def _invert_all(self, listing, run):
-        batch_size, steps = self.options.batch_size, max(self.options.steps, 1)
-        with progress(len(listing) * steps, "inversion", log=self.log) as bar:
-            for first in range(0, len(listing), batch_size):
-                batch = list(readable(listing[first:first + batch_size], self.models.generator.resolution, self.log,
-                                      run.notes))
-                if batch:
-                    def advance(share, loss):
-                        bar.n = round((first + share * len(batch)) * steps)
-                        bar.set_postfix_str(f"loss {loss:.4f}")
+        def invert(first, batch, advance):
+            loaded = list(readable(batch, self.models.generator.resolution, self.log, run.notes))
+            if loaded:
+                pictures = [picture for *_, picture in loaded]
+                run.add(loaded, self.inversion(pictures, start=self._start_codes(first, len(loaded)),
+                                               progress=advance))
 
-                    start = self._start_codes(first, len(batch))
-                    pictures = [picture for *_, picture in batch]
-                    run.add(batch, self.inversion(pictures, start=start, progress=advance))
-                bar.n = min(first + batch_size, len(listing)) * steps
-                bar.refresh()
+        in_batches(listing, self.options.batch_size, self.options.steps, "inversion", self.log, invert)
 
     def _start_codes(self, first, count):
         """Codes to start from, [count, L, D]; None: those of the encoder."""
@@ -116,14 +107,14 @@ class _Folder:
         self.spool, self.done = Spool([2 + len(shown_steps), side, side, 3]), []
 
     def add(self, batch, result):
-        """Add the pictures of a batch, (name, path, original [R, R, 3]), and their InversionResult."""
-        for i, (name, path, original) in enumerate(batch):
+        """Add the pictures of a batch, as `readable` yields them, and their InversionResult."""
+        for i, (_, name, path, original) in enumerate(batch):
             for suffix, picture in ("ori", original), ("enc", result.start_images[i]), ("inv", result.images[i]):
                 images.save(self.folder / f"{name}_{suffix}.png", picture)
             shown = [original, result.start_images[i], *(result.intermediate[s][i] for s in self.shown_steps)]
             mse = [float(np.mean(np.square(np.clip(picture[i], -1, 1) - original)))
                    for picture in (result.start_images, result.images)]
-            self.done.append(_Done(name, str(path), self.spool.append(images.to_uint8(np.stack(shown))),
+            self.done.append(_Done(name, path, self.spool.append(images.to_uint8(np.stack(shown))),
                                    result.start_codes[i], result.codes[i], mse))
 
     def write_page(self, start, options, model, viz_size):
@@ -138,38 +129,3 @@ class _Folder:
         notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self.notes]
         report.write(self.folder / "inversion.html", "Inversion", headers, rows, summary=summary, notes=notes,
                      viz_size=viz_size)
-
-
-def to_the_end(work, finish):
-    """Call `work`, then `finish`, which writes what is done and can be called again. What ends either of them early,
-    such as Ctrl-C, is raised once `finish` has been called, so that it loses nothing.
-    """
-    try:
-        work()
-        finish()
-    except CANNOT_GO_ON:
-        with contextlib.suppress(OSError, ValueError):
-            finish()
-        raise
-
-
-def readable(listing, resolution, log, notes):
-    """Yield (name, path, picture [R, R, 3]) of the pictures that can be read; the others are logged and noted.
-
-    Args:
-        listing: (name, path) of pictures.
-        resolution: R, to which pictures are brought.
-        log: logging.Logger.
-        notes: list of notes for the page, to which is added.
-    """
-    for name, path in listing:
-        try:
-            picture, note = images.load(path, resolution)
-        except images.ImageError as error:
-            log.error("skipped: %s", error)
-            notes.append(f"skipped: {error}")
-            continue
-        if note:
-            log.info("%s: %s", path, note)
-            notes.append(f"{name}: {note}")
-        yield name, path, picture

@@ -1,0 +1,186 @@
+"""From a generator to boundaries: pictures with their codes, scores of pictures, and scores read in the codes' order.
+
+A folder of samples has the form of a folder of inverted pictures (see `files.results`). The fit is in `boundaries`.
+"""
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from tf_idinvert.codes import random_codes
+from tf_idinvert.errors import InputError
+from tf_idinvert.files import arrays, atomic, images, results
+from tf_idinvert.files.printing import say
+from tf_idinvert.files.progress import progress
+from tf_idinvert.jobs.batches import to_the_end
+
+SCORED_TOGETHER = 32
+
+
+# ------------------------------------------------------------------------------------------------- samples
+
+def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record):
+    """Draw pictures and keep their codes: NNNNNN_inv.png, image_list.txt, inverted_codes.npy, options.json.
+
+    Whatever ends it early, what is done is kept, and told.
+
+    Args:
+        generator: Generator.
+        folder: existing folder.
+        count: number of pictures.
+        truncation_psi: psi, in all layers.
+        batch_size: pictures drawn together.
+        seed: of z.
+        record: dict for options.json.
+    """
+    codes, folder = [], Path(folder)
+
+    def finish():
+        if codes:
+            results.write_index(folder, [f"{_name(i)}.png" for i in range(len(codes))], codes)
+            results.write_options(folder / "options.json", record)
+            say(f"{len(codes)} of {count} pictures -> {folder}")
+
+    to_the_end(lambda: _draw(generator, folder, codes, count, truncation_psi, batch_size, seed), finish)
+
+
+def _draw(generator, folder, codes, count, truncation_psi, batch_size, seed):
+    """Draw pictures into the folder and append the code of each to `codes`."""
+    import tensorflow as tf
+    draw = tf.function(generator.synthesis)
+    with progress(count, "sampling", unit="img") as bar:
+        for first in range(0, count, batch_size):
+            w = random_codes(generator, seed, first, min(batch_size, count - first))
+            w = generator.truncate(tf.constant(w), truncation_psi)
+            for i, (code, picture) in enumerate(zip(w.numpy(), draw(w).numpy()), start=first):
+                images.save(folder / f"{_name(i)}_inv.png", picture)
+                codes.append(code)
+            bar.update(len(w))
+
+
+def _name(i):
+    return f"{i:06d}"
+
+
+# ------------------------------------------------------------------------------------------------- scores
+
+def score(network, folder, output):
+    """Write a CSV file with a line for every picture of a folder of results: its name, and its scores.
+
+    Args:
+        network: Attributes; the higher a score, the more of the attribute there is.
+        folder: of inverted pictures, or of samples.
+        output: path of the file.
+    Returns:
+        Number of pictures.
+    Raises:
+        InputError: the folder or a picture cannot be read.
+    """
+    found = results.read(folder)
+    pictures = [found.picture(i, "inv") for i in range(len(found.names))]
+    if None in pictures:
+        raise InputError(f"{folder}: there is no picture {found.names[pictures.index(None)]}_inv.png")
+    with atomic.replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(["name", *network.names])
+        for first in range(0, len(pictures), SCORED_TOGETHER):
+            batch = [images.load(path, network.resolution)[0] for path in pictures[first:first + SCORED_TOGETHER]]
+            scores = np.asarray(network(np.stack(batch)))
+            lines.writerows([name, *map(str, line)] for name, line in zip(found.names[first:], scores))
+    return len(pictures)
+
+
+def read_codes(path):
+    """(names or None, codes [N, L, D] or [N, D]) of a folder of results or a .npy file; InputError if it is neither."""
+    if Path(path).is_dir():
+        found = results.read(path)
+        return found.names, found.codes
+    codes = arrays.read(path)
+    if codes.ndim not in (2, 3) or codes.dtype.kind != "f":
+        raise InputError(f"{path}: expected codes [N, L, D] or [N, D] of floats, got {list(codes.shape)} {codes.dtype}")
+    return None, codes
+
+
+def read_scores(path, attribute, names, count):
+    """Scores in the order of the codes.
+
+    Args:
+        path: .npy file [N], or CSV file whose first line names its columns; lines belong to the picture in the column
+            'name', without such a column to the codes in their order.
+        attribute: the column; None: the only one.
+        names: of the pictures that have codes, or None.
+        count: N.
+    Returns:
+        float64 [N], NaN where there is none.
+    Raises:
+        InputError: no such scores, or not for these codes.
+    """
+    if Path(path).suffix.lower() == ".npy":
+        scores = arrays.read(path).astype(np.float64)
+        if scores.size != count:
+            raise InputError(f"{path}: {scores.size} scores for {count} codes")
+        return scores.reshape(-1)
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        try:
+            lines = [line for line in csv.DictReader(file, restkey="") if any(line.values())]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    column = _column(path, attribute, lines)
+    values = [_number(path, i, line[column]) for i, line in enumerate(lines, start=2)]
+    if "name" not in lines[0]:
+        if len(values) != count:
+            raise InputError(f"{path}: {len(values)} scores for {count} codes, and no column 'name'")
+        return np.asarray(values)
+    if names is None:
+        raise InputError(f"{path}: has names, but the codes have none; give the folder of the codes")
+    scores = np.full(count, np.nan)
+    scores[[_place(path, line["name"], names) for line in lines]] = values
+    return scores
+
+
+def _column(path, attribute, lines):
+    """Name of the column that holds the scores."""
+    columns = [column for column in (lines[0] if lines else {}) if column and column != "name"]
+    if attribute in columns or attribute is None and len(columns) == 1:
+        return attribute or columns[0]
+    raise InputError(f"{path}: expected lines of scores under column names" if not columns else
+                     f"{path}: --attribute must be one of {', '.join(columns[:20])}; got {attribute}")
+
+
+def _number(path, line, text):
+    try:
+        return float(text) if text else float("nan")
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: line {line}: expected a number, got {text!r}") from None
+
+
+def labels_by_hand(positive, negative, names):
+    """Scores by sorted pictures.
+
+    Args:
+        positive, negative: folders of pictures with the attribute and without it, named as in `names`.
+        names: of the pictures that have codes.
+    Returns:
+        float64 [N], 1 and 0 for the pictures in the two folders, NaN for all others.
+    Raises:
+        InputError: a picture that has no code, or is in both.
+    """
+    labels = np.full(len(names), np.nan)
+    for folder, label in (positive, 1), (negative, 0):
+        rows = [_place(folder, path.stem, names) for _, path in images.listing([folder])]
+        both = [names[row] for row in rows if labels[row] == 1 - label]
+        if both:
+            raise InputError(f"{both[0]}: is in both {positive} and {negative}")
+        labels[rows] = label
+    return labels
+
+
+def _place(where, name, names):
+    """Place of a picture among the names; NAME, NAME.png, NAME_inv and NAME_ori mean the same."""
+    stem = Path(name or "").stem
+    for candidate in (name, stem, stem[:-4] if stem.endswith(("_inv", "_ori")) else stem):
+        if candidate in names:
+            return names.index(candidate)
+    raise InputError(f"{where}: {name!r} is none of the {len(names)} pictures that have codes")

@@ -1,0 +1,13 @@
+"""Find the boundary of an attribute, along whose normal manipulate.py changes it (Shen et al. 2020, InterFaceGAN).
+
+The tool is tf_idinvert/cli/boundary.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("boundary")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Show what a network file holds, and convert between the official pickle format and ours.
+
+The tool is tf_idinvert/cli/convert.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("convert")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

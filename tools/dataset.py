@@ -1,0 +1,13 @@
+"""Sets of pictures for training: TFRecords in the original's format, from rendered portraits or pictures, and back.
+
+The tool is tf_idinvert/cli/dataset.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("dataset")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Semantic diffusion: put the middle of every target into every context and let the network make it one picture.
+
+The tool is tf_idinvert/cli/diffuse.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("diffuse")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Write networks as a SavedModel that TensorFlow Serving loads as it is: encoding, inversion, sampling, manipulation.
+
+The tool is tf_idinvert/cli/export.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("export")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Interpolate between inverted pictures: every source into every target, along straight lines in W+.
+
+The tool is tf_idinvert/cli/interpolate.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("interpolate")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Invert pictures: domain-regularized optimization from the encoder's codes (Zhu et al. 2020, section 2.2).
+
+The tool is tf_idinvert/cli/invert.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("invert")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

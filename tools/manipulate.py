@@ -1,0 +1,13 @@
+"""Change an attribute of inverted pictures: move their codes along the normal of its boundary, w + distance * n.
+
+The tool is tf_idinvert/cli/manipulate.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("manipulate")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Mix styles of inverted pictures: the fine layers of every style with the coarse layers of every content.
+
+The tool is tf_idinvert/cli/mix_style.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("mix_style")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Restore pictures with a generator as prior: multi-code inversion (Gu et al. 2020, mGANprior), here for StyleGAN.
+
+The tool is tf_idinvert/cli/restore.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("restore")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,13 @@
+"""Train networks.
+
+The tool is tf_idinvert/cli/train.py; this file runs it from a checkout.
+"""
+import sys
+
+try:
+    from tf_idinvert.cli import main
+
+    main.run("train")
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)
