@@ -118,7 +118,9 @@ def chains(graph):
 
 
 def test_no_cycles_and_no_long_chains():
-    lengths = chains(graph())
+    """Chains are counted from below the tools, whose own modules are the verbs in cli."""
+    tools = {f"cli.{path.stem}" for path in (ROOT / "tools").glob("*.py")}
+    lengths = {name: length for name, length in chains(graph()).items() if name not in tools}
     assert max(lengths.values()) <= LONGEST_CHAIN, {n: c for n, c in lengths.items() if c > LONGEST_CHAIN}
     rooms = {}
     for module, needs in graph().items():
