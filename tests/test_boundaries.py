@@ -278,3 +278,17 @@ def test_missing_files_and_wrong_places_are_one_line(tmp_path):
     for path in tmp_path / "x.txt", tmp_path / "absent" / "x.npy":
         with pytest.raises(BoundaryError, match="ends in|cannot be written"):
             boundaries.write(path, Boundary(unit(1, 4, 8)))
+
+
+def test_all_boundaries_of_files_and_folders_by_name(tmp_path):
+    for name in "age.npz", "more/pose.npy", "more/smile.npz", "more/age.npy":
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        boundaries.write(tmp_path / name, Boundary(unit(1, 4, 8, seed=len(name))))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "more/readme.txt").write_text("not a boundary")
+    found = boundaries.read_all([tmp_path / "age.npz", str(tmp_path / "more/pose.npy")])
+    assert list(found) == ["age", "pose"] and np.allclose(found["age"].normal, unit(1, 4, 8, seed=7))
+    assert sorted(boundaries.read_all([tmp_path / "more"])) == ["age", "pose", "smile"]
+    for paths, words in (["empty"], "no boundaries"), (["age.npz", "more"], "two files of the same name"):
+        with pytest.raises(boundaries.BoundaryError, match=words):
+            boundaries.read_all([tmp_path / path for path in paths])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tiny
 
-from tf_idinvert.checkpoint import CheckpointError, Models, load, record, save
+from tf_idinvert.checkpoint import CheckpointError, Models, load, record, require, save
 from tf_idinvert.formats import pickles, weights
 
 FIELDS = ("encoder", "training_generator", "discriminator", "generator")
@@ -409,3 +409,15 @@ def test_arguments_that_no_encoder_has(copied, change):
         attributes = file["encoder"].attrs
         attributes["config"] = json.dumps({**json.loads(attributes["config"]), **change})
     assert "encoder: " in refusal(copied)
+
+
+@pytest.mark.parametrize("names, why, message", [
+    (["generator", "encoder"], "", None), (["attributes"], "", "x.h5: holds no attribute network"),
+    (["encoder", "latent_discriminator"], ", which is needed", "x.h5: holds no latent discriminator, which is needed")])
+def test_absent_networks_are_one_line(models, names, why, message):
+    models = Models(generator=models.generator, encoder=models.encoder)
+    if message is None:
+        return require(models, "x.h5", *names, why=why)
+    with pytest.raises(CheckpointError) as caught:
+        require(models, "x.h5", *names, why=why)
+    assert str(caught.value) == message

@@ -14,7 +14,9 @@ from PIL import Image
 
 from tf_idinvert.files import arrays, atomic, results, spool
 from tf_idinvert.inversion import InversionOptions, InversionResult
-from tf_idinvert.jobs import batches, edit, invert
+from tf_idinvert.jobs import batches, diffuse, edit, invert, restore
+from tf_idinvert.restoration.degradations import Identity
+from tf_idinvert.restoration.multi_code import MultiCodeOptions, MultiCodeResult
 
 SIDE, LAYERS, WIDTH = 8, 2, 3
 NAMES = "p0", "p1", "p2"
@@ -26,7 +28,7 @@ def quick_pages(monkeypatch):
     def write(path, title, headers, rows, **_):
         atomic.write_text(path, json.dumps([[cell for cell in row if isinstance(cell, str)] for row in rows]))
 
-    for module in invert, edit:
+    for module in invert, edit, diffuse, restore:
         monkeypatch.setattr(module.report, "write", write)
 
 
@@ -108,6 +110,72 @@ def test_rows_of_edits_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
             assert all((tmp_path / str(number) / f"{name}_{k}.png").exists() for name in names for k in range(2))
     assert set(counts) == {0, 1, 2, 3} and counts == sorted(counts)
     assert [path for path in tmp_path.rglob(".*")] == []        # nothing temporary is left
+
+
+def test_pairs_are_diffused_whole_or_not_at_all(tmp_path, pictures):
+    """Codes tell the context; one target in three contexts, in batches of two."""
+    generator = SimpleNamespace(resolution=SIDE, num_layers=LAYERS, dlatent_size=WIDTH)
+    options = InversionOptions(steps=4, batch_size=2, results=1).for_features(None)
+
+    def invert_(stitched, mask, progress):
+        return inversion([picture[::-1, ::-1] for picture in stitched])        # at the corner is the context
+
+    invert_.options = options
+
+    def run(number):
+        (tmp_path / str(number)).mkdir()
+        diffuse.Diffusion(tmp_path / str(number) / "job", pictures[:1], pictures, (0, 0, 4), invert_, generator,
+                          model="", viz_size=0, log=logging.Logger("")).run()
+
+    counts = []
+    for number in every_line(run, [module.__file__ for module in (batches, diffuse, spool, arrays)]):
+        folder = tmp_path / str(number)
+        page, files = folder / "job.html", [folder / f"job_{kind}_codes.npy" for kind in ("encoded", "inverted")]
+        names = [row[0] for row in json.loads(page.read_text())] if page.exists() else []
+        counts.append(len(names))
+        expected = [f"{NAMES[0]} to {context}" for context in NAMES]
+        assert names == expected[:len(names)] and page.exists() == all(file.exists() for file in files)
+        for file, more in zip(files if names else [], (0, 1)):
+            kept = np.load(file)[..., 0, 0].ravel()
+            assert (kept[:len(names)] == np.arange(len(names)) * 50 + more).all()
+            assert np.isnan(kept[len(names):]).all()
+        assert all((folder / "job" / f"{name.replace(' to ', '_TO_')}_{kind}.png").exists()
+                   for name in names for kind in ("sti", "enc", "inv"))
+    assert set(counts) == {0, 1, 2, 3} and counts == sorted(counts)
+
+
+def test_pictures_are_restored_whole_or_not_at_all(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(restore.tasks, "start_codes", lambda *_: None)
+    monkeypatch.setattr(restore.tasks, "scores", lambda made, _: dict.fromkeys(("psnr", "ssim"), np.ones(len(made))))
+
+    def search(observed, start, progress):
+        found = inversion(observed)
+        return MultiCodeResult(found.codes[:, None], found.start_codes, found.codes[:, :1], observed, observed,
+                               {}, {step: observed for step in search.options.result_steps()})
+
+    search.options, search.degrade = MultiCodeOptions(steps=4, batch_size=2, results=2, feature_weight=0.0), Identity()
+    models = SimpleNamespace(generator=SimpleNamespace(resolution=SIDE), encoder=None)
+
+    def run(number):
+        (tmp_path / str(number)).mkdir()
+        restore.Restorer(models, search, restore.RestoreOptions("inversion"), viz_size=0, log=logging.Logger(""),
+                         record={})(pictures, tmp_path / str(number))
+
+    counts = []
+    for number in every_line(run, [module.__file__ for module in (batches, restore, results, spool)]):
+        folder = tmp_path / str(number)
+        names = []
+        if (folder / "restoration.html").exists():
+            names = [row[0] for row in json.loads((folder / "restoration.html").read_text())]
+            expected = np.arange(len(names)) * 50
+            assert (np.load(folder / "codes.npy")[:, 0, 0, 0] == expected + 1).all()
+            assert (np.load(folder / "shared_codes.npy")[:, 0, 0] == expected).all()
+            assert np.load(folder / "alphas.npy").shape[0] == len(names)
+            assert list(json.loads((folder / "options.json").read_text())["pictures"]) == names
+            assert all((folder / f"{name}_{kind}.png").exists() for name in names for kind in ("ori", "deg", "res"))
+        counts.append(len(names))
+        assert names == list(NAMES[:len(names)])
+    assert set(counts) == {0, 1, 2, 3} and counts == sorted(counts)
 
 
 def draw(codes):

@@ -145,6 +145,12 @@ def add_option(group, *names, **settings):
     group.add_argument(*names, **settings)
 
 
+def add_features_option(add, default):
+    """Add --features, by an `add_argument`; `default` says what is taken where it is not given."""
+    add("--features", help="feature network F: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 notop .h5 or "
+        f"of an attribute network, or 'none'; default: {default}")
+
+
 def add_output_options(group, default):
     """Add the options that every tool of the original has: where to, how large in the page, on which GPU."""
     group.add_argument("--output_dir", "-o", default="", help=f"default: {default}")

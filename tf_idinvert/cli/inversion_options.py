@@ -17,8 +17,6 @@ OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would i
 STARTS = ("encoder", "mean", "random")          # of `jobs.invert`, likewise
 MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5); default: the embedded model"
 EDITING_MODEL_HELP = "network file: official pickle or ours (.h5); default: the embedded model"
-FEATURES = ("'imagenet' (VGG16, fetched once), the path of Keras' VGG16 notop .h5 or of an attribute network, or "
-            "'none'")
 PICTURES_HELP = "default: rendered portraits, none of which a network has learned from"
 FOLDER_HELP = f"folder that invert.py wrote, or pictures; {PICTURES_HELP}"
 SAMPLES = "results/pictures"                    # where those are kept
@@ -71,8 +69,8 @@ def add_feature_options(group):
     """Add --features and the weight of their term."""
     group.add_argument("--loss_weight_feat", type=number(float, 0),
                        help="lambda_vgg, weight of the feature term (5e-5; of an attribute network 20)")
-    group.add_argument("--features", help=f"feature network: {FEATURES}; default: the embedded attribute network for "
-                       "the embedded model, else imagenet if it can be had, else none, with a warning")
+    command.add_features_option(group.add_argument, "the embedded attribute network for the embedded model, else "
+                                "imagenet if it can be had, else none, with a warning")
 
 
 def weights_of_layers(text):

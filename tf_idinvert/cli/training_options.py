@@ -152,8 +152,7 @@ def _add_encoder_options(add):
 
 
 def _add_guided_options(add):
-    add("--features", help="F: 'imagenet' (VGG16), the path of Keras' VGG16 notop .h5, an attribute network of ours, "
-        "or 'none'; default: imagenet, with the portraits preset checkpoints/portraits64-attributes.h5")
+    command.add_features_option(add, "imagenet, with the portraits preset the embedded attribute network")
     add("--options-of", choices=["paper", "code"], help="lambda_adv as published: 0.1 in the paper, 0.08 in its code "
         "(the preset's: 0.1 official, 0.02 portraits)")
     add("--feature-weight", type=WEIGHT, help="lambda_vgg (the preset's: 5e-5 official)")
