@@ -29,8 +29,8 @@ def parse_arguments():
                         f"checkpoints/{embedded.GENERATOR}")
     parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
                         f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--world", choices=["portraits", "wild"], default="portraits", help="which portraits to render; "
-                        "for wild ones, give both networks (portraits)")
+    parser.add_argument("--world", choices=["portraits", "wild"], default="portraits",
+                        help="which portraits to render; for wild ones, give both networks (portraits)")
     parser.add_argument("--count", type=command.number(int, SHOWN), default=10000, help="pictures in each set (10000)")
     parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000,
                         help="of the renders, those of "
