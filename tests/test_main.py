@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,12 @@ def test_every_tool_is_a_verb():
     assert set(main.verbs()) == TOOLS
     for name in TOOLS:
         assert f'main.run("{name}")' in (ROOT / f"tools/{name}.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+def test_tools_do_nothing_where_they_are_imported(name):
+    """Processes that a tool starts import its file."""
+    assert "main" not in runpy.run_path(str(ROOT / f"tools/{name}.py"), run_name="__mp_main__")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])

@@ -4,10 +4,11 @@ The tool is tf_idinvert/cli/diffuse.py; this file runs it from a checkout.
 """
 import sys
 
-try:
-    from tf_idinvert.cli import main
+if __name__ == "__main__":      # processes of its own import this file, too
+    try:
+        from tf_idinvert.cli import main
 
-    main.run("diffuse")
-except KeyboardInterrupt:
-    print("interrupted", file=sys.stderr)
-    sys.exit(130)
+        main.run("diffuse")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

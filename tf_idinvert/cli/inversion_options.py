@@ -13,8 +13,8 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files import images, results
 from tf_idinvert.portraits import embedded
 
-OPTIMIZERS = ("adam", "cosine", "lbfgs")        # of `optimizers`, which would import TensorFlow
-STARTS = ("encoder", "mean", "random")          # of `jobs.invert`, likewise
+OPTIMIZERS = ("adam", "cosine", "lbfgs")        # `optimizers.NAMES`, which would import TensorFlow
+STARTS = ("encoder", "mean", "random")          # of `jobs.invert.STARTS`, likewise
 MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5); default: the embedded model"
 EDITING_MODEL_HELP = "network file: official pickle or ours (.h5); default: the embedded model"
 PICTURES_HELP = "default: rendered portraits, none of which a network has learned from"

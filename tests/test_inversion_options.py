@@ -1,0 +1,34 @@
+"""Options of inversion: names that stand there a second time, for a quick --help, are those of the modules."""
+from __future__ import annotations
+
+import pytest
+
+from tf_idinvert import optimizers
+from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.jobs import invert
+
+
+def test_names_are_those_of_the_modules():
+    assert inversion_options.OPTIMIZERS == optimizers.NAMES
+    assert inversion_options.STARTS == tuple(invert.STARTS)
+
+
+def parsed(*arguments):
+    parser = command.parser("")
+    parser.add_argument("model_path", nargs="?")
+    inversion_options.add_inversion_options(parser)
+    return inversion_options.parse(parser, ["model.h5", *arguments])
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    ([], dict(steps=100, learning_rate=0.01, feature_weight=None, domain_weight=2.0)),
+    (["--optimizer", "lbfgs"], dict(steps=33, learning_rate=0.02)),
+    (["--loss-weight-feat", "3", "--keep-best"], dict(feature_weight=3.0, keep_best=True))])
+def test_arguments_become_options(arguments, expected):
+    options = inversion_options.inversion_options(parsed(*arguments), 4)
+    assert {name: getattr(options, name) for name in expected} == expected
+
+
+def test_without_features_there_is_a_note():
+    features, note = inversion_options.load_features(parsed("--features", "none"), None, 16)
+    assert features is None and "left out" in note
