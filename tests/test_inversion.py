@@ -179,8 +179,8 @@ def test_one_trace_for_all_batches_and_steps(with_mask):
 
 @pytest.mark.parametrize("gpu, expected", [(False, {1}), (True, {4})])
 def test_a_picture_is_always_computed_in_one_shape(monkeypatch, gpu, expected):
-    """So that the same functions of the processor run, in the same order: with other shapes, sums are rounded otherwise;
-    not in batches of 4 on a CPU, where a picture alone would cost as much as four."""
+    """So that the same kernels run: with other shapes, sums are rounded otherwise. On a CPU that is not a full batch,
+    with which one picture would cost as much as four."""
     monkeypatch.setattr(apart, "on_gpu", lambda: gpu)
     sizes = []
 

@@ -134,9 +134,13 @@ def test_one_batch_of_four_and_four_of_one_give_the_same_codes(options):
     assert np.array_equal(four.codes, one.codes) and np.array_equal(four.losses["total"], one.losses["total"])
 
 
+@pytest.fixture(scope="module")
+def models():
+    return checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
+
+
 @pytest.mark.parametrize("options", [dict(optimizer=name) for name in optimizers.NAMES], ids=str)
-def test_the_same_with_real_networks(options):
-    models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
+def test_the_same_with_real_networks(models, options):
     pictures = portrait.sample(4, embedded.SEED)[0] / np.float32(127.5) - 1
     four, one = (invert(pictures, synthesis=models.generator.synthesis, encoder=models.encoder,
                         options=InversionOptions(batch_size=size, steps=20, feature_weight=0.0, **options))

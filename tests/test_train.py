@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import running
@@ -16,7 +17,7 @@ import tiny
 from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
 from tf_idinvert.cli import train_attributes
-from tf_idinvert.training import callbacks, force_in_domain
+from tf_idinvert.training import callbacks, force_in_domain, loop
 
 SCRIPT = running.TOOLS / "train.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -81,17 +82,42 @@ def test_run_writes_all_that_was_promised(train, files, tmp_path, method, extra)
 
 
 def test_run_that_was_killed_ends_in_the_same_weights(train, tmp_path, monkeypatch):
-    options = ["--snapshot-kimg", "0.016"]
+    """Step by step, so that it shows what differs: the pictures, the state that was taken up, or the arithmetic."""
+    options, runs = ["--snapshot-kimg", "0.016"], []
+    monkeypatch.setattr(loop, "run", recording(loop.run, runs))
     assert train("force-in-domain", *options, output="whole") == 0
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_train_batch_end", interrupted_at(24))
         assert train("force-in-domain", *options) == 130
     assert [int(np.load(tmp_path / name / "state.npz")[last(tmp_path / name)]) for name in ("run", "whole")] == [16, 48]
     assert train("force-in-domain", *options) == 0
+    whole, killed, resumed = runs
+    assert [sorted(run) for run in runs] == [[0, 8, 16, 24, 32, 40, 48], [0, 8, 16, 24], [16, 24, 32, 40, 48]]
+    for run in killed, resumed:
+        for images in run:
+            assert run[images]["pictures"] == whole[images]["pictures"], f"other pictures after {images}"
+            differing = [i for i, (a, b) in enumerate(zip(run[images]["state"], whole[images]["state"])) if a != b]
+            assert not differing, f"other variables after {images} images: {differing}"
     with np.load(tmp_path / "run/state.npz") as one, np.load(tmp_path / "whole/state.npz") as other:
         assert all(one[name].tobytes() == other[name].tobytes() for name in other.files)
     found, expected = (checkpoint.load(tmp_path / name / "network.h5").encoder for name in ("run", "whole"))
     assert all(np.array_equal(a, b) for a, b in zip(found.get_weights(), expected.get_weights()))
+
+
+def recording(run, runs):
+    """`loop.run`, which adds to `runs` {images seen: their next pictures, and the state then}, as bytes."""
+    def recorded(model, batches, steps, observers):
+        record = {}
+        runs.append(record)
+
+        def note(*_):
+            seen = callbacks.seen(model)
+            record[seen] = {"pictures": pictures.get(seen), "state": [value.numpy().tobytes() for value in model.state]}
+
+        pictures = {callbacks.seen(model) + 8 * i: batch.numpy().tobytes() for i, batch in zip(range(steps), batches)}
+        note()
+        run(model, batches, steps, [keras.callbacks.LambdaCallback(on_train_batch_end=note), *observers])
+    return recorded
 
 
 def interrupted_at(images):

@@ -6,9 +6,10 @@ Each has three pure functions, with which the loop in `inversion` reads
     repeat: codes, memory = step(t, codes, memory, loss, gradient)      # loss [N], gradient [N, L, D], both at `codes`
     codes = finish(codes, memory)
 
-all tensors of `memory` with N as their first axis, and every step is one evaluation of loss and gradient. 'adam' is that of the published code; 'cosine' begins with larger
-steps, which shrink; 'lbfgs' reaches Adam's loss in about a third of its steps. Sources: Kingma and Ba 2015, algorithm
-1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright 2006, algorithms 3.1 and 7.4.
+where every tensor of `memory` has N as its first axis. Every step is one evaluation of loss and gradient. 'adam' is that
+of the published code; 'cosine' begins with larger steps, which shrink; 'lbfgs' reaches Adam's loss in about a third of
+its steps. Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright 2006,
+algorithms 3.1 and 7.4.
 """
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ class LimitedMemory:
     def start(self, codes):
         unknown = tf.fill([tf.shape(codes)[0]], math.inf)
         nothing = tf.zeros_like(codes)
-        return codes, unknown, nothing, nothing, tf.ones_like(unknown), tf.zeros([codes.shape[0], PAIRS, 2, *codes.shape[1:]])
+        pairs = tf.zeros([codes.shape[0], PAIRS, 2, *codes.shape[1:]])
+        return codes, unknown, nothing, nothing, tf.ones_like(unknown), pairs
 
     def step(self, t, codes, memory, loss, gradient):
         accepted, accepted_loss, accepted_gradient, direction, share, pairs = memory
