@@ -107,6 +107,7 @@ def test_a_disk_that_is_too_small_is_known_at_once(monkeypatch, tmp_path):
     def full(file, shape):
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(arrays, "Rows", full)
-    with pytest.raises(OSError, match="No space left on device: .*x.npy"), arrays.filling(tmp_path / "x.npy", [3, 2], []):
-        pass
+    with pytest.raises(OSError, match="No space left on device: .*x.npy"):
+        with arrays.filling(tmp_path / "x.npy", [3, 2], []):
+            pass
     assert not list(tmp_path.iterdir())

@@ -6,10 +6,10 @@ Each has three pure functions, with which the loop in `inversion` reads
     repeat: codes, memory = step(t, codes, memory, loss, gradient)      # loss [N], gradient [N, L, D], both at `codes`
     codes = finish(codes, memory)
 
-where every tensor of `memory` has N as its first axis. Every step is one evaluation of loss and gradient. 'adam' is that
-of the published code; 'cosine' begins with larger steps, which shrink; 'lbfgs' reaches Adam's loss in about a third of
-its steps. Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright 2006,
-algorithms 3.1 and 7.4.
+where every tensor of `memory` has N as its first axis. Every step is one evaluation of loss and gradient. 'adam' is
+that of the published code; 'cosine' begins with larger steps, which shrink; 'lbfgs' reaches Adam's loss in about a
+third of its steps. Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright
+2006, algorithms 3.1 and 7.4.
 """
 from __future__ import annotations
 
