@@ -8,7 +8,7 @@ import tiny
 
 from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.evaluation import measures, store
-from tf_idinvert.evaluation.papers import methods, originals
+from tf_idinvert.evaluation.papers import bench, methods, originals
 from tf_idinvert.portraits import portrait
 
 NAMES = ("age", "gender", "eyeglasses", "pose")
@@ -42,7 +42,7 @@ def make(folder, roles=methods.ROLES, judged=True, with_boundaries=True, **sizes
         judge = measures.Judge("FD", "a tiny network", attributes.embedding, attributes.predict_attributes,
                                ("eyeglasses",))
     found = {name: boundaries.Boundary(normal(i), (0, 1) if i else None) for i, name in enumerate(NAMES[:2])}
-    return methods.Bench(store=kept, originals=sets[0], others=sets[1],
+    return bench.Bench(store=kept, originals=sets[0], others=sets[1],
                          networks={role: network(role, 10 + i) for i, role in enumerate(roles)},
                          missing={role: f"portraits64-{role}.h5 is not there" for role in methods.ROLES
                                   if role not in roles},

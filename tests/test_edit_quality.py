@@ -69,7 +69,7 @@ def test_all_files_and_cells(files, assess, capfd):
      "boundary wisdom: the attribute network scores age"),
     (lambda files: boundaries.write(files / "normals/age.npz", boundaries.Boundary(tiny.normal(1, 9, 8))),
      "boundary age: a boundary of 9 layers"),
-    (lambda files: [path.unlink() for path in (files / "normals").iterdir()], "no boundaries"),
+    (lambda files: [path.unlink() for path in (files / "normals").iterdir()], "no boundaries (.npy, .npz)"),
     (lambda files: checkpoint.save(Models(generator=tiny.generator(layerwise=True)), files / "network.h5"),
      "holds no encoder")])
 def test_what_does_not_fit_is_one_line(files, assess, capfd, change, words):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.quality import encoders
-from tf_idinvert.evaluation.quality.generator import Pictures
-from tf_idinvert.metrics import sliced_wasserstein
+from tf_idinvert.evaluation.quality.pictures import Pictures
 from tf_idinvert.portraits import portrait
 
 COUNT = 120
@@ -41,7 +41,7 @@ def measured(originals, mapped):
         waiting = iter(np.split(codes, [100]))
         found = encoders.reconstruct(originals, lambda x: (next(waiting), draw(x)), judge)
         truth = {name: np.concatenate([judge(x / 127.5 - 1)[name] for x in originals]) for name in ("light", "red")}
-        return encoders.compare(found, sliced_wasserstein.project(originals), truth, ("red",), mapped)
+        return encoders.compare(found, measures.measure(originals, None, 0), truth, ("red",), mapped)
     return run
 
 
@@ -76,8 +76,8 @@ def test_strangers(originals, mapped, rng):
     first, other = next(iter(originals)), next(iter(others))
     expected = np.square((first / 127.5 - other / 127.5)).mean((1, 2, 3))
     np.testing.assert_allclose(found.errors[:100], expected, rtol=1e-5)
-    np.testing.assert_allclose(found.attributes["light"][:100], (first / 127.5 - 1).mean((1, 2, 3)), atol=1e-5)
-    assert encoders.compare(found, sliced_wasserstein.project(originals), found.attributes, ("red",), mapped)[
+    np.testing.assert_allclose(found.measured.attributes["light"][:100], (first / 127.5 - 1).mean((1, 2, 3)), atol=1e-5)
+    assert encoders.compare(found, measures.measure(originals, None, 0), found.measured.attributes, ("red",), mapped)[
         "swd"] > 0
 
 

@@ -11,7 +11,7 @@ import tiny
 from PIL import Image
 
 from tf_idinvert import checkpoint
-from tf_idinvert.evaluation.papers import claims, methods
+from tf_idinvert.evaluation.papers import bench, claims
 from tf_idinvert.portraits import embedded
 
 FEW = [text for name, value in evaluating.SIZES.items() for text in (f"--{name}", value)]
@@ -57,7 +57,7 @@ def test_everything_of_the_embedded_networks(checkpoints, tmp_path, monkeypatch,
                  "diffusion", "edits-mse"):
         assert Image.open(out / f"figures/{name}.png").size > (200, 200) and f"figures/{name}.png" in page
 
-    monkeypatch.setattr(methods.Bench, "_invert", None)       # whoever inverts again fails
+    monkeypatch.setattr(bench.Bench, "_invert", None)       # whoever inverts again fails
     (out / "tables.json").unlink()
     assert evaluate(monkeypatch, out, *FEW) == 0
     assert numbers(out) == found
@@ -71,7 +71,7 @@ def test_everything_of_the_embedded_networks(checkpoints, tmp_path, monkeypatch,
 
 
 def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, tmp_path, monkeypatch):
-    inverted, invert, stops = [], methods.Bench._invert, True
+    inverted, invert, stops = [], bench.Bench._invert, True
 
     def inverting(self, method, *rest):
         inverted.append(method)
@@ -79,7 +79,7 @@ def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, tmp_path, monke
             raise KeyboardInterrupt
         return invert(self, method, *rest)
 
-    monkeypatch.setattr(methods.Bench, "_invert", inverting)
+    monkeypatch.setattr(bench.Bench, "_invert", inverting)
     parts = "--parts", "table1-force", "figure10"
     assert evaluate(monkeypatch, tmp_path / "out", *FEW, *parts) == 130
     assert list(numbers(tmp_path / "out")["parts"]) == ["table1-force"]
@@ -154,6 +154,6 @@ def test_mistakes_are_one_line(checkpoints, tmp_path, monkeypatch, capfd):
             (["--attributes", model], "holds no attribute network"),
             (["--images", tmp_path / "none"], "no such file or folder"),
             (["--reasons", tmp_path / "list.json"], "expected a JSON object"),
-            (["--boundaries", tmp_path], "holds no boundaries")):
+            (["--boundaries", tmp_path], "no boundaries (.npy, .npz)")):
         assert evaluate(monkeypatch, tmp_path / "out", *FEW, *arguments) == 2
         assert message in running.error_line(capfd)

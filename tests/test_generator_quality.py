@@ -4,8 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tf_idinvert.evaluation import measures
 from tf_idinvert.evaluation.quality import generator
-from tf_idinvert.evaluation.quality.generator import Pictures
+from tf_idinvert.evaluation.quality.pictures import Pictures
 from tf_idinvert.portraits import portrait
 
 RANGES = {"light": (-1, 1), "red": (0, 1)}
@@ -20,7 +21,7 @@ def judge(x):
 def measured(images, seed=0):
     pictures = Pictures(16)
     pictures.add(images)
-    return generator.measure(pictures, judge, seed)
+    return measures.measure(pictures, judge, seed, generator.GROUPS)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_attributes_by_hand(renders):
 def test_progress_counts_pictures(renders):
     pictures, seen = Pictures(16), []
     pictures.add(renders)
-    generator.measure(pictures, judge, progress=seen.append)
+    measures.measure(pictures, judge, 0, progress=seen.append)
     assert seen == [100, 100, 40]
 
 

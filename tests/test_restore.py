@@ -12,6 +12,7 @@ from running import error_line, run
 
 from tf_idinvert import checkpoint
 from tf_idinvert.files import images
+from tf_idinvert.metrics import intervals
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -211,17 +212,20 @@ def test_evaluation_goes_on_where_it_was_ended(monkeypatch, folder, model):
                  "--tasks", "colorize", "--features", "none"]
     assert run(monkeypatch, "evaluate_restoration.py", *arguments) == 0
     tables = json.loads((folder / "out/tables.json").read_text())
-    assert [row["N"] for row in tables["codes"]] == [1, 3] and "photographs" not in tables, "none were given"
-    tasks = {(row["task"], row["method"]): row for row in tables["tasks"]}
+    found = {name: part["numbers"] for name, part in tables["parts"].items()}
+    assert [row["N"] for row in found["codes"]] == [1, 3] and tables["missing"] == ["photographs: give --photographs"]
+    tasks = {(row["task"], row["method"]): row for row in found["tasks"]}
     assert set(tasks) == {("colorize", method) for method in (
         "without a network", "one code", "one code, composite", "one code, domain term",
         "one code, domain term, composite", "3 codes", "3 codes, composite")}
     grey = np.stack([np.asarray(Luminance()(picture(f"faces/f{i}.png")[None]))[0] for i in range(3)])
     originals = np.stack([picture(f"faces/f{i}.png") for i in range(3)])
-    assert tasks["colorize", "without a network"]["mse"] == pytest.approx(np.square(grey - originals).mean(), rel=1e-4)
+    errors = np.square(grey - originals).mean(axis=(1, 2, 3))
+    assert tasks["colorize", "without a network"]["mse"] == pytest.approx(intervals.mean(errors), rel=1e-4)
     assert tasks["colorize", "one code"]["better than one code"] == "0 of 3"
     written = names(folder / "out")
-    assert {"tables.md", "codes.png", "restoration.html", "cells"} <= written
+    assert {"tables.md", "index.html", "figures", "cache"} <= written
+    assert {"codes.png", "codes-inversion-number-of-codes.png", "tasks-colorize.png"} == names(folder / "out/figures")
     assert "| colorize | without a network |" in (folder / "out/tables.md").read_text(encoding="utf-8")
     monkeypatch.setattr(MultiCode, "__call__", None)            # nothing is searched again
     assert run(monkeypatch, "evaluate_restoration.py", *arguments) == 0
@@ -254,6 +258,6 @@ def test_costs(monkeypatch, folder, model):
     monkeypatch.setattr("multiprocessing.get_context", lambda _: type("Context", (), {"Pool": lambda *_: Here()}))
     assert run(monkeypatch, "evaluate_restoration.py", model, "--pictures", "faces", "--quick", "-o", "out", "--parts",
                "cost", "--features", "none") == 0
-    rows = json.loads((folder / "out/tables.json").read_text())["cost"]
+    rows = json.loads((folder / "out/tables.json").read_text())["parts"]["cost"]["numbers"]
     assert calls == [1, 3] and rows[1]["of N single searches"] == pytest.approx(0.8 / (3 * 0.6))
-    assert rows[1]["megabytes"] == 30 and (folder / "out/cost.png").exists()
+    assert rows[1]["megabytes"] == 30 and (folder / "out/figures/cost.png").exists()

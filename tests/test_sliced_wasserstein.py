@@ -144,14 +144,3 @@ def test_generator_is_refused(renders):
 def test_sets_of_other_sizes_are_refused(renders):
     with pytest.raises(InputError, match="one resolution"):
         distances(project([renders], patches=1, directions=4), project([renders[:, ::2, ::2]], patches=1, directions=4))
-
-
-def test_tfgan_or_one_line_that_it_is_absent(renders):
-    try:
-        import tensorflow_gan  # noqa: F401
-    except ImportError:
-        with pytest.raises(InputError, match="TF-GAN is not installed; requirements.txt"):
-            sliced_wasserstein.by_tfgan(renders[:40], renders[40:])
-    else:
-        levels = sliced_wasserstein.by_tfgan(renders[:40], renders[40:])
-        assert list(levels) == [32, 16] and all(0 < own < 0.2 for own, _ in levels.values())

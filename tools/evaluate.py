@@ -17,17 +17,15 @@ not made again. All numbers but seconds follow from the seed.
 Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes read off codes), figures5-7 (codes
 and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion.
 """
-import dataclasses
-import time
 from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
+from tf_idinvert.evaluation.papers import PARTS
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
 
 TITLE = "In-domain and force-in-domain GAN inversion, measured"
-PARTS = ("table1", "table1-force", "table2", "figure3", "figures5-7", "figure9", "figure10", "diffusion")
 ROLES = ("force-in-domain", "in-domain-nobn", "in-domain", "traditional")       # longer names before their beginnings
 FULL = dict(count=500, optimised=100, steps=100, mse_steps=500, ablated=24, diffused=16, codes=1000, projected=500)
 QUICK = dict(count=40, optimised=8, steps=40, mse_steps=100, ablated=4, diffused=4, codes=100, projected=100)
@@ -83,13 +81,16 @@ def main():
         log.warning("%s", reason)
 
     command.import_tensorflow()
-    bench, about = prepare(args, paths, missing, listing, known, log)
+    from tf_idinvert.evaluation.papers import parts
+    bench, about = make_bench(args, paths, missing, listing, known, log)
+    title = f"{TITLE} (quick: too few pictures to decide)" if args.quick else TITLE
     results = {}
     try:
-        measure(args, bench, photographs, folder, results, log)
+        parts.measure(bench, args.parts, photographs, folder, results, log)
     finally:        # Ctrl-C keeps what is done
         if results:
-            write(args, folder, about, results, reasons, log)
+            done = parts.write(folder, title, about, results, args.parts, reasons)
+            log.info("%d of %d parts -> %s", done, len(PARTS), folder / "index.html")
 
 
 def given_files(args):
@@ -115,8 +116,6 @@ def given_files(args):
             labels.read(args.labels) if args.labels else None)
 
 
-# ------------------------------------------------------------------------------------------------- what is there
-
 def encoder_paths(args):
     """({role: path}, {role: why it is not there})"""
     if args.encoders is None:
@@ -138,105 +137,43 @@ def encoder_paths(args):
     return paths, {role: f"no {role} encoder was given" for role in ROLES if role not in paths}
 
 
-def prepare(args, paths, missing, listing, known, log):
+def make_bench(args, paths, missing, listing, known, log):
     """(Bench, about) of everything that the arguments ask for."""
-    from tf_idinvert.evaluation import store
-    from tf_idinvert.evaluation.papers import labels, originals
-    from tf_idinvert.evaluation.papers.methods import Bench, Sizes
-    networks, notes = load_networks(paths)
-    resolution = next(iter(networks.values())).generator.resolution
-    attributes, judge = load_judge(args, resolution, listing is None)
-    features, features_key, weight, said = load_features(args, attributes, judge, resolution, log)
-    kept, others = store.Store(Path(args.output_dir) / "cache"), None
-    if listing is None:
-        pictures = originals.rendered(kept, args.count, args.seed, resolution, progress)
-        others = originals.rendered(kept, args.count, args.seed + 1, resolution, progress)
-    else:
-        everything = originals.read(kept, listing[:2 * args.count], resolution, progress)
-        pictures, others = split(everything, args.count)
-        if known is not None:
-            pictures = dataclasses.replace(pictures, source=Path(args.labels).name,
-                                           attributes=labels.of(known, pictures.files, args.labels))
-    count = len(pictures.pictures)
-    sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
-                     getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
-    found, told = load_boundaries(args, networks)
+    from tf_idinvert.evaluation import loading, store
+    from tf_idinvert.evaluation.papers import labels
+    from tf_idinvert.evaluation.papers.bench import Bench
+    from tf_idinvert.evaluation.papers.methods import Sizes
+    from tf_idinvert.evaluation.papers.originals import load
+    networks, notes = loading.load_networks(paths)
+    generator = next(iter(networks.values())).generator
+    attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution)
+    features, features_key, weight, said = load_features(args, attributes, judge, generator.resolution, log)
+    boundaries, told = loading.load_boundaries(args.boundaries, generator)
+    kept = store.Store(Path(args.output_dir) / "cache")
+    originals, others = load(kept, listing, args.count, args.seed, generator.resolution, progress)
+    if known is not None:
+        originals = labels.labelled(originals, known, args.labels)
     if judge is not None and features_key == judge.key:
         told.append("In-domain inversion is optimised with features of the network that measures the FD, which favours "
                     "it there; SWD and MSE know nothing of that network.")
-    about = {"Pictures": pictures.about,
+    about = {"Pictures": originals.about,
              "Encoders": ", ".join(f"{role}: {each.name}" for role, each in networks.items()),
              "Distance": judge.about if judge else "none: no feature network was given",
              "Features of in-domain inversion": said, "Seed": str(args.seed),
-             "notes": [*missing.values(), *notes, *told, *pictures.notes]}
-    return Bench(store=kept, originals=pictures, others=others, networks=networks, missing=missing, features=features,
-                 features_key=features_key, feature_weight=weight, judge=judge, boundaries=found, sizes=sizes,
-                 seed=args.seed, progress=progress), about
+             "notes": [*missing.values(), *notes, *told, *originals.notes]}
+    count = len(originals.pictures)
+    sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
+                     getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
+    return Bench(store=kept, originals=originals, others=others, networks=networks, missing=missing,
+                 features=features, features_key=features_key, feature_weight=weight, judge=judge,
+                 boundaries=boundaries, sizes=sizes, seed=args.seed, progress=progress), about
 
 
-def split(everything, count):
-    """The first `count` pictures, and as many of the rest or None."""
-    def part(first, last, about):
-        return dataclasses.replace(everything, pictures=everything.pictures[first:last],
-                                   files=everything.files[first:last],
-                                   key=[everything.key, first, last], about=about)
-    total = len(everything.pictures)
-    if total < 2:
-        raise InputError("expected at least two pictures")
-    count = min(count, total)
-    about = everything.about.replace(f"{total} pictures", f"{count} pictures", 1)
-    return part(0, count, about), part(count, total, about) if total > count else None
-
-
-def load_networks(paths):
-    """({role: Networks}, notes). InputError where a file lacks encoder or generator, or sizes differ."""
-    from tf_idinvert import checkpoint
-    from tf_idinvert.evaluation.papers import methods
-    from tf_idinvert.files import digests
-    from tf_idinvert.formats.weights import export_arrays
-    networks, generators, sizes = {}, set(), {}
-    for role, path in paths.items():
-        models = checkpoint.load(path, only=("encoder", "generator"))
-        if models.encoder is None or models.generator is None:
-            raise InputError(f"{path}: holds no {'encoder' if models.encoder is None else 'generator'}")
-        generator = models.generator
-        networks[role] = methods.Networks(Path(path).name, digests.file_digest(path), models.encoder, generator)
-        generators.add(digests.digest([digests.array_digest(each) for each in export_arrays(generator).values()]))
-        sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = path
-    if len(sizes) > 1:
-        raise InputError("the encoders' networks are of unlike sizes: " + "; ".join(
-            f"{path}: {size[0]} px, {size[1]} layers of {size[2]}" for size, path in sizes.items()))
-    return networks, [] if len(generators) == 1 else [
-        "The encoders' files hold different generators: each was used with its own."]
-
-
-def load_judge(args, resolution, is_portraits):
-    """(attribute network or None, measures.Judge or None)"""
-    import tensorflow as tf
-
-    from tf_idinvert import checkpoint
-    from tf_idinvert.evaluation.measures import Judge
-    from tf_idinvert.files.digests import file_digest
-    path, network = args.attributes, None
-    if path is None and is_portraits and (embedded.CHECKPOINTS / embedded.ATTRIBUTES).is_file():
-        path = embedded.attributes_path()
-    if path is not None:
-        network = checkpoint.load(path, only=("attributes",)).attributes
-        if network is None or network.resolution != resolution:
-            raise InputError(f"{path}: holds no attribute network" if network is None else
-                             f"{path}: for pictures of {network.resolution} px; the generator's have {resolution}")
-    score = network and tf.function(network.predict_attributes, reduce_retracing=True)
-    binary = network.binary if network else ()
-    key = " ".join(file_digest(each) for each in (path, args.inception) if each)
-    if args.inception:
-        from tf_idinvert.networks.inception import InceptionFeatures
-        return network, Judge("FID", f"Inception, Keras' weights {Path(args.inception).name}, 2048 pooled features, "
-                              "pictures resized to 299 px (bilinear)",
-                              tf.function(InceptionFeatures(args.inception), reduce_retracing=True), score, binary, key)
-    if network is None:
-        return None, None
-    return network, Judge("FD", f"the embedding of the attribute network {Path(path).name} (not comparable with FID)",
-                          tf.function(network.embedding, reduce_retracing=True), score, binary, key)
+def attributes_path(args, listing):
+    """Path of the attribute network; the embedded one for rendered portraits, if it is there; else None."""
+    if args.attributes is None and listing is None and (embedded.CHECKPOINTS / embedded.ATTRIBUTES).is_file():
+        return embedded.attributes_path()
+    return args.attributes
 
 
 def load_features(args, attributes, judge, resolution, log):
@@ -261,96 +198,6 @@ def load_features(args, attributes, judge, resolution, log):
             raise
         log.warning("warning: in-domain inversion without the feature term: %s", error)
         return None, "none", 0.0, f"none: {error}"
-
-
-def load_boundaries(args, networks):
-    """({name: Boundary}, notes)"""
-    from tf_idinvert import boundaries
-    if args.boundaries is None:
-        try:
-            paths = embedded.boundary_paths()
-        except embedded.EmbeddedError as error:
-            return {}, [f"No manipulations: {error}"]
-    else:
-        paths = {path.stem: path for path in boundaries.files(args.boundaries)}
-        if not paths:
-            raise InputError(f"{args.boundaries}: holds no boundaries (.npz or .npy)")
-    generator, found, notes = next(iter(networks.values())).generator, {}, []
-    for name, path in paths.items():
-        try:
-            found[name] = boundaries.read(path).for_network(generator.num_layers, generator.dlatent_size)
-        except boundaries.BoundaryError as error:
-            if args.boundaries:
-                raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
-            notes.append(f"Boundary {path.name} left out: {error}")
-    return found, notes
-
-
-# ------------------------------------------------------------------------------------------------- measuring
-
-def measure(args, bench, photographs, folder, results, log):
-    """Measure the parts that were asked for, into `results`; others are shown where they are known already."""
-    from tf_idinvert.evaluation import tables
-    from tf_idinvert.evaluation.papers import figures
-    from tf_idinvert.evaluation.papers.methods import Missing
-    compute, key = parts(photographs), everything(bench, photographs)
-    for name in PARTS:
-        began = time.perf_counter()
-
-        def fill(entry):
-            part = compute[name](bench)
-            for array, values in part.arrays.items():
-                entry.create(array, values.shape, values.dtype)[...] = values
-            return tables.plain({"numbers": part.numbers, "tables": [vars(table) for table in part.tables]})
-
-        try:
-            entry = bench.store.known(f"part-{name}", [name, key])
-            if entry is None and name in args.parts:
-                entry = bench.store.entry(f"part-{name}", [name, key], fill)
-                log.info("%s: %.0f s", name, time.perf_counter() - began)
-        except Missing as error:
-            results[name] = {"missing": str(error)}
-            log.warning("%s: %s", name, error)
-            continue
-        if entry is not None:
-            numbers = entry.numbers["numbers"]
-            results[name] = {"numbers": numbers, "tables": [tables.Table(**each) for each in entry.numbers["tables"]],
-                             "figures": figures.draw(name, numbers, entry.arrays(), folder / "figures")}
-
-
-def parts(photographs):
-    """{name: function, Bench -> Part}"""
-    from tf_idinvert.evaluation.papers import diffusion, figure3, figure9, figure10, figures5_7, table1, table2
-    return {"table1": table1.in_domain, "table1-force": table1.force_in_domain,
-            "table2": table2.table, "figure3": figure3.precision_recall, "figures5-7": figures5_7.alignment,
-            "figure9": figure9.ablation, "diffusion": diffusion.diffusion,
-            "figure10": lambda bench: figure10.out_of_domain(bench, photographs)}
-
-
-def everything(bench, photographs):
-    """What the numbers of a part follow from, for the store."""
-    from tf_idinvert.evaluation.papers import methods as benches
-    from tf_idinvert.files.digests import array_digest, file_digest
-    originals = bench.originals
-    labelled = originals.attributes if originals.files and originals.attributes else {}
-    return [benches.VERSION, benches.PARTS, dataclasses.asdict(bench.sizes), bench.seed,
-            originals.key, originals.about, *([name, array_digest(each)] for name, each in labelled.items()),
-            {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,
-            bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
-            {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},
-            [file_digest(path) for _, path in photographs if Path(path).is_file()]]
-
-
-def write(args, folder, about, results, reasons, log):
-    """All files but the figures, from what is known by now."""
-    from tf_idinvert.evaluation.papers import claims, writing
-    measured = {name: part["numbers"] for name, part in results.items() if "missing" not in part}
-    absent = {name: part["missing"] for name, part in results.items() if "missing" in part}
-    absent.update({name: "stopped before" for name in args.parts if name not in results})
-    rows = claims.decide(measured, absent, reasons)
-    title = f"{TITLE} (quick: too few pictures to decide)" if args.quick else TITLE
-    writing.write(folder, title, about, results, rows, claims.table(rows))
-    log.info("%d of %d parts -> %s", len(measured), len(PARTS), folder / "index.html")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ machine's own rate of matrix multiplication, the higher one of before and after 
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import time
 
 import keras
@@ -14,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import checkpoint, optimizers
-from tf_idinvert.benchmarks import matmul, operations
+from tf_idinvert.benchmarks import matmul, memory, operations
 from tf_idinvert.inversion import Inversion, InversionOptions
 from tf_idinvert.losses import mean_squared_difference
 from tf_idinvert.networks.encoder import Encoder
@@ -70,7 +69,7 @@ def measure(side, batch, started, **widths):
     inversion = Inversion(synthesis=networks[1], encoder=encoder, features=networks[2], options=options)
     codes = inversion(images, progress=lambda *_: stamps.append(time.time())).codes
     row = {"px": side, "batch": batch, "s/iteration": float(np.median(np.diff(stamps))), "start-up s":
-           stamps[0] - started, "peak MB": _peak_bytes() / 1e6}
+           stamps[0] - started, "peak MB": memory.peak() / 1e6}
     row["eager s/iteration"] = _eager(images, options, *networks)
     row["faster"] = row["eager s/iteration"] / row["s/iteration"]
     row["encoder s"] = _latency(tf.function(encoder), images)
@@ -115,15 +114,6 @@ def _latency(function, argument, calls=5):
     return float(np.median(times[1:]))
 
 
-def _peak_bytes():
-    """Most memory that this process has held; NaN where the system does not tell."""
-    try:
-        import resource
-    except ImportError:     # Windows
-        return float("nan")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def _to_loss(log, count=8):
     """A row for every optimiser: what it takes to come, for every image, within NEAR of the loss after the published
     100 steps of Adam; times are shares of the time of all of these."""
@@ -134,25 +124,34 @@ def _to_loss(log, count=8):
         log(f"optimisers are not compared: {error}")
         return []
     images = portrait.sample(count, embedded.SEED, models.generator.resolution)[0] / np.float32(127.5) - 1
-    weight, faithful, rows = encoder_recipes.portraits().options.feature_weight, InversionOptions.steps, []
+    lowest, seconds = {}, {}        # of each optimiser: losses so far [steps + 1, N], and time of a step
     for name in optimizers.NAMES:
         log(f"optimiser {name} on {count} portraits")
-        suits = optimizers.recommended(name)
-        steps = suits.steps if name == optimizers.COSINE else faithful      # its schedule has a length of its own
-        options = InversionOptions(steps=steps + 1, learning_rate=suits.learning_rate, optimizer=name,
-                                   feature_weight=weight, batch_size=count)
-        stamps = []
-        result = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=attributes.features,
-                           options=options)(images, progress=lambda *_: stamps.append(time.perf_counter()))
-        lowest = np.minimum.accumulate(result.losses["total"], axis=0)      # [steps + 1, N]
-        target = lowest[faithful] if name == optimizers.ADAM else target
-        needed = first_below(lowest, NEAR * target)
-        seconds = float(np.median(np.diff(stamps))) * REPORTS / options.steps
+        lowest[name], seconds[name] = _search(name, images, models, attributes.features)
+    faithful, rows = InversionOptions.steps, []
+    target = lowest[optimizers.ADAM][faithful]
+    for name in optimizers.NAMES:
+        needed, suits = first_below(lowest[name], NEAR * target), optimizers.recommended(name)
         rows.append({"optimizer": name, "to": f"{NEAR} x loss of {faithful} steps of adam",
-                     "steps, mean": needed.mean(), "steps, most": needed.max(), "s/step": seconds,
-                     "s": needed.max() * seconds, "recommended": suits.steps,
-                     "then loss / adam's": float(np.mean(lowest[suits.steps] / target))})
-    return [{**row, "share of published": row["s"] / (faithful * rows[0]["s/step"])} for row in rows]
+                     "steps, mean": needed.mean(), "steps, most": needed.max(), "s/step": seconds[name],
+                     "s": needed.max() * seconds[name], "recommended": suits.steps,
+                     "then loss / adam's": float(np.mean(lowest[name][suits.steps] / target)),
+                     "share of published": needed.max() * seconds[name] / (faithful * seconds[optimizers.ADAM])})
+    return rows
+
+
+def _search(name, images, models, features):
+    """(lowest losses so far [steps + 1, N], seconds a step) of an optimiser, one step further than it needs."""
+    suits = optimizers.recommended(name)
+    steps = suits.steps if name == optimizers.COSINE else InversionOptions.steps    # its schedule has its own length
+    options = InversionOptions(steps=steps + 1, learning_rate=suits.learning_rate, optimizer=name,
+                               feature_weight=encoder_recipes.portraits().options.feature_weight,
+                               batch_size=len(images))
+    stamps = []
+    result = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
+                       options=options)(images, progress=lambda *_: stamps.append(time.perf_counter()))
+    return (np.minimum.accumulate(result.losses["total"], axis=0),
+            float(np.median(np.diff(stamps))) * REPORTS / options.steps)
 
 
 def first_below(losses, target):

@@ -6,13 +6,12 @@ is not in the figures.
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import time
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.benchmarks import memory
 from tf_idinvert.errors import InputError
 
 POOL = 32               # rows whose answers are known; calls are made of them
@@ -50,9 +49,9 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
     plan = [rng.integers(0, POOL, rng.choice(batch_sizes)) for _ in range(calls)]
     with concurrent.futures.ThreadPoolExecutor(callers) as threads:
         list(threads.map(answer, [rng.integers(0, POOL, size) for size in batch_sizes] * 2 * callers))     # warm-up
-        before, start = _resident(), time.perf_counter()
+        before, start = memory.resident(), time.perf_counter()
         found = list(threads.map(lambda rows: _compared(answer, rows, known), plan))
-        seconds, after = time.perf_counter() - start, _resident()
+        seconds, after = time.perf_counter() - start, memory.resident()
     latencies, mixed, differences = zip(*found)
     return {"signature": signature, "callers": callers, "calls": calls, "batch_sizes": list(batch_sizes),
             "calls_per_second": calls / seconds, "rows_per_second": sum(map(len, plan)) / seconds,
@@ -81,11 +80,3 @@ def _compared(answer, rows, known):
     distances = np.stack([np.abs(known - row).max(axis=1) for row in found])        # [rows, POOL]
     own = distances[np.arange(len(rows)), rows]
     return seconds, int((distances.min(axis=1) < own).sum()), float(own.max() / np.abs(known).max())
-
-
-def _resident():
-    """Bytes of memory that this process holds."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return float("nan")

@@ -38,20 +38,31 @@ class Judge:
     binary: tuple = ()
     key: str = ""
 
+    def __call__(self, batch):
+        """(embedding, {}): what `measure` asks of a judge; attributes cost a second look, see `attributes`."""
+        return self.embed(batch), {}
+
     def attributes(self, pictures):
         """{name: float64 [N]} of pictures uint8 [N, R, R, 3], batch by batch."""
-        parts = [{name: np.asarray(values) for name, values in self.score(batch).items()}
-                 for batch in batches(pictures)]
-        return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in parts[0]}
+        return {name: values.astype(np.float64)
+                for name, values in joined(map(self.score, batches(pictures))).items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What is kept of a set of pictures: how many, projections of patches, moments of embeddings (None: no judge)."""
+    """What is kept of a set of pictures, to be compared with other sets.
+
+    Attributes:
+        count: number of pictures.
+        projections: of their patches, see `sliced_wasserstein.project`.
+        embedding: moments of their embeddings; None: no network looked at them.
+        attributes: {name: [N]}, as a network sees them; {} where none does.
+    """
 
     count: int
     projections: dict
-    embedding: Parts | None
+    embedding: Parts | None = None
+    attributes: dict = dataclasses.field(default_factory=dict)
 
 
 class InBatches:
@@ -71,22 +82,34 @@ def batches(pictures, size=BATCH):
         yield images.to_float(batch)
 
 
-def measure(pictures, judge, seed):
+def measure(pictures, judge, seed, groups=GROUPS, progress=None):
     """Measure a set, to be compared with others of the same seed.
 
     Args:
-        pictures: uint8 [N, R, R, 3].
-        judge: Judge, or None.
+        pictures: uint8 [N, R, R, 3], or batches of such, as an iterable with a length that can be run through again.
+        judge: function, float32 [n, R, R, 3] in [-1, 1] -> (embedding [n, K], {name of an attribute: [n]}), such as
+            a Judge; or None.
         seed: of the patches.
+        groups: of embeddings whose moments are kept apart.
+        progress: None, or a function called with the number of pictures that the judge has just seen.
     Returns:
         Measured.
     """
-    embedding = None
-    if judge is not None:
-        embedding = Parts(GROUPS)
-        for batch in batches(pictures):
-            embedding.add(np.asarray(judge.embed(batch)))
-    return Measured(len(pictures), sliced_wasserstein.project(InBatches(pictures), seed), embedding)
+    parts = InBatches(pictures) if isinstance(pictures, np.ndarray) else pictures
+    embedding, seen = Parts(groups) if judge else None, []
+    for batch in parts if judge else ():
+        embedded, attributes = judge(images.to_float(batch))
+        embedding.add(np.asarray(embedded))
+        seen.append(attributes)
+        if progress:
+            progress(len(batch))
+    return Measured(len(pictures), sliced_wasserstein.project(parts, seed), embedding, joined(seen))
+
+
+def joined(batches_of_scores):
+    """[{name: [n, ...]} of each batch] -> {name: [N, ...]}"""
+    rows = list(batches_of_scores)
+    return {name: np.concatenate([np.asarray(row[name]) for row in rows]) for name in rows[0]} if rows else {}
 
 
 def compare(reference, other):

@@ -4,9 +4,9 @@ Source: Karras et al. 2018 (Progressive growing of GANs), section 5 and appendix
 from every picture; each colour channel of a set's patches brought to mean 0 and deviation 1; the patches projected on
 random directions; on each direction the exact distance of the two distributions of numbers, averaged over directions.
 
-TF-GAN's function of this name (see `by_tfgan`) departs from that: it brings each *patch* to mean 0 and deviation 1, so
-that it does not see brightness and contrast, and is NaN as soon as one patch of all is flat; it holds all patches in
-memory; its draws follow no seed and differ between the sets, so that equal sets are not at distance 0. Hence this file.
+TF-GAN's function of this name (see `evaluation.tfgan`) departs from that: it brings each *patch* to mean 0 and
+deviation 1, so that it does not see brightness and contrast, and is NaN as soon as one patch of all is flat; it holds
+all patches in memory; its draws differ between the sets, so that equal sets are not at distance 0. Hence this file.
 
 Here memory does not grow with the number of pictures: projections are counted in histograms, whose bins are narrow near
 0 and wider, in proportion, away from it. The distance is the area between two cumulative histograms.
@@ -113,32 +113,6 @@ def laplacian_pyramid(images):
         levels[-1] = levels[-1] - 4 * _blurred(spread)
         levels.append(smaller)
     return levels
-
-
-def by_tfgan(reference, pictures):
-    """TF-GAN's sliced Wasserstein distance, of pictures that fit in memory; not seeded.
-
-    Args:
-        reference, pictures: [N, R, R, 3], equally many.
-    Returns:
-        {side of the level: (reference to itself, with other patches; reference to pictures)}.
-    Raises:
-        InputError: TF-GAN is not installed.
-    """
-    try:
-        import tensorflow as tf
-        import tensorflow_gan as tfgan
-    except ImportError as error:
-        raise InputError("TF-GAN is not installed; requirements.txt has it (TensorFlow 2.15)") from error
-    sets = [tf.constant(np.asarray(each, np.float32)) for each in (reference, pictures)]
-    log = tf.get_logger()
-    level_before = log.level
-    log.setLevel("ERROR")       # it warns of a function that it calls
-    try:
-        levels = tfgan.eval.sliced_wasserstein_distance(*sets)
-    finally:
-        log.setLevel(level_before)
-    return {sets[0].shape[1] >> i: (float(own), float(other)) for i, (own, other) in enumerate(levels)}
 
 
 def _patches(pictures, seed, count):

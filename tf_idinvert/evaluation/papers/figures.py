@@ -1,7 +1,6 @@
 """The figures, as PNG files: curves, clouds of points and sheets of pictures. Drawn by Matplotlib, without a screen."""
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,10 @@ from matplotlib.figure import Figure
 
 from tf_idinvert.evaluation.papers.figures5_7 import FAR, beyond
 from tf_idinvert.evaluation.papers.methods import METHODS
-from tf_idinvert.files import atomic
+from tf_idinvert.evaluation.plots import bars, save, sheet
 
 COLOURS = {"original": "#9a9a9a", "mse": "#d1495b", "inversion": "#1f6f8b", "encoder": "#2a9d5c", "nobn": "#e08a1e",
            "force": "#6a4c93", "traditional": "#7a6a53"}
-DOTS = 130              # per inch
 
 
 def draw(name, numbers, arrays, folder):
@@ -31,13 +29,11 @@ def draw(name, numbers, arrays, folder):
     folder.mkdir(parents=True, exist_ok=True)
     drawing = {"table1": _reconstructions, "table1-force": _strange, "table2": _edits, "figure3": _curves,
                "figures5-7": _clouds, "figure9": _weights, "figure10": _outside, "diffusion": _diffusion}[name]
-    return [(file, caption) for file, caption, figure in drawing(numbers, arrays) if _save(figure, folder / file)]
-
-
-def _save(figure, path):
-    with atomic.replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DOTS, bbox_inches="tight", metadata={"Software": None})
-    return True
+    drawn = []
+    for file, caption, figure in drawing(numbers, arrays):
+        save(figure, folder / file)
+        drawn.append((file, caption))
+    return drawn
 
 
 def _label(method):
@@ -45,26 +41,6 @@ def _label(method):
 
 
 # ------------------------------------------------------------------------------------------------- sheets
-
-def sheet(pictures, columns, rows=None):
-    """A figure of pictures uint8 [r, c, R, R, 3] under the columns' names and beside the rows'."""
-    high, wide = pictures.shape[:2]
-    figure = Figure(figsize=(1.25 * wide + (0.9 if rows else 0), 1.25 * high + 0.4))
-    axes = figure.subplots(high, wide, squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04})
-    for i in range(high):
-        for j in range(wide):
-            place = axes[i][j]
-            place.imshow(pictures[i, j], interpolation="nearest")
-            place.set_xticks([])
-            place.set_yticks([])
-            for edge in place.spines.values():
-                edge.set_visible(False)
-            if i == 0:
-                place.set_title(textwrap.fill(columns[j], 17), fontsize=7)
-            if j == 0 and rows:
-                place.set_ylabel(textwrap.fill(rows[i], 14), fontsize=7, rotation=0, ha="right", va="center")
-    return figure
-
 
 def _reconstructions(numbers, arrays):
     names = [name for name in ("traditional", "mse", "encoder", "inversion") if f"shown-{name}" in arrays]
@@ -135,8 +111,8 @@ def _weights(numbers, arrays):
         return
     figure = Figure(figsize=(4.2, 3.2))
     place = figure.subplots()
-    errors, error_bars = _bars([numbers[weight]["mse"] for weight in weights])
-    qualities, quality_bars = _bars([numbers[weight]["quality"]["quality"] for weight in weights])
+    errors, error_bars = bars([numbers[weight]["mse"] for weight in weights])
+    qualities, quality_bars = bars([numbers[weight]["quality"]["quality"] for weight in weights])
     place.errorbar(errors, qualities, xerr=error_bars, yerr=quality_bars, fmt="o-", color=COLOURS["inversion"],
                    capsize=3, linewidth=1)
     for weight, point in zip(weights, zip(errors, qualities)):
@@ -145,12 +121,6 @@ def _weights(numbers, arrays):
     place.margins(0.15)
     figure.tight_layout()
     yield "figure9-curve.png", "Likeness against edits, by the weight of the domain term", figure
-
-
-def _bars(intervals):
-    """(values, lengths [2, N] of the bars below and above them) of N intervals [value, low, high]."""
-    lengths = [(0.0, 0.0) if low is None else (value - low, high - value) for value, low, high in intervals]
-    return [value for value, _, _ in intervals], np.transpose(lengths)
 
 
 # ------------------------------------------------------------------------------------------------- clouds

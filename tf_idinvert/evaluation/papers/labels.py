@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 import os
 from pathlib import Path
@@ -84,3 +85,8 @@ def of(labels, files, path):
     if not found:
         raise InputError(f"{path}: labels none of the pictures; the first of these is {files[0]!r}")
     return found
+
+
+def labelled(originals, labels, path):
+    """Originals of which the labels tell the attributes; `labels` and `path` as in `of`."""
+    return dataclasses.replace(originals, attributes=of(labels, originals.files, path), source=Path(path).name)

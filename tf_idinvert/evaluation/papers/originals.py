@@ -37,6 +37,26 @@ class Originals:
     files: tuple = ()
 
 
+def load(store, listing, count, seed, resolution, progress):
+    """The pictures that every method is given, and as many others.
+
+    Args:
+        store: Store.
+        listing: list of (name, path) of a user's pictures; None: held-out portraits are rendered.
+        count: pictures of each, at most.
+        seed: of the rendered portraits; the others have the next one.
+        resolution: side of the pictures.
+        progress: as in `rendered`.
+    Returns:
+        (Originals, Originals or None).
+    Raises:
+        InputError: fewer than two pictures can be read.
+    """
+    if listing is None:
+        return tuple(rendered(store, count, each, resolution, progress) for each in (seed, seed + 1))
+    return split(read(store, listing[:2 * count], resolution, progress), count)
+
+
 def rendered(store, count, seed, resolution, progress):
     """Portraits that no network was trained on: `sets.chunks` of a seed that no training has.
 
@@ -111,6 +131,20 @@ def _names(found, numbers):
     """File names of the pictures that were kept; none, where an earlier version that noted no places left some out."""
     places = numbers.get("places", range(numbers["kept"]) if numbers["kept"] == len(found) else ())
     return tuple(found[place][1].name for place in places)
+
+
+def split(everything, count):
+    """The first `count` Originals, and as many of the rest or None; InputError with fewer than two."""
+    def part(first, last, about):
+        return dataclasses.replace(everything, pictures=everything.pictures[first:last],
+                                   files=everything.files[first:last],
+                                   key=[everything.key, first, last], about=about)
+    total = len(everything.pictures)
+    if total < 2:
+        raise InputError("expected at least two pictures")
+    count = min(count, total)
+    about = everything.about.replace(f"{total} pictures", f"{count} pictures", 1)
+    return part(0, count, about), part(count, total, about) if total > count else None
 
 
 def _digests(listing):

@@ -5,9 +5,23 @@ An attribute network scores the pictures drawn from codes `w + alpha * n`, alpha
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
+from tf_idinvert import boundaries, editing
+from tf_idinvert.codes import random_codes
+from tf_idinvert.errors import InputError
+from tf_idinvert.evaluation import measures, tables
+from tf_idinvert.files import atomic, images
+from tf_idinvert.files.progress import progress
+from tf_idinvert.portraits import portrait
+
+BATCH = 20          # portraits that are drawn at once, each at all distances
+CODES = 1000        # of W, whose deviation along a normal is the unit of distances
+SCORED = 100        # portraits that are scored at once
 SLACK = 0.05        # deviations of the originals that a score may fall from one step to the next: what one cannot see
 
 
@@ -47,3 +61,105 @@ def measure(scores, attribute, deviations):
     steps = np.diff(in_deviations[attribute], axis=1)
     return Moved((steps >= -SLACK).all(axis=1).mean(), (steps > 0).all(axis=1).mean(), changes[attribute].mean(),
                  {name: np.abs(each).mean() for name, each in changes.items() if name != attribute})
+
+
+def fitted(found, generator, network):
+    """Boundaries for a generator and an attribute network.
+
+    Args:
+        found: {attribute: Boundary}.
+    Returns:
+        The same, as `Boundary.for_network` makes them.
+    Raises:
+        InputError: an attribute that the network does not score, or a boundary of another W.
+    """
+    fitting = {}
+    for name, boundary in found.items():
+        if name not in network.names:
+            raise InputError(f"boundary {name}: the attribute network scores {', '.join(network.names)}; give a folder "
+                             "with --boundaries whose files are called so")
+        try:
+            fitting[name] = boundary.for_network(generator.num_layers, generator.dlatent_size)
+        except boundaries.BoundaryError as error:
+            raise InputError(f"boundary {name}: {error}") from error
+    return fitting
+
+
+def assess(generator, network, pictures, codes, found, shares):
+    """Measure manipulations along all boundaries.
+
+    Args:
+        generator, network: Generator and Attributes, of one resolution.
+        pictures: the originals, float32 [N, R, R, 3] in [-1, 1], whose scores' deviations are the unit of changes.
+        codes: theirs, float32 [N, L, D].
+        found: {attribute: Boundary}, see `fitted`.
+        shares: [S], rising distances in deviations of W along the normal.
+    Returns:
+        ({attribute: dict: 'unit', that deviation, and what `Moved` has}, [pictures of the first portrait at all
+        distances, for each boundary]).
+    """
+    mapped = random_codes(generator, 0, 0, CODES)
+    judge = tf.function(network.predict_attributes, reduce_retracing=True)
+    parts = np.array_split(pictures, -(-len(pictures) // SCORED))
+    scores = measures.joined(judge(tf.constant(part, tf.float32)) for part in parts)
+    deviations = {name: float(np.std(values)) for name, values in scores.items()}
+    edited = [name for name in network.names if name in portrait.ATTRIBUTES]
+    draw, numbers, rows = tf.function(lambda w: generator.synthesis(w), reduce_retracing=True), {}, []
+    with progress(len(found) * len(codes), "manipulating", unit="img") as bar:
+        for name, boundary in found.items():
+            unit, seen = boundary.deviation(mapped), []
+            for moved in _manipulated(codes, boundary, shares * unit):
+                drawn = tf.clip_by_value(draw(tf.reshape(moved, [-1, *moved.shape[2:]])), -1, 1)
+                if not seen:
+                    rows.append(drawn[:len(shares)].numpy())
+                seen.append({each: values.numpy().reshape(len(moved), -1) for each, values in judge(drawn).items()})
+                bar.update(len(moved))
+            moved_here = measure(measures.joined(seen), name, deviations)
+            numbers[name] = {"unit": unit, "monotone": moved_here.monotone, "strictly": moved_here.strictly,
+                             "wanted": moved_here.wanted, "others": moved_here.others,
+                             "ratio": moved_here.ratio([other for other in edited if other != name])}
+    return numbers, rows
+
+
+def _manipulated(codes, boundary, distances):
+    """Yield BATCH codes at a time at all distances: [n, S, L, D]."""
+    for first in range(0, len(codes), BATCH):
+        yield editing.manipulate(codes[first:first + BATCH], boundary.normal, distances, boundary.layers)
+
+
+# ------------------------------------------------------------------------------------------------- results
+
+def write(folder, result, rows):
+    """edits.json, edits.md and edits.png in an existing folder.
+
+    Args:
+        folder: where to.
+        result: dict with 'edits', the numbers that `assess` gave, 'count', 'seed' and 'distances'.
+        rows: the pictures that it gave.
+    """
+    folder = Path(folder)
+    atomic.write_text(folder / "edits.json", json.dumps(tables.plain(result), indent=1, default=str) + "\n")
+    atomic.write_text(folder / "edits.md", page(result))
+    images.save(folder / "edits.png", images.grid(np.concatenate(rows), len(rows[0])))
+
+
+def page(result):
+    """Text of edits.md."""
+    edits = result["edits"]
+    others = sorted({other for each in edits.values() for other in each["others"]} | set(edits),
+                    key=(portrait.ATTRIBUTES + portrait.NUISANCES + tuple(edits)).index)
+    rows = [[name, each["unit"], f"{100 * each['monotone']:.1f} %", f"{100 * each['strictly']:.1f} %", each["wanted"],
+             each["ratio"], *(each["others"].get(other) for other in others)] for name, each in edits.items()]
+    text = (f"{result['count']} portraits rendered with seed {result['seed']}, which no training draws, inverted, "
+            f"their codes moved along each boundary's normal by {result['distances'][0]:+g} to "
+            f"{result['distances'][-1]:+g} deviations of W, in {len(result['distances'])} distances. Unit: that "
+            "deviation, as a distance of manipulate.py. Scores of the attribute network; changes from the first "
+            "distance to the last, in standard deviations of the portraits' scores. Follows: share of portraits whose "
+            f"score never falls by more than {SLACK:g} deviations from one distance to the next; "
+            "strictly: whose score rises each time. Wanted: mean change of the attribute. Largest other: the largest "
+            f"change among the other ones of {', '.join(portrait.ATTRIBUTES)}, in parts of the wanted one. Then the "
+            "mean absolute change of every other attribute.")
+    table = tables.Table("Manipulations", text, ["boundary", "unit", "follows", "strictly", "wanted",
+                                                 "largest other / wanted", *others], rows)
+    names = ", ".join(edits)
+    return f"{tables.markdown(table)}\n![Manipulations](edits.png)\n\nRows of the picture, from the top: {names}.\n"

@@ -9,27 +9,35 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
 
+from tf_idinvert.codes import random_codes
 from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation import measures
-from tf_idinvert.evaluation.quality.generator import Pictures
+from tf_idinvert.evaluation.quality.pictures import Pictures, rendered
 from tf_idinvert.files import images
-from tf_idinvert.metrics import distances, intervals, sliced_wasserstein
+from tf_idinvert.files.progress import progress
+from tf_idinvert.metrics import distances, intervals
 from tf_idinvert.metrics.agreement import agreement
 
 DEVIATIONS = 10.0       # beyond so many standard deviations of FC(z), a code is an outlier
 
 
-
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """What is kept of a set of pictures that stand for the originals, and of their codes."""
+class Reconstructed:
+    """A set of pictures that stand for the originals, and their codes.
 
-    errors: np.ndarray          # [N], mean squared differences to the originals
-    projections: dict           # of patches, see `sliced_wasserstein.project`
-    attributes: dict            # {name: [N]}, as the attribute network sees them
-    codes: np.ndarray           # [N, L, D]
+    Attributes:
+        errors: [N], mean squared differences to the originals.
+        codes: [N, L, D].
+        pictures: Pictures.
+        measured: `measures.Measured`, without embedding; attributes as the network sees them.
+    """
+
+    errors: np.ndarray
+    codes: np.ndarray
     pictures: Pictures
+    measured: measures.Measured
 
 
 def reconstruct(originals, invert, judge, seed=0, progress=None):
@@ -42,7 +50,7 @@ def reconstruct(originals, invert, judge, seed=0, progress=None):
         seed: of the patches.
         progress: None, or a function called with the number of pictures just done.
     Returns:
-        Measured. Reconstructions are clipped to [-1, 1] first.
+        Reconstructed. Reconstructions are clipped to [-1, 1] first.
     Raises:
         InputError: codes or reconstructions that are not finite.
     """
@@ -56,13 +64,16 @@ def reconstruct(originals, invert, judge, seed=0, progress=None):
         drawn = drawn.clip(-1, 1)
         codes.append(found)
         errors.append(distances.mse(drawn, x))
-        seen.append({name: np.asarray(values) for name, values in judge(drawn).items()})
+        seen.append(judge(drawn))
         pictures.add(drawn)
         if progress:
             progress(len(x))
-    return Measured(np.concatenate(errors), sliced_wasserstein.project(pictures, seed),
-                    {name: np.concatenate([each[name] for each in seen]) for name in seen[0]},
-                    np.concatenate(codes), pictures)
+    return _reconstructed(errors, np.concatenate(codes), pictures, seen, seed)
+
+
+def _reconstructed(errors, codes, pictures, seen, seed):
+    measured = dataclasses.replace(measures.measure(pictures, None, seed), attributes=measures.joined(seen))
+    return Reconstructed(np.concatenate(errors), codes, pictures, measured)
 
 
 def sample_errors(mapped, synthesize, invert, batch=50):
@@ -94,23 +105,23 @@ def strangers(originals, others, codes, judge, seed=0):
         codes: [N, L, D], mapped, of z that are not the reference's.
         judge, seed: as in `reconstruct`.
     Returns:
-        Measured: errors and patches of `others`; attributes as seen in the originals themselves, the best there is.
+        Reconstructed: errors and patches of `others`; attributes as seen in the originals themselves, the best there
+        is.
     """
     errors, seen = [], []
     for batch, other in zip(originals, others):
         x = images.to_float(batch)
         errors.append(distances.mse(images.to_float(other), x))
-        seen.append({name: np.asarray(values) for name, values in judge(x).items()})
-    return Measured(np.concatenate(errors), sliced_wasserstein.project(others, seed),
-                    {name: np.concatenate([each[name] for each in seen]) for name in seen[0]}, codes, others)
+        seen.append(judge(x))
+    return _reconstructed(errors, codes, others, seen, seed)
 
 
-def compare(measured, reference, truth, binary, mapped):
+def compare(found, reference, truth, binary, mapped):
     """Numbers of one encoder.
 
     Args:
-        measured: Measured.
-        reference: projections of the originals, `sliced_wasserstein.project` with the same seed.
+        found: Reconstructed.
+        reference: `measures.Measured` of the originals, with the same seed.
         truth: {name: [N]}, what the originals show.
         binary: names of attributes that are 0 or 1.
         mapped: [N, L, D], FC(z) of random z.
@@ -120,11 +131,53 @@ def compare(measured, reference, truth, binary, mapped):
         codes 'frechet' [value, low, high], mean over the layers, 'outliers' [share, low, high], and 'neighbours'
         [share, low, high], the accuracy of the nearest-neighbour two-sample test.
     """
-    levels = {side: 1000 * value
-              for side, value in sliced_wasserstein.distances(reference, measured.projections).items()}
-    return {"mse": intervals.mean(measured.errors),
-            "swd": float(np.mean(list(levels.values()))), "swd_levels": levels,
-            "agreement": agreement(measured.attributes, truth, binary),
-            "frechet": measures.frechet_of_codes(measured.codes, mapped),
-            "outliers": intervals.share(distances.outliers(measured.codes, mapped, DEVIATIONS)),
-            "neighbours": intervals.share(distances.nearest_neighbour_test(measured.codes, mapped))}
+    apart = measures.compare(reference, found.measured)
+    return {"mse": intervals.mean(found.errors), "swd": apart["swd"], "swd_levels": apart["swd_levels"],
+            "agreement": agreement(found.measured.attributes, truth, binary),
+            "frechet": measures.frechet_of_codes(found.codes, mapped),
+            "outliers": intervals.share(distances.outliers(found.codes, mapped, DEVIATIONS)),
+            "neighbours": intervals.share(distances.nearest_neighbour_test(found.codes, mapped))}
+
+
+# ------------------------------------------------------------------------------------------------- all encoders
+
+def assess(encoders, network, count, seed):
+    """Measure encoders on the same rendered portraits.
+
+    Args:
+        encoders: {name: (encoder, generator)}.
+        network: Attributes of portraits; see `loading.load_portraits_attributes`.
+        count: portraits.
+        seed: of the portraits, and of z; no training has it.
+    Returns:
+        ({name: numbers}, [Pictures of the originals, and of each encoder]); the last numbers, 'none', are those without
+        an encoder.
+    Raises:
+        InputError: codes or reconstructions of an encoder that are not finite.
+    """
+    (originals, truth), (others, _) = (rendered(count, each, network.resolution) for each in (seed, seed + 1))
+    judge = tf.function(network.predict_attributes, reduce_retracing=True)
+    reference, numbers, shown = measures.measure(originals, None, seed), {}, [originals]
+    with progress(count * len(encoders), "encoding", unit="img") as bar:
+        for name, (encoder, generator) in encoders.items():
+            invert = inverter(encoder, generator)
+            try:
+                found = reconstruct(originals, invert, judge, seed, bar.update)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+            mapped = random_codes(generator, seed, 0, count)
+            numbers[name] = compare(found, reference, truth, network.binary, mapped)
+            numbers[name]["samples"] = intervals.mean(sample_errors(
+                mapped, tf.function(generator.synthesis, reduce_retracing=True), invert))
+            shown.append(found.pictures)
+    found = strangers(originals, others, random_codes(generator, seed, count, count), judge, seed)
+    numbers["none"] = compare(found, reference, truth, network.binary, mapped)
+    return numbers, shown
+
+
+def inverter(encoder, generator):
+    """Function, pictures x -> (E(x), G(E(x)))."""
+    def invert(x):
+        codes = encoder(x)
+        return codes, generator.synthesis(codes)
+    return tf.function(invert, reduce_retracing=True)

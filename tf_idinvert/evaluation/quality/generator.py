@@ -7,107 +7,83 @@ the perceptual path length is small (Karras et al. 2019, section 4.1). Pictures 
 """
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
+import tensorflow as tf
 
 from tf_idinvert import boundaries
-from tf_idinvert.files import images
+from tf_idinvert.codes import random_codes
+from tf_idinvert.evaluation import measures, tfgan
+from tf_idinvert.evaluation.quality.pictures import BATCH, PORTRAITS, Pictures, rendered
 from tf_idinvert.files.progress import progress
-from tf_idinvert.files.spool import Spool
 from tf_idinvert.metrics import distances, sliced_wasserstein
-from tf_idinvert.metrics.moments import Parts
-from tf_idinvert.portraits import portrait, sets
+from tf_idinvert.metrics.agreement import agreement
 
-BATCH = 100
+GROUPS = 8                  # of embeddings, for the extrapolation of the Fréchet distance
 HISTOGRAM_BINS = 10         # over the range of an attribute
 EPSILON = 1e-3              # step of the path length; 1e-4 in the paper, too small for float32 and unit-scale features
+PATHS = 500                 # straight lines in W that the path length is measured on
+TFGAN_PICTURES = 1000       # TF-GAN's function takes what fits in memory
+TOLD = 0.5                  # least agreement of the attribute network with the truth for its word to count
 
 
-class Pictures:
-    """Pictures of one size on the disk; iterating gives them in batches uint8 [n, R, R, 3], any number of times."""
+def assess(generator, network, count, seed, world=PORTRAITS):
+    """Measure a generator of portraits.
 
-    def __init__(self, resolution):
-        self.spool = Spool((resolution, resolution, 3))
-
-    def __len__(self):
-        return self.spool.count
-
-    def add(self, pictures):
-        """Take more: uint8, or floats in [-1, 1], [n, R, R, 3]."""
-        for picture in images.to_uint8(np.asarray(pictures)):
-            self.spool.append(picture)
-
-    def __iter__(self):
-        waiting = []
-        for picture in self.spool:
-            waiting.append(picture)
-            if len(waiting) == BATCH:
-                yield np.stack(waiting)
-                waiting = []
-        if waiting:
-            yield np.stack(waiting)
-
-    def first(self, count):
-        """The first pictures, uint8 [count, R, R, 3]."""
-        return np.stack([picture for picture, _ in zip(self.spool, range(count))])
-
-
-def rendered(count, seed, resolution, sample=portrait.sample):
-    """Rendered portraits of a seed, drawn under a progress bar; `sample` of the edition, see `sets.chunks`.
-
+    Args:
+        generator: Generator.
+        network: Attributes, see `loading.load_portraits_attributes`.
+        count: pictures in each of the three sets: samples, renders, and the other renders of the floor.
+        seed: of the renders and of the samples; the floor's renders have the next one.
+        world: World, whose portraits are rendered.
     Returns:
-        (Pictures, {name: [count]} their true attributes).
+        (numbers for JSON and for `generator_page.tables`, samples, renders), the last two Pictures.
     """
-    pictures, rows = Pictures(resolution), []
-    with progress(count, f"rendering, seed {seed}", unit="img") as bar:
-        for drawn, attributes in sets.chunks(count, seed, resolution, sample=sample):
-            pictures.add(drawn)
-            rows.append(attributes)
-            bar.update(len(drawn))
-    return pictures, {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
+    (renders, truth), (others, _) = (rendered(count, each, generator.resolution, network.names, world)
+                                     for each in (seed, seed + 1))
+    samples, codes = sample(generator, count, seed)
+    draw = tf.function(generator.synthesis, reduce_retracing=True)
+    places = random_codes(generator, seed, 0, 2 * PATHS)
+    path = path_length(places[:PATHS], places[PATHS:], lambda w: network.embedding(draw(w)), seed)
+    return {"count": count, "seed": seed, "resolution": generator.resolution,
+            **_distances(network, renders, truth, others, samples, codes, seed, world.signed),
+            "path": path, "tfgan": by_tfgan(renders, others, samples, seed)}, samples, renders
 
 
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """What is kept of a set: projections of its patches, moments of its embedding, attributes {name: [N]}."""
-
-    projections: dict
-    embedding: Parts
-    attributes: dict
+def sample(generator, count, seed):
+    """Samples with psi 1 and fresh noise -> (Pictures, codes [N, D], or [N, L, D] where layers have their own)."""
+    pictures, codes = Pictures(generator.resolution), []
+    draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True)
+    with progress(count, "sampling", unit="img") as bar:
+        for first in range(0, count, BATCH):
+            w = random_codes(generator, seed, first, min(BATCH, count - first))
+            pictures.add(draw(tf.constant(w), tf.constant([seed, first])).numpy())
+            codes.append(w[:, 0] if (w == w[:, :1]).all() else w)
+            bar.update(len(w))
+    return pictures, np.concatenate(codes)
 
 
 # ------------------------------------------------------------------------------------------------- pictures
 
-def measure(pictures, judge, seed=0, progress=None):
-    """Measure a set, to be compared with others of the same seed.
-
-    Args:
-        pictures: Pictures.
-        judge: function, float32 [n, R, R, 3] in [-1, 1] -> (embedding [n, K], {name: [n]}, attributes as
-            `Attributes.predict_attributes` gives them).
-        seed: of the patches.
-        progress: None, or a function called with the number of pictures just judged.
-    Returns:
-        Measured.
-    """
-    embedding, attributes = Parts(), {}
-    for batch in pictures:
-        values, predicted = judge(images.to_float(batch))
-        embedding.add(np.asarray(values))
-        for name, each in predicted.items():
-            attributes.setdefault(name, []).append(np.asarray(each))
-        if progress:
-            progress(len(batch))
-    return Measured(sliced_wasserstein.project(pictures, seed), embedding,
-                    {name: np.concatenate(each) for name, each in attributes.items()})
+def _distances(network, renders, truth, others, samples, codes, seed, signed):
+    """What is measured on the three sets of pictures, and on the codes of the samples."""
+    judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
+    with progress(3 * len(renders), "measuring", unit="img") as bar:
+        reference, floor, found = (measures.measure(each, judge, seed, GROUPS, bar.update)
+                                   for each in (renders, others, samples))
+    told = agreement(reference.attributes, truth, network.binary)
+    seen = {name: values for name, values in found.attributes.items() if told[name] >= TOLD}
+    ranges = {name: (-1, 1) if name in signed else (0, 1) for name in network.names}
+    return {"samples": compare(reference, found, ranges), "floor": compare(reference, floor, ranges),
+            "renders": {name: {"mean": float(values.mean()), "std": float(values.std())}
+                        for name, values in reference.attributes.items()},
+            "agreement": told, "separability": separability(codes, seen, seed=seed)}
 
 
 def compare(reference, other, ranges):
     """Distances between two sets.
 
     Args:
-        reference, other: Measured.
+        reference, other: `measures.Measured`, with embedding and attributes.
         ranges: {name: (lowest, highest)} of attributes, for their histograms; values beyond count as at the ends.
     Returns:
         dict: 'sliced_wasserstein' {level: distance, 'mean': ...}, 'frechet', 'frechet_extrapolated' (to infinitely
@@ -127,6 +103,16 @@ def compare(reference, other, ranges):
             "frechet": distances.frechet_distance(reference.embedding.merged(), other.embedding.merged()),
             "frechet_extrapolated": distances.extrapolated_frechet_distance(reference.embedding, other.embedding),
             "attributes": attributes}
+
+
+def by_tfgan(renders, others, samples, seed):
+    """{level: (samples, floor)} by TF-GAN's sliced Wasserstein distance; {'failure': why} where it cannot be had."""
+    reference, floor, found = (each.first(min(TFGAN_PICTURES, len(each))) for each in (renders, others, samples))
+    try:
+        floor, found = (tfgan.sliced_wasserstein(reference, each, seed) for each in (floor, found))
+    except tfgan.Absent as error:
+        return {"failure": str(error)}
+    return {level: (found[level][1], floor[level][1]) for level in found}
 
 
 # ------------------------------------------------------------------------------------------------- W

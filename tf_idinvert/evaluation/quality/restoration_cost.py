@@ -1,12 +1,13 @@
 """What multi-code inversion costs: seconds an iteration, and memory, against the number of codes."""
 from __future__ import annotations
 
-from pathlib import Path
+import multiprocessing
 
 import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import checkpoint
+from tf_idinvert.benchmarks import memory
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.restoration.degradations import Identity
 from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
@@ -23,7 +24,7 @@ def measure(network, codes, layer, steps_a_report=2):
         steps_a_report: iterations that are timed together.
     Returns:
         dict: 'seconds' an iteration, the median; 'megabytes', the peak memory above what the loaded network takes: of
-        the GPU where there is one, else of the process; None where the system does not tell (outside Linux).
+        the GPU where there is one, else of the process; None where the system does not tell.
     """
     if isinstance(network, int):
         generator = Generator(network)
@@ -33,22 +34,16 @@ def measure(network, codes, layer, steps_a_report=2):
     observed = np.zeros([1, generator.resolution, generator.resolution, 3], "float32")
     search = MultiCode(synthesis=generator.synthesis, degrade=Identity(),
                        options=MultiCodeOptions(codes=codes, layer=layer, steps=REPORTS * steps_a_report, batch_size=1))
-    gpu, times = bool(tf.config.list_physical_devices("GPU")), []
-    before = _peak(gpu)
+    times, before = [], memory.peak()
     search(observed, start, progress=lambda *_: times.append(float(tf.timestamp())))
-    after = _peak(gpu)
+    taken = max(memory.peak() - before, 0) / 2 ** 20        # Linux counts roughly
     return {"seconds": float(np.median(np.diff(times))) / steps_a_report,
-            "megabytes": None if before is None else max(after - before, 0) / 2 ** 20}   # Linux counts roughly
+            "megabytes": taken if np.isfinite(taken) else None}
 
 
-def _peak(gpu):
-    """Peak memory so far, in bytes; on a GPU, counting starts afresh with this call."""
-    if gpu:
-        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
-        tf.config.experimental.reset_memory_stats("GPU:0")
-        return peak
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM")), None)
+def measure_apart(*arguments):
+    """`measure` in a process of its own, but on a GPU, which this process holds."""
+    if tf.config.list_physical_devices("GPU"):
+        return measure(*arguments)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, arguments)

@@ -8,7 +8,7 @@ from tf_idinvert.evaluation import tables
 from tf_idinvert.files import atomic, images, report
 
 
-def write(folder, title, about, results, claims, claims_table):
+def write(folder, title, about, results, claims=None, claims_table=None):
     """Write what is known by now; files appear whole or not at all.
 
     Args:
@@ -17,7 +17,7 @@ def write(folder, title, about, results, claims, claims_table):
         about: {label: text}, and 'notes', a list of lines.
         results: {name of the part: dict with 'numbers', 'tables' (list of Table) and 'figures' ((file, caption))}, or
             {'missing': why not}.
-        claims: list of dicts, as `claims.decide` gives it; claims_table: the Table of it.
+        claims: list of dicts, as `claims.decide` gives it, and claims_table, the Table of it; None: without claims.
     Raises:
         OSError: the folder cannot be written.
     """
@@ -27,13 +27,13 @@ def write(folder, title, about, results, claims, claims_table):
     done = {name: part for name, part in results.items() if "missing" not in part}
     text = [f"# {title}", "", *(f"- {label}: {value}" for label, value in summary.items()),
             *(f"- {note}" for note in [*notes, *(f"Not measured: {each}" for each in missing)]), "",
-            tables.markdown(claims_table)]
+            *([tables.markdown(claims_table)] if claims_table else [])]
     for part in done.values():
         text += [tables.markdown(each) for each in part["tables"]]
         text += [f"![{caption}](figures/{file})\n" for file, caption in part["figures"]]
     atomic.write_text(folder / "tables.md", "\n".join(text))
     atomic.write_text(folder / "tables.json", json.dumps(tables.plain({
-        "about": about, "claims": claims, "missing": missing,
+        "about": about, **({"claims": claims} if claims_table else {}), "missing": missing,
         "parts": {name: {"numbers": part["numbers"], "tables": [vars(each) for each in part["tables"]]}
                   for name, part in done.items()}}), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     report.write_sections(folder / "index.html", title, list(_sections(folder, claims_table, done)), summary=summary,
@@ -42,8 +42,7 @@ def write(folder, title, about, results, claims, claims_table):
 
 def _sections(folder, claims_table, done):
     """Sections of the page, figures read one at a time."""
-    yield report.Section(claims_table.columns, tables.html_rows(claims_table), claims_table.title, claims_table.text)
-    for part in done.values():
+    for part in [{"tables": [claims_table] if claims_table else [], "figures": []}, *done.values()]:
         for table in part["tables"]:
             yield report.Section(table.columns, tables.html_rows(table), table.title, table.text)
         if part["figures"]:

@@ -1,0 +1,143 @@
+"""What an evaluation is made of, from files: networks, judges, boundaries; one line where one is missing or unfit."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tf_idinvert import boundaries, checkpoint
+from tf_idinvert.errors import InputError
+from tf_idinvert.evaluation.measures import Judge
+from tf_idinvert.evaluation.papers.methods import Networks
+from tf_idinvert.evaluation.quality.pictures import PORTRAITS
+from tf_idinvert.files import digests
+from tf_idinvert.files.digests import file_digest
+from tf_idinvert.formats.weights import export_arrays
+from tf_idinvert.networks.inception import InceptionFeatures
+from tf_idinvert.portraits import embedded
+
+
+def load(path, *names, optional=()):
+    """Networks of a file, in the order of their names.
+
+    Args:
+        path: network file.
+        names: of fields of `checkpoint.Models`, such as 'generator'.
+        optional: names of more, None where the file has none.
+    Raises:
+        InputError: the file cannot be read, or holds no such network.
+    """
+    models = checkpoint.load(path, only=(*names, *optional))
+    checkpoint.require(models, path, *names)
+    return [getattr(models, name) for name in (*names, *optional)]
+
+
+def load_attributes(path, resolution=None):
+    """The attribute network of a file.
+
+    Args:
+        path: network file.
+        resolution: side R of the generator's pictures; None: any.
+    Raises:
+        InputError: as of `load`, or it is for pictures of another resolution.
+    """
+    network, = load(path, "attributes")
+    if resolution not in (None, network.resolution):
+        raise InputError(f"{path}: for pictures of {network.resolution} px; the generator's have {resolution}")
+    return network
+
+
+def load_portraits_attributes(path, resolution=None, world=PORTRAITS):
+    """The attribute network of a file, for rendered portraits.
+
+    Args:
+        path: network file.
+        resolution: side R of the pictures; None: the network's.
+        world: World, whose portraits they are.
+    Raises:
+        InputError: as of `load`, or its pictures or its attributes are not those of the world.
+    """
+    network, = load(path, "attributes")
+    resolution = resolution or network.resolution
+    if resolution not in world.resolutions or resolution not in {network.resolution * each for each in world.parts}:
+        raise InputError(f"{path}: for pictures of {network.resolution} px; the generator's have {resolution}; "
+                         f"expected one of {', '.join(map(str, world.resolutions))}")
+    unknown = sorted(set(network.names) - set(world.names))
+    if unknown:
+        raise InputError(f"{path}: attribute {unknown[0]!r} is none of the portraits'")
+    return network
+
+
+def load_networks(paths):
+    """Encoders and their generators.
+
+    Args:
+        paths: {role: path}, at least one.
+    Returns:
+        ({role: Networks}, notes).
+    Raises:
+        InputError: a file lacks encoder or generator, or sizes differ.
+    """
+    found, generators, sizes = {}, set(), {}
+    for role, path in paths.items():
+        encoder, generator = load(path, "encoder", "generator")
+        found[role] = Networks(Path(path).name, file_digest(path), encoder, generator)
+        generators.add(digests.digest([digests.array_digest(each) for each in export_arrays(generator).values()]))
+        sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = path
+    if len(sizes) > 1:
+        raise InputError("the encoders' networks are of unlike sizes: " + "; ".join(
+            f"{path}: {size[0]} px, {size[1]} layers of {size[2]}" for size, path in sizes.items()))
+    return found, [] if len(generators) == 1 else [
+        "The encoders' files hold different generators: each was used with its own."]
+
+
+def load_judge(path, inception, resolution):
+    """The network that measures Fréchet distances and sees attributes.
+
+    Args:
+        path: of an attribute network; None: none.
+        inception: path of InceptionV3 'notop' weights of Keras; None: the attribute network's embedding is taken.
+        resolution: side of the pictures.
+    Returns:
+        (attribute network or None, Judge or None).
+    Raises:
+        InputError: a file without such a network, or for other pictures.
+    """
+    network = None if path is None else load_attributes(path, resolution)
+    score = network and tf.function(network.predict_attributes, reduce_retracing=True)
+    binary = network.binary if network else ()
+    key = " ".join(file_digest(each) for each in (path, inception) if each)
+    if inception:
+        return network, Judge("FID", f"Inception, Keras' weights {Path(inception).name}, 2048 pooled features, "
+                              "pictures resized to 299 px (bilinear)",
+                              tf.function(InceptionFeatures(inception), reduce_retracing=True), score, binary, key)
+    if network is None:
+        return None, None
+    return network, Judge("FD", f"the embedding of the attribute network {Path(path).name} (not comparable with FID)",
+                          tf.function(network.embedding, reduce_retracing=True), score, binary, key)
+
+
+def load_boundaries(folder, generator):
+    """Boundaries for a generator.
+
+    Args:
+        folder: holds them; None: those of the embedded model, of which those that do not fit are left out.
+        generator: Generator.
+    Returns:
+        ({name: Boundary}, notes).
+    Raises:
+        InputError: the folder holds none, or one that does not fit.
+    """
+    try:
+        paths = embedded.boundary_paths().values() if folder is None else [folder]
+    except embedded.EmbeddedError as error:
+        return {}, [f"No manipulations: {error}"]
+    found, notes = {}, []
+    for name, boundary in boundaries.read_all(paths).items():
+        try:
+            found[name] = boundary.for_network(generator.num_layers, generator.dlatent_size)
+        except boundaries.BoundaryError as error:
+            if folder:
+                raise InputError(f"{folder}: boundary {name}: {error}") from error
+            notes.append(f"Boundary {name} left out: {error}")
+    return found, notes

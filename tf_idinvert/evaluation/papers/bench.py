@@ -1,0 +1,173 @@
+"""The inversions of the same held-out pictures by each method, each made once and kept."""
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert.codes import random_codes
+from tf_idinvert.evaluation.papers.methods import METHODS, ROLES, VERSION, Inverted, Missing, Sizes
+from tf_idinvert.evaluation.papers.originals import Originals
+from tf_idinvert.evaluation.store import Store
+from tf_idinvert.files import images
+from tf_idinvert.files.digests import array_digest
+from tf_idinvert.inversion import Inversion, InversionOptions
+from tf_idinvert.metrics import distances
+
+BATCH = 50                  # pictures that an encoder or a generator is given at a time
+MEAN_CODES = 1000           # codes that W's mean and deviation are taken of
+
+
+@dataclasses.dataclass
+class Bench:
+    """What is evaluated, and on what.
+
+    Attributes:
+        store: Store.
+        originals: Originals that every method is given.
+        others: Originals, as many others, for the floor of distances; None: there are none.
+        networks: {role: Networks}, at least one.
+        missing: {role: why it is not there}.
+        features: F, see `Inversion`, or None; `features_key` tells it from others, `feature_weight` is lambda_vgg.
+        judge: `measures.Judge`, or None.
+        boundaries: {name: Boundary}.
+        sizes: Sizes.
+        seed: of everything that is drawn at random.
+        progress: function (total, what) -> context manager with `update`.
+    """
+
+    store: Store
+    originals: Originals
+    others: Originals | None
+    networks: dict
+    missing: dict
+    features: callable
+    features_key: str
+    feature_weight: float
+    judge: object
+    boundaries: dict
+    sizes: Sizes
+    seed: int
+    progress: callable
+
+    def __post_init__(self):
+        self._inversions, self._functions, self._mapped = {}, {}, {}
+
+    # --------------------------------------------------------------------------------------------- networks
+
+    def of(self, role):
+        """Networks of a role ('': the first there is); Missing where they are not there."""
+        role = role or next(each for each in ROLES if each in self.networks)
+        if role not in self.networks:
+            raise Missing(self.missing.get(role, f"no {role} encoder was given"))
+        return self.networks[role]
+
+    def generator(self, method):
+        return self.of(METHODS[method].role).generator
+
+    def draw(self, generator, codes):
+        """Pictures float32 [N, R, R, 3] of codes, batch by batch; a generator of batches."""
+        synthesize = self._traced(generator.synthesis, [None, generator.num_layers, generator.dlatent_size])
+        for start in range(0, len(codes), BATCH):
+            yield synthesize(tf.constant(np.asarray(codes[start:start + BATCH], np.float32))).numpy()
+
+    def encode(self, networks, pictures):
+        """Codes float32 [n, L, D] of pictures float32 [n, R, R, 3] by the encoder."""
+        return self._traced(networks.encoder, [None, *self.originals.pictures.shape[1:]])(tf.constant(pictures)).numpy()
+
+    def _traced(self, network, shape):
+        """The network as a function of one input of this shape, traced once."""
+        if id(network) not in self._functions:
+            self._functions[id(network)] = tf.function(network, input_signature=[tf.TensorSpec(shape, tf.float32)])
+        return self._functions[id(network)]
+
+    def mapped(self, generator, count=MEAN_CODES):
+        """Codes of random z, float32 [count, L, D]; code number i is always the same."""
+        known = self._mapped.get(id(generator))
+        if known is None or len(known) < count:
+            known = self._mapped[id(generator)] = random_codes(generator, self.seed, 0, count)
+        return known[:count]
+
+    def strangeness(self, generator, codes):
+        """How far codes are from the mean of W, in its standard deviations: root mean square, [N]; 1 within W."""
+        mapped = self.mapped(generator)
+        mean, deviation = mapped.mean(axis=0), mapped.std(axis=0, ddof=1)
+        deviation = np.where(deviation > 0, deviation, 1)
+        squares = [np.square((codes[start:start + BATCH] - mean) / deviation).mean(axis=(1, 2))
+                   for start in range(0, len(codes), BATCH)]
+        return np.sqrt(np.concatenate(squares))
+
+    # --------------------------------------------------------------------------------------------- inversions
+
+    def size(self, method):
+        """How many of the originals a method inverts."""
+        if method in ("lambda0", "lambda40"):
+            return self.sizes.ablated
+        optimises = METHODS[method].pixels_only or METHODS[method].domain_weight is not None
+        return self.sizes.optimised if optimises else self.sizes.count
+
+    def inverted(self, method, count=None):
+        """The first `count` originals, inverted by a method; None: as many as it inverts. Missing if it cannot be."""
+        pictures = self.originals.pictures[:self.size(method)]
+        return self.invert(method, pictures).first(count or len(pictures))
+
+    def invert(self, method, pictures):
+        """Invert pictures by a method.
+
+        Args:
+            method: a name of METHODS.
+            pictures: uint8 [N, R, R, 3].
+        Returns:
+            Inverted.
+        """
+        how, networks = METHODS[method], self.of(METHODS[method].role)
+        optimises = how.pixels_only or how.domain_weight is not None
+        options = dataclasses.asdict(self._options(how)) if optimises else None
+        features = self.features_key if optimises and not how.pixels_only else None
+        shape = [networks.generator.num_layers, networks.generator.dlatent_size]
+
+        def fill(entry):
+            codes = entry.create("codes", [len(pictures), *shape])
+            drawn, mse = entry.create("pictures", pictures.shape, np.uint8), entry.create("mse", [len(pictures)])
+            batch, seconds = self.sizes.inversion_batch if optimises else BATCH, []
+            with self.progress(len(pictures), how.label) as bar:
+                for start in range(0, len(pictures), batch):
+                    rows, began = slice(start, start + batch), time.perf_counter()
+                    originals = images.to_float(np.asarray(pictures[rows]))
+                    codes[rows], found = self._invert(method, networks, originals)
+                    seconds.append((time.perf_counter() - began) / len(found))
+                    mse[rows] = distances.mse(found.clip(-1, 1), originals)
+                    drawn[rows] = images.to_uint8(found)
+                    bar.update(len(found))
+            # the first batch waits for the program to be traced, the last one may be padded
+            usual = seconds[1:-1] or seconds[1:]
+            return {"seconds": float(np.mean(usual)) if usual else None}
+
+        entry = self.store.entry(method, [VERSION, method, networks.sha256, options, features, self.seed,
+                                          array_digest(pictures)], fill)
+        return Inverted(entry.array("codes"), entry.array("pictures"), np.array(entry.array("mse")),
+                        entry.numbers["seconds"])
+
+    def _options(self, how):
+        return InversionOptions(
+            steps=self.sizes.mse_steps if how.pixels_only else self.sizes.steps,
+            feature_weight=0.0 if how.pixels_only or self.features is None else self.feature_weight,
+            domain_weight=how.domain_weight or 0.0, batch_size=self.sizes.inversion_batch)
+
+    def _invert(self, method, networks, originals):
+        """(codes, pictures) of a batch, float32 in [-1, 1]."""
+        how, generator = METHODS[method], networks.generator
+        if not how.pixels_only and how.domain_weight is None:
+            codes = self.encode(networks, originals)
+            return codes, next(self.draw(generator, codes))
+        if method not in self._inversions:
+            self._inversions[method] = Inversion(
+                synthesis=generator.synthesis, encoder=None if how.pixels_only else networks.encoder,
+                features=self.features, options=self._options(how))
+        start = None
+        if how.pixels_only:
+            start = np.repeat(self.mapped(generator).mean(axis=0, keepdims=True), len(originals), axis=0)
+        result = self._inversions[method](originals, start=start)
+        return result.codes, result.images

@@ -1,0 +1,72 @@
+"""Figures as PNG files: sheets of pictures, curves with intervals. Drawn by Matplotlib, without a screen."""
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tf_idinvert.files import atomic
+
+DOTS = 130              # per inch
+
+
+def save(figure, path):
+    """Write a figure; it appears whole or not at all."""
+    with atomic.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DOTS, bbox_inches="tight", metadata={"Software": None})
+
+
+def sheet(pictures, columns, rows=None, captions=None):
+    """A figure of pictures.
+
+    Args:
+        pictures: uint8 [r, c, R, R, 3].
+        columns: c names, above.
+        rows: r names, on the left; None: none.
+        captions: [r][c] texts, below each picture; None: none.
+    """
+    high, wide = pictures.shape[:2]
+    line = 0.18 if captions else 0
+    figure = Figure(figsize=(1.25 * wide + (0.9 if rows else 0), (1.25 + line) * high + 0.4))
+    axes = figure.subplots(high, wide, squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04 + line})
+    for i in range(high):
+        for j in range(wide):
+            place = axes[i][j]
+            place.imshow(pictures[i, j], interpolation="nearest")
+            place.set_xticks([])
+            place.set_yticks([])
+            for edge in place.spines.values():
+                edge.set_visible(False)
+            if i == 0:
+                place.set_title(textwrap.fill(columns[j], 17), fontsize=7)
+            if j == 0 and rows:
+                place.set_ylabel(textwrap.fill(rows[i], 14), fontsize=7, rotation=0, ha="right", va="center")
+            if captions:
+                place.set_xlabel(captions[i][j], fontsize=6, labelpad=2)
+    return figure
+
+
+def curves(lines, xlabel, ylabel):
+    """A figure of lines.
+
+    Args:
+        lines: {name, or None: [(x, [value, low, high])]}.
+        xlabel, ylabel: of the axes; y begins at 0.
+    """
+    figure = Figure(figsize=(6, 4), layout="tight")
+    place = figure.subplots()
+    for name, points in lines.items():
+        values, lengths = bars([interval for _, interval in points])
+        place.errorbar([x for x, _ in points], values, lengths, marker="o", capsize=3, label=name)
+    place.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    place.grid(alpha=0.3)
+    if any(lines):
+        place.legend()
+    return figure
+
+
+def bars(intervals):
+    """(values, lengths [2, N] of the bars below and above them) of N intervals [value, low, high]."""
+    lengths = [(0.0, 0.0) if low is None else (value - low, high - value) for value, low, high in intervals]
+    return [value for value, _, _ in intervals], np.transpose(lengths)
