@@ -58,15 +58,17 @@ def describe(records, entries, only=None, activation=None):
 def _form(record, entries):
     """(entry, its Official) of a record, by the names of its builders; else InputError."""
     forms = [(entry, official) for entry in entries for official in entry.official]
-    for entry, official in forms:
-        if official.builder == record.build_func_name:
-            built = {name: part.build_func_name for name, part in record.components.items()}
-            if built == official.parts:
-                return entry, official
-            raise InputError(f"network {shown(record.name)} (built by {shown(record.build_func_name)}) has the parts "
-                             f"{_parts(built)}; expected {_parts(official.parts)}")
+    named = [(entry, official) for entry, official in forms if official.builder == record.build_func_name]
+    built = {name: part.build_func_name for name, part in record.components.items()}
+    for entry, official in named:
+        if built == official.parts:
+            return entry, official
+    if named:
+        expected = "; or ".join(_parts(official.parts) for _, official in named)
+        raise InputError(f"network {shown(record.name)} (built by {shown(record.build_func_name)}) has the parts "
+                         f"{_parts(built)}; expected {expected}")
     raise InputError(f"network {shown(record.name)} is built by {shown(record.build_func_name)}; known builders are "
-                     f"{', '.join(official.builder for _, official in forms)}")
+                     f"{', '.join(dict.fromkeys(official.builder for _, official in forms))}")
 
 
 def _parts(built):
@@ -86,6 +88,8 @@ def _config_and_arrays(record, entry, official, entries):
     config = _constructor_arguments(record.name, given, arrays, entry, official, entries)
     if "lod" in entry.kinds:
         config["lod"] = levels[-1] if levels else 0.0
+    elif any(levels):
+        raise InputError(f"network {shown(record.name)} still grows, at level of detail {levels[-1]:g}; expected 0")
     return config, arrays
 
 

@@ -10,7 +10,15 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.formats.arguments import check_names, check_values, shown
-from tf_idinvert.networks import attributes, discriminator, encoder, generator, latent_discriminator
+from tf_idinvert.networks import (
+    attributes,
+    discriminator,
+    encoder,
+    generator,
+    latent_discriminator,
+    stylegan2_discriminator,
+    stylegan2_generator,
+)
 
 # The networks that a file may hold. A new one is its own file, with its entry, and its line here; of several that may
 # fill the same field, the first is the one that files mean when they do not say.
@@ -20,6 +28,8 @@ ENTRIES = (
     discriminator.ENTRY,
     latent_discriminator.ENTRY,
     attributes.ENTRY,
+    stylegan2_generator.ENTRY,
+    stylegan2_discriminator.ENTRY,
 )
 
 

@@ -44,9 +44,9 @@ def matmul(x, weight):
     return tf.matmul(tf.concat([x, x[:1]], axis=0), weight)[:-1]
 
 
-def feature_maps(stage, fmap_base, fmap_decay, fmap_max):
-    """Channels at `stage` (resolution 2^(stage+1)): `min(int(fmap_base / 2^(stage * fmap_decay)), fmap_max)`."""
-    return min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
+def feature_maps(stage, fmap_base, fmap_decay, fmap_max, fmap_min=0):
+    """Channels at `stage` (resolution 2^(stage+1)): `int(fmap_base / 2^(stage * fmap_decay))`, within its bounds."""
+    return min(max(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_min), fmap_max)
 
 
 def log2_resolution(resolution):
@@ -68,13 +68,14 @@ class EqualizedLayer(keras.layers.Layer):
     """Base of dense and convolution: equalized learning rate (Karras et al. 2018, section 4.1).
 
     The stored weight is drawn from N(0, 1 / lrmul^2); the weight used is `stored * gain / sqrt(fan_in) * lrmul`, the
-    bias used is `stored * lrmul`.
+    bias used is `stored * lrmul * bias_gain`: 1 in StyleGAN; in StyleGAN2 the gain, as that follows the activation
+    there, and a leaky ReLU lets positive factors through.
     """
 
-    def __init__(self, shape, gain, lrmul, use_bias, **kwargs):
+    def __init__(self, shape, gain, lrmul, use_bias, bias_gain=1.0, **kwargs):
         super().__init__(**kwargs)
         self.weight_scale = gain / np.sqrt(np.prod(shape[:-1])) * lrmul
-        self.lrmul = lrmul
+        self.bias_scale = lrmul * bias_gain
         self.weight = self.add_weight(name="weight", shape=shape, trainable=True,
                                       initializer=keras.initializers.RandomNormal(0.0, 1.0 / lrmul))
         self.bias = None
@@ -92,14 +93,14 @@ class EqualizedLayer(keras.layers.Layer):
             yield f"{name}/bias", self.bias, ""
 
     def add_bias(self, x):
-        return x if self.bias is None else x + tf.cast(self.bias * self.lrmul, x.dtype)
+        return x if self.bias is None else x + tf.cast(self.bias * self.bias_scale, x.dtype)
 
 
 class Dense(EqualizedLayer):
     """`[N, inputs] -> [N, outputs]`; `gain` is sqrt(2) before an activation, 1 otherwise."""
 
-    def __init__(self, inputs, outputs, gain=2 ** 0.5, lrmul=1.0, use_bias=True, **kwargs):
-        super().__init__((inputs, outputs), gain, lrmul, use_bias, **kwargs)
+    def __init__(self, inputs, outputs, gain=2 ** 0.5, lrmul=1.0, use_bias=True, bias_gain=1.0, **kwargs):
+        super().__init__((inputs, outputs), gain, lrmul, use_bias, bias_gain, **kwargs)
 
     def call(self, x):
         return self.add_bias(matmul(x, self.used_weight(x.dtype)))
@@ -114,8 +115,9 @@ class Conv(EqualizedLayer):
     in one form do not fit the other.
     """
 
-    def __init__(self, inputs, outputs, kernel, gain=2 ** 0.5, use_bias=True, resample=None, fused=False, **kwargs):
-        super().__init__((kernel, kernel, inputs, outputs), gain, 1.0, use_bias, **kwargs)
+    def __init__(self, inputs, outputs, kernel, gain=2 ** 0.5, use_bias=True, resample=None, fused=False, bias_gain=1.0,
+                 **kwargs):
+        super().__init__((kernel, kernel, inputs, outputs), gain, 1.0, use_bias, bias_gain, **kwargs)
         self.resample, self.fused, self.outputs = resample, fused, outputs
 
     def call(self, x):

@@ -1,6 +1,7 @@
 """Mapping network: z -> w, either one w for all layers (StyleGAN) or a w of its own for each (idinvert).
 
-Source: Karras et al. 2019, section 2; Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, footnote 2.
+Source: Karras et al. 2019, section 2; Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, footnote 2. StyleGAN2
+(Karras et al. 2020) has the same network but for the gain of its biases.
 """
 from __future__ import annotations
 
@@ -28,12 +29,14 @@ class Mapping(keras.Model):
         mapping_lrmul=0.01,         # learning rate multiplier
         normalize_latents=True,     # pixel norm of the input
         layerwise=False,            # True: the last layer yields a w for every layer (idinvert); False: one, repeated
+        bias_gain=1.0,              # factor on the biases: sqrt(2) in StyleGAN2; see `layers.EqualizedLayer`
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.config = dict(latent_size=latent_size, label_size=label_size, dlatent_size=dlatent_size,
                            num_layers=num_layers, mapping_layers=mapping_layers, mapping_fmaps=mapping_fmaps,
-                           mapping_lrmul=mapping_lrmul, normalize_latents=normalize_latents, layerwise=layerwise)
+                           mapping_lrmul=mapping_lrmul, normalize_latents=normalize_latents, layerwise=layerwise,
+                           bias_gain=bias_gain)
         self.label_size, self.dlatent_size, self.num_layers = label_size, dlatent_size, num_layers
         self.normalize_latents, self.layerwise = normalize_latents, layerwise
         self.label_weight = None
@@ -45,7 +48,8 @@ class Mapping(keras.Model):
         for i in range(mapping_layers):
             last = dlatent_size * (num_layers if layerwise else 1)
             outputs = last if i == mapping_layers - 1 else mapping_fmaps
-            self.dense.append(layers.Dense(width, outputs, lrmul=mapping_lrmul, name=f"dense{i}"))
+            self.dense.append(layers.Dense(width, outputs, lrmul=mapping_lrmul, bias_gain=bias_gain,
+                                           name=f"dense{i}"))
             width = outputs
         self.built = True
 

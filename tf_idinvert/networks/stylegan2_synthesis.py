@@ -1,0 +1,252 @@
+"""Synthesis network of StyleGAN2: style codes w -> image, by convolutions whose kernels the styles modulate.
+
+    s = A w + 1,   W' = W s,   d = 1 / sqrt(sum of W'^2 over kernel and input channels),   y = d conv(s x, W)
+
+Inputs and outputs are scaled, not kernels: the same function as a kernel for every picture, faster on a processor, and
+the gradient to w needs no gradient of a kernel. Source: Karras et al. 2020 (Analyzing and Improving the Image Quality
+of StyleGAN), section 2 and figures 2 and 7; configurations B to F of table 1.
+"""
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tf_idinvert.networks import layers, resampling
+
+ARCHITECTURES = ("skip", "resnet", "orig", "growing")
+GAIN = 2 ** 0.5         # of an activation; scales what goes into it, as a leaky ReLU lets positive factors through
+
+
+class ModulatedConv(layers.EqualizedLayer):
+    """x [N, H, W, inputs], w [N, D] -> [N, H', W', outputs]; `up`: H' = 2H, with the filter `taps`.
+
+    The bias belongs to the users of this layer, for noise may come before it.
+    """
+
+    def __init__(self, inputs, outputs, kernel, dlatent_size, demodulate=True, up=False, taps=None, **kwargs):
+        super().__init__((kernel, kernel, inputs, outputs), gain=1.0, lrmul=1.0, use_bias=True, **kwargs)
+        self.demodulate, self.up, self.taps = demodulate, up, taps
+        self.style = layers.Dense(dlatent_size, inputs, gain=1.0, name="style")
+
+    def named_modulated(self, name):
+        """Rows of the weights that modulated convolutions share; see `entry`."""
+        yield f"{name}/weight", self.weight, ""
+        yield f"{name}/mod_weight", self.style.weight, ""
+        yield f"{name}/mod_bias", self.style.bias, ""
+
+    def convolve(self, x, w, gain=1.0):
+        """The convolution times `gain`, without the bias."""
+        weight, style = self.used_weight(x.dtype), self.style(w) + 1.0                      # [k, k, I, O], [N, I]
+        x = x * style[:, None, None, :]
+        x = resampling.upsample_convolve(x, weight, self.taps) if self.up else tf.nn.conv2d(x, weight, 1, "SAME")
+        if not self.demodulate:
+            return x * gain
+        power = tf.reduce_sum(tf.square(weight), axis=[0, 1])                               # [I, O]
+        scale = tf.math.rsqrt(layers.matmul(tf.square(style), power) + 1e-8) * gain         # [N, O]
+        return x * scale[:, None, None, :]
+
+
+class StyledConv(ModulatedConv):
+    """3x3 modulated convolution, then noise, bias and leaky ReLU times `gain`."""
+
+    def __init__(self, inputs, outputs, resolution, dlatent_size, up, taps, gain=GAIN, **kwargs):
+        super().__init__(inputs, outputs, 3, dlatent_size, up=up, taps=taps, **kwargs)
+        self.resolution, self.gain = resolution, gain
+        self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1), trainable=False,
+                                     initializer=keras.initializers.RandomNormal(0.0, 1.0))
+        self.noise_strength = self.add_weight(name="noise_strength", shape=(), initializer="zeros", trainable=True)
+
+    def call(self, x, w, noise_seed=None):
+        """x [N, h, h, inputs], w [N, D] -> [N, resolution, resolution, outputs]."""
+        if noise_seed is None:
+            noise = tf.convert_to_tensor(self.noise)
+        else:
+            noise = tf.random.stateless_normal([tf.shape(x)[0], self.resolution, self.resolution, 1], noise_seed)
+        offset = (noise * self.noise_strength + self.bias) * self.gain
+        return layers.leaky_relu(self.convolve(x, w, self.gain) + tf.cast(offset, x.dtype))
+
+
+class ToRGB(ModulatedConv):
+    """1x1 modulated convolution to colours, with a bias, not demodulated."""
+
+    def __init__(self, inputs, num_channels, dlatent_size, **kwargs):
+        super().__init__(inputs, num_channels, 1, dlatent_size, demodulate=False, **kwargs)
+
+    def call(self, x, w):
+        return self.add_bias(self.convolve(x, w))
+
+
+class Skip(layers.EqualizedLayer):
+    """The way around a resolution's two layers: 1x1 convolution to twice the side, over sqrt(2) as the sum is."""
+
+    def __init__(self, inputs, outputs, taps, **kwargs):
+        super().__init__((1, 1, inputs, outputs), gain=0.5 ** 0.5, lrmul=1.0, use_bias=False, **kwargs)
+        self.taps = taps
+
+    def call(self, x):
+        return resampling.upsample(tf.nn.conv2d(x, self.used_weight(x.dtype), 1, "SAME"), self.taps)
+
+
+class StyleGAN2Synthesis(keras.Model):
+    """`synthesis(w)`: w [N, L, D] -> images [N, R, R, C], RGB about [-1, 1], not clipped.
+
+    Layer 0 is the constant and the convolution at 4x4; then every resolution has a layer that doubles the side and one
+    that keeps it; layer L - 1 is the last conversion to colours. A doubling layer shares its w with the conversion to
+    colours before it, where the architecture has one.
+
+    Call arguments:
+        noise_seed: None for the fixed noise stored with the network (the default, so that a code has one image), or
+            int32 [2] for fresh noise for every image.
+        start, features: go on from the features after layer start - 1, as `run` gives them; w of the layers before
+            `start` is ignored. `start` is at most `last_start` = L - 1.
+    """
+
+    def __init__(
+        self,
+        resolution=1024,                # R, a power of two
+        dlatent_size=512,               # D
+        num_channels=3,                 # C
+        architecture="skip",            # 'skip': a sum of colours of every resolution; 'resnet': ways around; 'orig':
+                                        # neither; 'growing': as 'orig', and keeps the colours of grown training
+        fmap_base=16384,                # channels at stage s: min(fmap_base / 2^(s * fmap_decay), fmap_max),
+        fmap_decay=1.0,
+        fmap_min=1,                     # at least this
+        fmap_max=512,
+        resample_kernel=(1, 3, 3, 1),   # taps of the filter after doubling; None: (1, 1)
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if architecture not in ARCHITECTURES:
+            raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}; got {architecture!r}")
+        self.config = dict(resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels,
+                           architecture=architecture, fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_min=fmap_min,
+                           fmap_max=fmap_max, resample_kernel=resample_kernel)
+        self.resolution, self.architecture = resolution, architecture
+        self.taps = resampling.taps_of(resample_kernel)
+        self.widths = widths = _widths(self.config)             # of the resolutions from 4 to R
+        self.num_layers = len(widths) * 2                       # L
+        self.last_start = self.num_layers - 1
+        self.const = self.add_weight(name="const", shape=(1, 4, 4, widths[0]), trainable=True,
+                                     initializer=keras.initializers.RandomNormal(0.0, 1.0))
+        self.styled = []            # layers 0 to L - 2
+        for i in range(self.num_layers - 1):
+            stage, up = (i + 1) // 2, i % 2 == 1
+            around = architecture == "resnet" and i and not up      # its gain is lost to the 1 / sqrt(2) of the sum
+            self.styled.append(StyledConv(widths[stage - up], widths[stage], 4 << stage, dlatent_size, up, self.taps,
+                                          gain=1.0 if around else GAIN, name=f"layer{i}"))
+        self.to_rgb = [ToRGB(widths[stage], num_channels, dlatent_size, name=f"to_rgb{stage}")
+                       for stage in _coloured(self.config)]
+        self.skips = []             # of stages 1 and on
+        if architecture == "resnet":
+            self.skips = [Skip(widths[stage - 1], widths[stage], self.taps, name=f"skip{stage}")
+                          for stage in range(1, len(widths))]
+        self.built = True
+
+    def call(self, w, noise_seed=None, start=0, features=None):
+        w = layers.expect_shape("w", w, [self.num_layers, self.config["dlatent_size"]])
+        if not 0 <= start <= self.last_start:
+            raise ValueError(f"start: expected a layer from 0 to {self.last_start}; got {start}")
+        x, beside = self._through(w, start, self.last_start, self._parted(features, start), noise_seed)
+        image = self.to_rgb[-1](x, w[:, -1])
+        return image if beside is None else beside + image
+
+    def run(self, w, start, stop, features=None, noise_seed=None):
+        """Layers `start` to `stop` (exclusive, at most L - 1): features after layer start - 1 -> after layer stop - 1.
+
+        Features [N, h, h, C] are the activations and, behind them, what runs beside: with 'skip' the sum of colours so
+        far, with 'resnet' within a resolution the way around.
+        """
+        features = self._parted(features, start)
+        x, beside = self._through(tf.convert_to_tensor(w), start, stop, features, noise_seed)
+        return x if beside is None else tf.concat([x, beside], axis=-1)
+
+    def _through(self, w, start, stop, features, noise_seed):
+        x, beside = features
+        for i in range(start, stop):
+            stage = (i + 1) // 2
+            if i == 0:
+                x = tf.tile(tf.cast(tf.convert_to_tensor(self.const), w.dtype), [tf.shape(w)[0], 1, 1, 1])
+            elif i % 2 and self.architecture == "skip":
+                colours = self.to_rgb[stage - 1](x, w[:, i])
+                beside = resampling.upsample(colours if beside is None else beside + colours, self.taps)
+            elif i % 2 and self.architecture == "resnet":
+                beside = self.skips[stage - 1](x)
+            seed = None if noise_seed is None else tf.random.experimental.stateless_fold_in(noise_seed, i)
+            x = self.styled[i](x, w[:, i], noise_seed=seed)
+            if i and i % 2 == 0 and self.architecture == "resnet":
+                x, beside = x + beside, None
+        return x, beside
+
+    def _parted(self, features, start):
+        """(activations, what runs beside them or None) of the features after layer start - 1."""
+        if features is None:
+            return None, None
+        width = self.widths[start // 2]
+        return (features[..., :width], features[..., width:]) if features.shape[-1] > width else (features, None)
+
+    def get_config(self):
+        return dict(self.config)
+
+
+def _widths(config):
+    """Channels at the resolutions from 4 to R; `config` of a synthesis or a generator."""
+    return [layers.feature_maps(stage, config["fmap_base"], config["fmap_decay"], config["fmap_max"],
+                                config["fmap_min"])
+            for stage in range(1, layers.log2_resolution(config["resolution"]))]
+
+
+def _coloured(config):
+    """Stages whose features are converted to colours: all of them, or the last."""
+    stages = layers.log2_resolution(config["resolution"]) - 1
+    return list(range(stages)) if config["architecture"] in ("skip", "growing") else [stages - 1]
+
+
+def _layer_name(i):
+    """Official name of layer i < L - 1: '4x4/Conv', '8x8/Conv0_up', '8x8/Conv1', ..."""
+    return _side((i + 1) // 2) + ("/Conv" if i == 0 else ("/Conv1", "/Conv0_up")[i % 2])
+
+
+def _colour_name(stage, config):
+    stages = layers.log2_resolution(config["resolution"]) - 1
+    return f"ToRGB_lod{stages - 1 - stage}" if config["architecture"] == "growing" else f"{_side(stage)}/ToRGB"
+
+
+def _side(stage):
+    return f"{4 << stage}x{4 << stage}"
+
+
+def named_weights(synthesis):
+    """Rows (official name, variable, layout), in the order of official files; see `entry`."""
+    config = synthesis.get_config()
+    to_rgb = dict(zip(_coloured(config), synthesis.to_rgb))
+    for i, layer in enumerate(synthesis.styled):
+        yield f"noise{i}", layer.noise, "NCHW"
+    yield "4x4/Const/const", synthesis.const, "NCHW"
+    for i, layer in enumerate(synthesis.styled):
+        name, stage = _layer_name(i), (i + 1) // 2
+        yield from layer.named_modulated(name)
+        yield f"{name}/noise_strength", layer.noise_strength, ""
+        yield f"{name}/bias", layer.bias, ""
+        if i % 2:
+            continue
+        if stage and synthesis.skips:
+            yield from synthesis.skips[stage - 1].named(f"{_side(stage)}/Skip")
+        if stage in to_rgb:
+            name = _colour_name(stage, config)
+            yield from to_rgb[stage].named_modulated(name)
+            yield f"{name}/bias", to_rgb[stage].bias, ""
+
+
+def sizes(config):
+    """Rows (official name, shape) that sizes decide; `config` of a generator."""
+    widths = _widths(config)
+    yield "4x4/Const/const", [1, widths[0], 4, 4]
+    for i in range(len(widths) * 2 - 1):
+        stage, up = (i + 1) // 2, i % 2
+        yield f"{_layer_name(i)}/weight", [3, 3, widths[stage - up], widths[stage]]
+        yield f"{_layer_name(i)}/mod_weight", [config["dlatent_size"], widths[stage - up]]
+        yield f"noise{i}", [1, 1, 4 << stage, 4 << stage]
+        if up and config["architecture"] == "resnet":
+            yield f"{_side(stage)}/Skip/weight", [1, 1, widths[stage - 1], widths[stage]]
+    for stage in _coloured(config):
+        yield f"{_colour_name(stage, config)}/weight", [1, 1, widths[stage], config["num_channels"]]
