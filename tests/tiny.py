@@ -10,6 +10,8 @@ from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
+from tf_idinvert.networks.stylegan2_discriminator import StyleGAN2Discriminator
+from tf_idinvert.networks.stylegan2_generator import StyleGAN2Generator
 
 GENERATOR = dict(resolution=16, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8, fmap_base=64,
                  fmap_max=8)
@@ -43,6 +45,20 @@ def models(**config):
     """Encoder, generator, discriminator and training generator that fit each other."""
     return Models(encoder=encoder(), generator=generator(**config), discriminator=discriminator(),
                   training_generator=generator(seed=3, **config))
+
+
+def stylegan2_generator(seed=0, **config):
+    return randomize(StyleGAN2Generator(**{**GENERATOR, **config}), seed)
+
+
+def stylegan2_discriminator(seed=1, **config):
+    return randomize(StyleGAN2Discriminator(**{**DISCRIMINATOR, **config}), seed)
+
+
+def stylegan2_models(**config):
+    """Those of `models` for StyleGAN2, without an encoder."""
+    return Models(generator=stylegan2_generator(**config), discriminator=stylegan2_discriminator(),
+                  training_generator=stylegan2_generator(seed=3, **config))
 
 
 def randomize(network, seed):
