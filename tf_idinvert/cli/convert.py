@@ -92,5 +92,6 @@ def described(network):
     facts += [f"{config['label_size']} labels" if config.get("label_size") else "",
               f"lod {config['lod']:g}" if config.get("lod") else "",
               f"generation {config['generation']}" if "generation" in config else "",
+              f"architecture {config['architecture']}" if "architecture" in config else "",
               "without batch norm" if config.get("batch_norm") is False else ""]
     return ", ".join(filter(None, facts))

@@ -79,6 +79,8 @@ def make_model(recipe, seed):
 def start_from(model, models, args):
     """Take over G, D and Gs of a network file. InputError where they are not of the sizes that are to be trained."""
     average = models.generator
+    if average is not None and not isinstance(average, Generator):
+        raise InputError(f"{args.initial}: holds a {type(average).__name__}; --method stylegan trains StyleGAN")
     for network, initial in ((model.generator, models.training_generator or average), (model.average, average),
                              (model.discriminator, models.discriminator)):
         shapes = [[tuple(weight.shape) for weight in each.weights] if each else None for each in (network, initial)]
