@@ -43,7 +43,7 @@ def test_other_pythons_get_a_line_that_names_those_that_do(stack, python, wanted
 
 
 def test_an_unknown_interpreter_is_one_line():
-    done = subprocess.run(["bash", ROOT / ".ci/environment", "no-such-python"], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(["bash", ROOT / ".ci/environment", "no-such-python"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr == "no-such-python: no such Python; give one with PYTHON=\n"
 
 
