@@ -1,7 +1,7 @@
 """Folders of pictures, rendered portraits or other sets -> a set in the original's TFRecord format, and back.
 
-Several processes write the set in parts; when all are there, they are joined. A run that was stopped, by whatever, goes
-on when it is started again, and ends in the same bytes. A set is a folder with
+Several processes write the set in parts; when all are there, they are joined. A run that was stopped goes on when
+it is started again, and ends in the same bytes. A set is a folder with
     NAME-rXX.tfrecords      pictures, one file for each resolution, see `pipeline`; NAME is the folder's
     NAME-labels.npy         float32 [N, A], in the order of the pictures, where there are labels
     NAME-labels.json        {"names": [A names]}
@@ -159,7 +159,7 @@ def pack(source, folder, processes=None, progress=None, report=None):
     Returns:
         (number of pictures in the set, list of those lines).
     Raises:
-        InputError, InputError, OSError: one line; what is done already is kept.
+        InputError, OSError: one line; what is done already is kept.
     """
     folder, resolution = Path(folder), source.resolution
     if resolution < 4 or resolution & resolution - 1:

@@ -1,6 +1,6 @@
-"""Arrays of numbers in NumPy's .npy files, from and for anybody: nothing is executed, memory is bounded by the file.
+"""Read and write NumPy's .npy files of numbers: nothing is executed, and memory is bounded by the size of the file.
 
-`numpy.load` takes memory as the header claims; here what the header claims must be what the file holds. Format:
+`numpy.load` allocates what the header claims; this reader first checks that the file holds as many bytes. Format:
 `numpy.lib.format`, version 1.0, which every array of plain numbers has.
 """
 from __future__ import annotations
@@ -78,26 +78,26 @@ def write(path, array):
 
 
 class Rows:
-    """A float32 array in a file that is filled from its beginning; what is not filled is NaN."""
+    """A float32 array in a file, filled row by row from the beginning; the rest is NaN."""
 
     def __init__(self, file, shape):
         self.file = file
         header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
-        _blank(file, 4 * math.prod(shape))      # a disk that is too small is known now, not after hours
+        _blank(file, 4 * math.prod(shape))      # a full disk shows now, not after hours
         file.seek(start)
         self.ends = [start]                     # where each row that was appended ends
 
     def append(self, values):
-        """Fill on with these values, in C order."""
+        """Append these values, in C order."""
         self.file.write(np.ascontiguousarray(values, "<f4").tobytes())
         self.file.flush()
         self.ends.append(self.file.tell())
 
 
 def _blank(file, size):
-    """Write so many bytes of NaN."""
+    """Write this number of bytes of NaN."""
     while size:
         file.write(np.full(min(size, 4 << 20) // 4, np.nan, "<f4").tobytes())
         size -= min(size, 4 << 20)

@@ -1,4 +1,4 @@
-"""SHA-256 of files, arrays, and of what JSON can hold."""
+"""SHA-256 of files, of arrays, and of values that JSON can hold."""
 from __future__ import annotations
 
 import hashlib
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def digest(key):
-    """Sixteen hexadecimal digits that tell this key from others."""
+    """The first sixteen hexadecimal digits of the SHA-256 of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,8 +1,8 @@
 """Files <-> pictures as networks take them: float32 [H, W, 3], RGB, in [-1, 1].
 
 Reading gives what a person sees in a viewer (rotation, transparency, palettes and deep greys resolved). Colour
-profiles are not applied, as in the original code of the paper. A picture that cannot be read, or is too large to
-be meant, raises `ImageError` with one line; files are never executed and never fill the memory.
+profiles are not applied, as in the original code of the paper. A picture that cannot be read, or is larger than
+any real one, raises `ImageError` with one line; files are never executed and never fill the memory.
 
 The list format (one path a line) and the rounding to 8 bits are those of the original `invert.py`
 (Zhu et al. 2020, In-Domain GAN Inversion).

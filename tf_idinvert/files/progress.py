@@ -1,4 +1,4 @@
-"""A progress bar with the time that is left, on the terminal only."""
+"""A progress bar with the remaining time, on terminals only."""
 from __future__ import annotations
 
 import contextlib
@@ -8,7 +8,7 @@ from tf_idinvert.files.printing import printable
 
 @contextlib.contextmanager
 def progress(total, what, unit="it", log=None):
-    """Yield a progress bar on the terminal; what is logged meanwhile is shown above it."""
+    """Yield a progress bar on the terminal; log lines appear above it."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
     with logging_redirect_tqdm(loggers=[log] if log else None):

@@ -1,7 +1,7 @@
 """The folder of inverted pictures that tools hand to each other, in the original's form.
 
 For every picture NAME it holds NAME_ori.png (as the network sees it), NAME_enc.png (G(E(x))) and NAME_inv.png (after
-the optimisation); image_list.txt with a name a line; and in that order encoded_codes.npy and inverted_codes.npy, [N, L,
+the optimisation); image_list.txt with one name a line; and in that order encoded_codes.npy and inverted_codes.npy, [N, L,
 D]. Nothing in it is executed when it is read.
 """
 from __future__ import annotations
@@ -113,7 +113,7 @@ def write_index(folder, files, codes, encoded=None):
 
 
 def write_options(path, record):
-    """Write what was asked for, and what came of it, as JSON.
+    """Write the options of a run, and its results in short, as JSON.
 
     Raises:
         OSError: the file cannot be written.

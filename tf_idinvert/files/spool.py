@@ -1,4 +1,4 @@
-"""Pictures that wait for a page on the disk, so that memory does not grow with their number."""
+"""Temporary on-disk queue of uint8 arrays: memory use does not grow with their number."""
 from __future__ import annotations
 
 import tempfile
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Spool:
-    """Arrays of one shape, uint8, in a temporary file that vanishes with this object.
+    """uint8 arrays of one shape, in a temporary file that is deleted with this object.
 
     Args:
         shape: of each array.
@@ -33,7 +33,7 @@ class Spool:
         return self.count
 
     def __getitem__(self, place):
-        """The array at a place; IndexError where there is none, so that a loop over the spool ends."""
+        """The array at a place; IndexError beyond the last, which ends a loop over the spool."""
         if not 0 <= place < self.count:
             raise IndexError(f"spool: expected a place from 0 to {self.count - 1}, got {place}")
         size = int(np.prod(self.shape))

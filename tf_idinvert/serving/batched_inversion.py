@@ -1,7 +1,7 @@
-"""The optimisation of `inversion` as part of a served graph: every row with steps and a learning rate of its own.
+"""The optimisation of `inversion` as part of a served graph: every row has its own steps and learning rate.
 
-So the rows of a call are independent of each other, and a server may put calls of several users together. A row that is
-done stands still while others go on. Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (4).
+Rows of a call do not depend on each other, so a server may batch calls of several users. A row that has made its steps
+no longer changes while the others go on. Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (4).
 """
 from __future__ import annotations
 

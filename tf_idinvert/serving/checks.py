@@ -1,4 +1,4 @@
-"""What a served graph refuses: assertions that answer a request with a line of their own instead of a crash or a NaN.
+"""Checks of a served graph: a request that does not fit is answered with one line instead of a crash or a NaN.
 
 Shapes are compared when the request runs: a server need not compare what it is sent with the shapes of a signature.
 """
