@@ -90,7 +90,7 @@ def fit(codes, scores, keep=0.02, train_share=0.7, unit="all", seed=0):
         keep: how many codes to take from either end: a share up to 0.5, or a count of at least 2.
         train_share: share of those that the hyperplane is fitted to; the others validate it.
         unit: what is scaled to length 1. 'all': the layers' parts in root mean square, so that distances mean the same
-            as for one direction repeated in every layer, and layers that tell nothing of the attribute hardly move.
+            as for one direction repeated in every layer, and layers that do not know the attribute hardly move.
             'layer': every layer's part, as in the published boundaries.
         seed: of the split, and of the order of codes with equal scores.
     Returns:
@@ -173,10 +173,10 @@ def _unit(normal, unit):
 
 
 def conditional(boundary, others):
-    """The boundary without what it shares with others, so that moving along it leaves their scores as they are.
+    """The boundary with the others projected out, so that moving along it does not change their scores.
 
     In every layer the normals of the others are projected out of the boundary's, so that this holds for any choice of
-    layers; then each layer is given its length again. Source: Shen et al. 2020, section 3.2, Fig. 2.
+    layers; then each layer is scaled back to its length. Source: Shen et al. 2020, section 3.2, Fig. 2.
 
     Args:
         boundary: Boundary.

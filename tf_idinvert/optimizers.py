@@ -1,4 +1,4 @@
-"""Optimisers of codes [N, L, D]; every image on its own, so that none depends on which others share its batch.
+"""Optimisers of codes [N, L, D]. Each image is optimised by itself: its codes do not depend on its batch.
 
 Each has three pure functions, with which the loop in `inversion` reads
 
@@ -24,7 +24,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8      # Adam of the published code
 PAIRS = 20              # L-BFGS: differences of codes and gradients that are remembered
 ARMIJO = 1e-4           # L-BFGS: share of the promised decrease that makes a step acceptable
 CURVATURE = 1e-10       # L-BFGS: differences with less curvature than this are forgotten
-FLATTEST = 1e-3         # L-BFGS: no layer is taken for flatter than this share of the steepest
+FLATTEST = 1e-3         # L-BFGS: a layer counts as at least this share as steep as the steepest
 PATIENCE = 10           # steps without progress after which an image is done
 RISE = 1.1              # ratio to its best loss above which an image has gone astray
 ADAM, COSINE, LBFGS = "adam", "cosine", "lbfgs"
@@ -149,15 +149,15 @@ class LimitedMemory:
 
 @dataclasses.dataclass(frozen=True)
 class Guarded:
-    """An optimiser that is watched, image by image.
+    """An optimiser with guards, image by image: the best code is kept, rising losses are cut, idle images stop.
 
     Args:
         optimizer: the optimiser.
         keep_best: the result is the code of the lowest loss seen, not that of the last step.
         cut_rising: an image whose loss rises above RISE times its lowest, or is not finite, goes back to the code of
             the lowest with half the step, and starts afresh from there.
-        tolerance: an image stays as it is once PATIENCE steps have lowered its loss by less than this share of it; 0:
-            never.
+        tolerance: an image no longer changes once PATIENCE steps have lowered its loss by less than this share of it;
+            0: never.
     """
 
     optimizer: Adam | LimitedMemory
@@ -191,7 +191,7 @@ class Guarded:
         return best if self.keep_best else self.optimizer.finish(codes, inner)
 
     def done(self, memory):
-        """Whether each image stays as it is from now on; bool [N]."""
+        """Which images no longer change; bool [N]."""
         return memory[-1][1] >= PATIENCE
 
     def _stopping(self, stopping, loss):

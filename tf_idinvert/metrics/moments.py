@@ -1,4 +1,4 @@
-"""Mean and covariance of vectors that come in batches, so that memory does not grow with their number.
+"""Mean and covariance of vectors, updated batch by batch; memory does not grow with their number.
 
 Source of the update: Chan, Golub and LeVeque 1979 (Updating formulae and a pairwise algorithm for computing sample
 variances), equation (2.1), here for matrices.
@@ -38,7 +38,7 @@ class Moments:
             self.merge(batch)
 
     def merge(self, other):
-        """Take the vectors that other Moments have taken."""
+        """Add the vectors of other Moments."""
         count = self.count + other.count
         if other.count:
             apart = other.mean - self.mean

@@ -1,4 +1,4 @@
-"""What happened to a picture that is to be restored: each a differentiable map phi from pictures to what is observed.
+"""Degradations: differentiable maps phi from a picture to the observation that restoration starts from.
 
 Restoration looks for a picture x of the generator with phi(x) = y, the observation (Gu et al. 2020, Image Processing
 Using Multi-Code GAN Prior, section 3.3: grey values, downsampling, a mask). All of these are linear but for a constant,
@@ -19,7 +19,7 @@ CUBIC = -0.5                        # the cubic kernel's parameter: Keys 1981, a
 
 
 class Identity:
-    """Nothing happened: the observation is the picture. Also what the other degradations share.
+    """No degradation: the observation is the picture. Base of the other degradations.
 
     Call it with images -> observation.
     """
@@ -28,7 +28,7 @@ class Identity:
         return images
 
     def plain(self, observed):
-        """The picture [N, R, R, 3] that one has without any network; the search starts at its code."""
+        """The restoration [N, R, R, 3] without a network; the search starts at its code."""
         return observed
 
     def composite(self, restored, observed):
@@ -37,7 +37,7 @@ class Identity:
 
 
 class Luminance(Identity):
-    """Colour was lost: images -> grey, three equal channels."""
+    """Loss of colour: images -> grey, three equal channels."""
 
     def __call__(self, images):
         if images.shape[-1] != 3:
@@ -108,7 +108,7 @@ class Downsampling(Separable):
 
 
 class Mask(Identity):
-    """A part is missing: what is outside the mask counts as -1, as in semantic diffusion.
+    """A missing part: pixels outside the mask count as -1, as in semantic diffusion.
 
     Args:
         known: [R, R], 1 where the picture is known, 0 where it is missing; both must occur.

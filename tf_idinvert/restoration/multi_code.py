@@ -226,8 +226,8 @@ class MultiCode:
                                {term: losses[:, i] for i, term in enumerate(TERMS)}, intermediate)
 
     def _pack(self, variables):
-        """The variables that the search is free to change, as one row an image, [B, 1, P]: what optimisers take."""
-        free = variables if self.options.codes > 1 else variables[:2]   # one code has nobody to be weighed against
+        """The variables to optimise, as one row an image, [B, 1, P]: with one code, alpha has no effect and stays."""
+        free = variables if self.options.codes > 1 else variables[:2]
         return tf.concat([tf.reshape(variable, [len(variable), 1, -1]) for variable in free], axis=2)
 
     def _unpack(self, point):

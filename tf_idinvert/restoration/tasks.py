@@ -16,7 +16,7 @@ SPREAD = 0.5        # of the codes a search starts from: halfway to the domain's
 
 
 def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
-    """What happened to the pictures of a task.
+    """The degradation of a task.
 
     Args:
         task: 'inversion', 'colorize', 'super-resolve', 'inpaint' or 'denoise'.
@@ -54,7 +54,7 @@ def start_codes(generator, encoder, pictures, count, seed):
     Args:
         generator: Generator.
         encoder: Encoder or None.
-        pictures: float32 [B, R, R, 3], what is there of each picture: a degradation's `plain`.
+        pictures: float32 [B, R, R, 3], the restorations without a network: a degradation's `plain`.
         count: N.
         seed: of the other codes, the same for every picture; N codes begin with the codes of a smaller N.
     Returns:
@@ -68,7 +68,7 @@ def start_codes(generator, encoder, pictures, count, seed):
 
 
 def scores(pictures, references):
-    """How near pictures are to their references: dict of float64 [B], 'mse', 'psnr' (dB) and 'ssim'.
+    """How close pictures are to their references: dict of float64 [B], 'mse', 'psnr' (dB) and 'ssim'.
 
     Args:
         pictures, references: [B, R, R, 3] in [-1, 1], R at least 11; clipped. The MSE is on that scale, as elsewhere.
