@@ -116,6 +116,25 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
     assert any("cropped 24x20" in note for note in found["about"]["notes"])
 
 
+def test_a_second_network_judges(checkpoints, tmp_path, monkeypatch, capfd):
+    """One of half the side, that sees parts and scores nothing: the distance is its, not that of F."""
+    network = tiny.attributes(seed=9, names=("hat",), binary=(), resolution=8)
+    checkpoint.save(checkpoint.Models(attributes=network), tmp_path / "judge.h5")
+    found = {}
+    for name, options in ("own", []), ("second", ["--judge", tmp_path / "judge.h5"]):
+        assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--parts", "table1-force", *options) == 0
+        found[name] = numbers(tmp_path / "out")
+    assert "judge.h5" in found["second"]["about"]["Distance"]
+    distances = [found[name]["parts"]["table1-force"]["numbers"]["encoder"]["frechet"] for name in found]
+    assert distances[0] != distances[1] and None not in distances
+    told = [any("features of the network that measures" in note for note in found[name]["about"]["notes"])
+            for name in found]
+    assert told == [True, False]
+    checkpoint.save(checkpoint.Models(attributes=tiny.attributes(resolution=4, widths=(4,))), tmp_path / "judge.h5")
+    assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--judge", tmp_path / "judge.h5") == 2
+    assert "for pictures of 4 px; the generator's have 16" in running.error_line(capfd)
+
+
 def test_labels_of_a_user(checkpoints, tmp_path, monkeypatch, capfd):
     """A corrected table is measured anew; of rendered portraits all is known."""
     (tmp_path / "pictures").mkdir()

@@ -46,6 +46,8 @@ def parse_arguments():
         "and numbers of each; NAME as in --boundaries (what the attribute network sees)")
     add("--attributes", help="attribute network of ours: scores attributes, its embedding is behind the FD "
         "(checkpoints/portraits64-attributes.h5 for portraits)")
+    add("--judge", help="second network of `train.py --method attributes`, whose embedding is behind the FD instead: "
+        "one whose features no method minimises")
     add("--inception", help="InceptionV3 'notop' weights of Keras, for FID, instead of the attribute network's FD")
     add("--features", help="F of in-domain inversion: an attribute network, 'imagenet' (VGG16), the path of VGG16 "
         "'notop' weights, or 'none' (the attribute network; without one imagenet)")
@@ -146,7 +148,8 @@ def make_bench(args, paths, missing, listing, known, log):
     from tf_idinvert.evaluation.papers.originals import load
     networks, notes = loading.load_networks(paths)
     generator = next(iter(networks.values())).generator
-    attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution)
+    attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution,
+                                           args.judge)
     features, features_key, weight, said = load_features(args, attributes, judge, generator.resolution, log)
     boundaries, told = loading.load_boundaries(args.boundaries, generator)
     kept = store.Store(Path(args.output_dir) / "cache")
@@ -186,7 +189,8 @@ def load_features(args, attributes, judge, resolution, log):
         return None, "none", 0.0, "none, as asked"
     if given is None and attributes is not None:
         weight = feature_weight(attributes.features, args.loss_weight_feat)
-        return attributes.features, judge.key, weight, f"the attribute network's convolutions, weight {weight:g}"
+        key = judge.key.split()[0] if args.judge else judge.key
+        return attributes.features, key, weight, f"the attribute network's convolutions, weight {weight:g}"
     try:
         features = network.load(given or "imagenet", resolution)
         weight = feature_weight(features, args.loss_weight_feat)

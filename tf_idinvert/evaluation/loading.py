@@ -32,17 +32,18 @@ def load(path, *names, optional=()):
     return [getattr(models, name) for name in (*names, *optional)]
 
 
-def load_attributes(path, resolution=None):
+def load_attributes(path, resolution=None, parts=False):
     """The attribute network of a file.
 
     Args:
         path: network file.
         resolution: side R of the generator's pictures; None: any.
+        parts: whether a network of half the resolution will do, which sees parts of the pictures.
     Raises:
         InputError: as of `load`, or it is for pictures of another resolution.
     """
     network, = load(path, "attributes")
-    if resolution not in (None, network.resolution):
+    if resolution not in (None, network.resolution, 2 * network.resolution if parts else None):
         raise InputError(f"{path}: for pictures of {network.resolution} px; the generator's have {resolution}")
     return network
 
@@ -91,13 +92,15 @@ def load_networks(paths):
         "The encoders' files hold different generators: each was used with its own."]
 
 
-def load_judge(path, inception, resolution):
+def load_judge(path, inception, resolution, second=None):
     """The network that measures Fréchet distances and sees attributes.
 
     Args:
         path: of an attribute network; None: none.
         inception: path of InceptionV3 'notop' weights of Keras; None: the attribute network's embedding is taken.
         resolution: side of the pictures.
+        second: path of another attribute network, whose embedding is taken instead of the first one's; one of half the
+            resolution sees parts of the pictures.
     Returns:
         (attribute network or None, Judge or None).
     Raises:
@@ -106,15 +109,17 @@ def load_judge(path, inception, resolution):
     network = None if path is None else load_attributes(path, resolution)
     score = network and tf.function(network.predict_attributes, reduce_retracing=True)
     binary = network.binary if network else ()
-    key = " ".join(file_digest(each) for each in (path, inception) if each)
+    key = " ".join(file_digest(each) for each in (path, second, inception) if each)
     if inception:
         return network, Judge("FID", f"Inception, Keras' weights {Path(inception).name}, 2048 pooled features, "
                               "pictures resized to 299 px (bilinear)",
                               tf.function(InceptionFeatures(inception), reduce_retracing=True), score, binary, key)
-    if network is None:
+    judging = load_attributes(second, resolution, parts=True) if second else network
+    if judging is None:
         return None, None
-    return network, Judge("FD", f"the embedding of the attribute network {Path(path).name} (not comparable with FID)",
-                          tf.function(network.embedding, reduce_retracing=True), score, binary, key)
+    name = Path(second or path).name
+    return network, Judge("FD", f"the embedding of the attribute network {name} (not comparable with FID)",
+                          tf.function(judging.embedding, reduce_retracing=True), score, binary, key)
 
 
 def load_boundaries(folder, generator):
