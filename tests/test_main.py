@@ -13,7 +13,7 @@ import tf_idinvert
 from tf_idinvert.cli import main
 
 ROOT = Path(__file__).parents[1]
-TOOLS = {path.stem for path in (ROOT / "tools").glob("*.py") if "main.run" in path.read_text(encoding="utf-8")}
+TOOLS = {path.stem for path in (ROOT / "tools").glob("*.py")}
 RUN = "import sys; from tf_idinvert.cli import main; main.main()"
 
 

@@ -1,87 +1,14 @@
 """Measure manipulations: whether each attribute follows its boundary's normal, and how much else changes.
 
-    python tools/assess_edits.py                                    # 200 held-out portraits, the embedded model
-    python tools/assess_edits.py network.h5 --boundaries mine/ --num_iterations 0
-
-Portraits that no network was trained on are inverted, their codes moved along each boundary's normal, down and up by
-1.5 times the deviation of W along it, and an attribute network scores what is drawn. Writes to the output folder:
-edits.md and edits.json (share of portraits whose attribute follows the distance all the way; change of that attribute
-and of every other one), and edits.png (for each boundary a row with one portrait on the way). 200 portraits take some
-minutes, most of them for the inversion.
+The tool is tf_idinvert/cli/assess_edits.py; this file runs it from a checkout.
 """
-from pathlib import Path
+import sys
 
-from tf_idinvert.cli import command, inversion_options
-from tf_idinvert.files.progress import progress
-from tf_idinvert.portraits import embedded
+if __name__ == "__main__":      # processes of its own import this file, too
+    try:
+        from tf_idinvert.cli import main
 
-
-def parse_arguments():
-    parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=inversion_options.MODEL_HELP)
-    parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
-                        f"checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute the network scores "
-                        f"(checkpoints/{embedded.BOUNDARIES})")
-    parser.add_argument("--count", type=command.number(int, 1, 100000), default=200, help="portraits (200)")
-    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED,
-                        help="of the portraits; "
-                        f"not the trainings' --data-seed ({embedded.SEED})")
-    parser.add_argument("--distance", type=command.number(float, 0, exclusive=True), default=1.5, help="the largest, "
-                        "in deviations of W along the normal (1.5)")
-    parser.add_argument("--step", type=command.number(int, 2, 50), default=7, help="distances, both ends included (7)")
-    command.add_option(parser, "--output_dir", "-o", default="results/edits", help="(results/edits)")
-    command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
-    command.add_option(parser, "--batch_size", type=command.number(int, 1), default=8, help="inverted together (8)")
-    group = parser.add_argument_group("inversion")
-    inversion_options.add_optimisation_options(group)
-    command.add_option(group, "--loss_weight_enc", type=command.number(float, 0), default=2.0,
-                       help="lambda_dom, weight of the domain term (2.0)")
-    return parser.parse_args()
-
-
-def main():
-    args = parse_arguments()
-    command.choose_device(args.gpu_id)
-    args.model_path = args.model_path or embedded.model_path()
-    attributes_path = args.attributes or embedded.attributes_path()
-    found = read_boundaries(args.boundaries)
-    folder = Path(args.output_dir)
-    log = command.open_log(folder / "edits.log")
-
-    command.import_tensorflow()
-    import numpy as np
-
-    from tf_idinvert.evaluation import loading
-    from tf_idinvert.evaluation.quality import edits
-    from tf_idinvert.portraits import portrait
-    encoder, generator = loading.load(args.model_path, "encoder", "generator")
-    network = loading.load_attributes(attributes_path, generator.resolution)
-    found = edits.fitted(found, generator, network)
-    pictures = portrait.sample(args.count, args.seed, network.resolution)[0] / 127.5 - 1
-    codes = invert(args, encoder, generator, pictures.astype("float32"), log)
-    shares = np.linspace(-args.distance, args.distance, args.step)
-    numbers, rows = edits.assess(generator, network, pictures, codes, found, shares)
-    edits.write(folder, {"model": str(args.model_path), "count": len(codes), "seed": args.seed,
-                         "distances": shares.tolist(), "arguments": vars(args), "edits": numbers}, rows)
-    print(f"-> {folder / 'edits.md'}")
-
-
-def read_boundaries(folder):
-    """{attribute: Boundary} of a folder's files, or of the embedded ones."""
-    from tf_idinvert import boundaries
-    return boundaries.read_all(embedded.boundary_paths().values() if folder is None else [folder])
-
-
-def invert(args, encoder, generator, pictures, log):
-    """Codes of the pictures, by in-domain inversion."""
-    from tf_idinvert.inversion import Inversion
-    features, _ = inversion_options.load_features(args, log, generator.resolution)
-    options = inversion_options.inversion_options(args, args.batch_size, domain_weight=args.loss_weight_enc)
-    inversion = Inversion(synthesis=generator.synthesis, encoder=encoder, features=features, options=options)
-    with progress(100, "inverting", unit="%") as bar:
-        return inversion(pictures, progress=lambda share, loss: bar.update(share * 100 - bar.n)).codes
-
-
-if __name__ == "__main__":
-    command.run(main)
+        main.run("assess_edits")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,72 +1,14 @@
 """Measure a portraits generator against rendered portraits that it has not seen; renders against renders are the floor.
 
-    python tools/assess_generator.py                                    # those that come with the repository
-    python tools/assess_generator.py runs/stylegan-portraits/network.h5 --count 2000
-
-Writes to the output folder: quality.md and quality.json (sliced Wasserstein distance at each level, Fréchet distance of
-the attribute network's embedding, attributes seen in samples and in renders, how well attributes separate in W, path
-length), samples.png (64 samples with psi 1, 64 with psi 0.7, 64 renders) and interpolations.png. 2,000 pictures of 64
-px take 100 seconds of processor time, 10,000 some five times as long.
+The tool is tf_idinvert/cli/assess_generator.py; this file runs it from a checkout.
 """
-from pathlib import Path
+import sys
 
-from tf_idinvert.cli import command
-from tf_idinvert.errors import InputError
-from tf_idinvert.portraits import embedded
+if __name__ == "__main__":      # processes of its own import this file, too
+    try:
+        from tf_idinvert.cli import main
 
-FEWEST = 64                 # pictures, which the sheets show
-
-
-def parse_arguments():
-    parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help="network file with a generator of portraits; default: "
-                        f"checkpoints/{embedded.GENERATOR}")
-    parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
-                        f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--world", choices=["portraits", "wild"], default="portraits",
-                        help="which portraits to render; for wild ones, give both networks (portraits)")
-    parser.add_argument("--count", type=command.number(int, FEWEST), default=10000, help="pictures in each set (10000)")
-    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000,
-                        help="of the renders, those of "
-                        "the floor have the next one, and of the samples; not the training's --data-seed (1000)")
-    command.add_option(parser, "--output_dir", "-o", default="results/quality", help="(results/quality)")
-    command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
-    return parser.parse_intermixed_args()
-
-
-def main():
-    args = parse_arguments()
-    if args.world == "portraits":
-        args.model_path = args.model_path or str(embedded.generator_path())
-        args.attributes_path = args.attributes_path or str(embedded.attributes_path())
-    elif args.attributes_path is None:
-        raise InputError("--world wild: give the files of a generator and of an attribute network of wild portraits")
-    command.choose_device(args.gpu_id)
-    folder = Path(args.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    command.import_tensorflow()
-    from tf_idinvert.evaluation import loading
-    from tf_idinvert.evaluation.quality import generator as quality
-    from tf_idinvert.evaluation.quality import generator_page as page
-    world = world_of(args.world)
-    generator, = loading.load(args.model_path, "generator")
-    network = loading.load_portraits_attributes(args.attributes_path, generator.resolution, world)
-    result, samples, renders = quality.assess(generator, network, args.count, args.seed, world)
-    page.write(folder, {"model": args.model_path, "attribute network": args.attributes_path, **result}, network)
-    page.draw_sheets(folder, generator, samples, renders, args.seed)
-    print(f"-> {folder / 'quality.md'}")
-
-
-def world_of(name):
-    """The World of that name."""
-    from tf_idinvert.evaluation.quality.pictures import PORTRAITS, World
-    from tf_idinvert.portraits import wild
-    from tf_idinvert.portraits.wild import scores
-    if name == "portraits":
-        return PORTRAITS
-    return World(wild.sample, wild.RESOLUTIONS, sum(scores.TASKS.values(), ()), wild.SIGNED,
-                 scores.answers, parts=(1, 2))      # a network of half the resolution sees parts
-
-
-if __name__ == "__main__":
-    command.run(main)
+        main.run("assess_generator")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

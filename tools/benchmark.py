@@ -1,105 +1,14 @@
 """Measure speed and memory on this machine.
 
-    python tools/benchmark.py                       # some of everything, minutes
-    python tools/benchmark.py inversion             # 64, 128 and 256 px, batches of 1 and 4; optimisers; half an hour
-    python tools/benchmark.py inversion --sides 64 --batches 1 --json speed.json
-    python tools/benchmark.py training
-    python tools/benchmark.py serving serving/portraits64/1      # an exported model; default: the embedded one
-
-Inversion: seconds an iteration beside those of the same equations run eagerly step by step; latency of encoder and
-synthesis; the operations of an iteration, and their rate as a share of that of matrix multiplication, which is measured
-first; peak memory; time from the start of a process to its first step. The networks have full width, random weights and
-VGG16. Optimisers: steps and time until every one of eight portraits is within 1 % of the loss of 100 steps of Adam. Let
-the machine do nothing else meanwhile.
+The tool is tf_idinvert/cli/benchmark.py; this file runs it from a checkout.
 """
-import json
 import sys
-import tempfile
-from pathlib import Path
 
-from tf_idinvert.cli import command
-
-KINDS = "inversion", "training", "serving"
-
-
-def parse_arguments():
-    parser = command.parser(__doc__)
-    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to measure; default: some of each")
-    parser.add_argument("folder", nargs="?", help="of serving: a SavedModel with its version; default: the embedded "
-                        "model, exported")
-    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="of inversion, in pixels (64 128 256)")
-    parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="of inversion (1 4)")
-    parser.add_argument("--json", type=Path, help="file to write the figures to, too")
-    args = parser.parse_intermixed_args()
-    if args.folder and args.kind != "serving":
-        parser.error(f"{args.folder}: only `serving` takes a folder")
-    return args
-
-
-def main():
-    args = parse_arguments()
-    command.import_tensorflow()
-    rows = []
+if __name__ == "__main__":      # processes of its own import this file, too
     try:
-        for kind in [args.kind] if args.kind else KINDS:
-            rows += {"inversion": inversion, "training": training, "serving": serving}[kind](args)
-    finally:
-        print("\n\n".join(tables(rows)))
-        if args.json and rows:
-            from tf_idinvert.files import results
-            results.write_options(args.json, rows)
+        from tf_idinvert.cli import main
 
-
-def log(line):
-    print(line, file=sys.stderr, flush=True)
-
-
-def inversion(args):
-    from tf_idinvert.benchmarks import inversion as benchmark
-    some = {} if args.kind else {"sides": (64,), "batches": (4,)}
-    given = {name: getattr(args, name) for name in ("sides", "batches") if getattr(args, name)}
-    return benchmark.run(log, **{**some, **given})
-
-
-def training(args):
-    from tf_idinvert.benchmarks import training as benchmark
-    return benchmark.run(log)
-
-
-def serving(args):
-    """A row for every signature that takes pictures or codes."""
-    from tf_idinvert.benchmarks import serving as benchmark
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = args.folder or exported(temporary)
-        rows = []
-        for signature in "encode", "synthesize", "reconstruct":
-            log(f"serving: {signature}")
-            found = benchmark.load_test(folder, signature=signature)
-            rows.append({"benchmark": "serving", **found, "batch_sizes": json.dumps(found["batch_sizes"])})
-        return rows
-
-
-def exported(folder):
-    """The embedded model as a SavedModel in a folder -> path of its version."""
-    from tf_idinvert import checkpoint
-    from tf_idinvert.portraits import embedded
-    from tf_idinvert.serving import export
-    return export.export(checkpoint.load(embedded.model_path(), only=("encoder", "generator")), Path(folder) / "model")
-
-
-def tables(rows):
-    """Yield the rows as aligned text; those of the same columns are one table."""
-    while rows:
-        columns = list(rows[0])
-        here, rows = [row for row in rows if list(row) == columns], [row for row in rows if list(row) != columns]
-        cells = [columns, *([shown(row[column]) for column in columns] for row in here)]
-        widths = [max(map(len, column)) for column in zip(*cells)]
-        yield "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in cells)
-
-
-def shown(value):
-    return value if isinstance(value, str) else f"{value:.4g}"
-
-
-if __name__ == "__main__":
-    command.run(main)
+        main.run("benchmark")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,92 +1,14 @@
 """Compare encoders on rendered portraits that none of them has seen: reconstructions, attributes, and codes.
 
-    python tools/compare_encoders.py                                    # those that come with the repository
-    python tools/compare_encoders.py runs/a/network.h5 runs/b/network.h5 --seed 2000 -o results/again
-
-Each file holds an encoder and its generator. Writes to the output folder: encoders.md and encoders.json (error, sliced
-Wasserstein distance, agreement of attributes, and of the codes the Fréchet distance to mapped codes, outliers and the
-nearest-neighbour test; a row for each encoder, and one without, to compare with), and encoders.png (originals, and
-below them what each encoder makes of them). 500 portraits of 64 px take a minute for four encoders.
+The tool is tf_idinvert/cli/compare_encoders.py; this file runs it from a checkout.
 """
-from pathlib import Path
+import sys
 
-from tf_idinvert.cli import command
-from tf_idinvert.errors import InputError
-from tf_idinvert.files.digests import file_digest
-from tf_idinvert.portraits import embedded
+if __name__ == "__main__":      # processes of its own import this file, too
+    try:
+        from tf_idinvert.cli import main
 
-ENCODERS = ("traditional", "in-domain", "in-domain-nobn", "force-in-domain")       # of the repository
-LONGEST = 20000             # portraits whose codes may be compared each with each
-
-
-def parse_arguments():
-    parser = command.parser(__doc__)
-    parser.add_argument("models", nargs="*", help="network files with encoder and generator; default: "
-                        f"checkpoints/portraits64-NAME.h5, NAME one of {', '.join(ENCODERS)}, that are there")
-    parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
-                        f"checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--count", type=command.number(int, 20, LONGEST), default=500, help="portraits (500)")
-    parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED,
-                        help="of the portraits; "
-                        f"not the trainings' --data-seed; and of z ({embedded.SEED})")
-    command.add_option(parser, "--output_dir", "-o", default="results/encoders", help="(results/encoders)")
-    command.add_option(parser, "--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
-    return parser.parse_args()
-
-
-def main():
-    args = parse_arguments()
-    paths = [Path(path) for path in args.models] or embedded_encoders()
-    attributes_path = args.attributes or embedded.attributes_path()
-    command.choose_device(args.gpu_id)
-    folder = Path(args.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    command.import_tensorflow()
-    from tf_idinvert.evaluation import loading
-    from tf_idinvert.evaluation.quality import encoders, encoders_page
-    network = loading.load_portraits_attributes(attributes_path)
-    paths = dict(zip(labels(paths), paths))
-    sets = {name: load_set(path, network.resolution) for name, path in paths.items()}
-    numbers, shown = encoders.assess(sets, network, args.count, args.seed)
-    result = {"count": args.count, "seed": args.seed, "resolution": network.resolution, "range": [-1, 1],
-              "sha256": {name: file_digest(path) for name, path in {**paths, "attributes": attributes_path}.items()},
-              "encoders": numbers}
-    encoders_page.write(folder, result, network)
-    encoders_page.draw_sheet(folder / "encoders.png", shown)
-    print(f"-> {folder / 'encoders.md'}")
-
-
-def embedded_encoders():
-    """Paths of the repository's encoders that are there. InputError where there is none."""
-    paths = [embedded.CHECKPOINTS / f"portraits64-{name}.h5" for name in ENCODERS]
-    found = [path for path in paths if path.is_file()]
-    if not found:
-        raise InputError(f"{paths[0]}: not there, and no other encoder of the repository; give network files")
-    return found
-
-
-def labels(paths):
-    """A name for each file: that of the file, with its folder's where others are called the same. They must differ."""
-    names = [path.name for path in paths]
-    names = [f"{path.absolute().parent.name}/{name}" if names.count(name) > 1 else name
-             for name, path in zip(names, paths)]
-    for name, path in zip(names, paths):
-        if names.count(name) > 1:
-            raise InputError(f"{path}: given twice, or another file has the same name and folder name")
-    return names
-
-
-def load_set(path, resolution):
-    """(encoder, generator) of a file. InputError where they do not take such pictures."""
-    from tf_idinvert.evaluation import loading
-    names = "encoder", "generator"
-    found = loading.load(path, *names)
-    for name, network in zip(names, found):
-        if network.resolution != resolution:
-            raise InputError(f"{path}: the {name} is for pictures of {network.resolution} px; the attribute network's "
-                             f"have {resolution}")
-    return found
-
-
-if __name__ == "__main__":
-    command.run(main)
+        main.run("compare_encoders")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

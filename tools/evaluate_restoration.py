@@ -1,140 +1,14 @@
 """Measure restoration by multi-code inversion (Gu et al. 2020): how good, against what, at what cost.
 
-    python tools/evaluate_restoration.py                                # the embedded model, 50 held-out portraits
-    python tools/evaluate_restoration.py network.h5 --photographs faces/ --parts codes layers photographs
-    python tools/evaluate_restoration.py --quick                        # tiny settings: whether it runs
-
-Parts: `codes`, error of inversion against N; `layers`, against the composing layer (the article's figure 11); `tasks`,
-each task against the picture without a network (bicubic, grey, mean fill, Gaussian blur) and against one code, without
-and with the domain term; `photographs`, one code and several out of the model's domain (figure 13); `cost`, seconds an
-iteration and memory against N, with this model and with published StyleGAN at 256 px.
-
-Writes to the output folder: index.html (all on one page), tables.md, tables.json, figures/*.png, and cache/, where what
-was computed waits: a run that was stopped goes on from there, and a run with other settings computes anew what they
-change. Expect two hours for all parts on two processor cores.
+The tool is tf_idinvert/cli/evaluate_restoration.py; this file runs it from a checkout.
 """
-from pathlib import Path
+import sys
 
-from tf_idinvert.cli import command, inversion_options
-from tf_idinvert.cli.command import number
+if __name__ == "__main__":      # processes of its own import this file, too
+    try:
+        from tf_idinvert.cli import main
 
-PARTS = ("codes", "layers", "tasks", "photographs", "cost")
-TASKS = ("colorize", "super-resolve", "inpaint", "denoise")     # of `evaluation.quality.restoration`
-
-
-def parse_arguments():
-    parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help="network file; default: the embedded model")
-    command.add_output_options(parser, "results/restoration_evaluation")
-    parser.set_defaults(viz_size=0)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="(all)")
-    parser.add_argument("--pictures", help="picture, folder or list; default: held-out rendered portraits")
-    parser.add_argument("--photographs", help="picture, folder or list out of the model's domain, for that part")
-    parser.add_argument("--count", type=number(int, 1), default=50, help="pictures at most (50)")
-    parser.add_argument("--codes", type=number(int, 1), nargs="+", default=[1, 5, 10, 20, 30], help="(1 5 10 20 30)")
-    parser.add_argument("--layers", type=number(int, 1), nargs="+", default=[2, 4, 6, 8, 10],
-                        help="those that the model has are taken (2 4 6 8 10)")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of the part tasks (all)")
-    command.add_option(parser, "--num_codes", "-N", type=number(int, 1), default=20, help="in the other parts (20)")
-    command.add_option(parser, "--composing_layer", "-l", type=number(int, 1), default=6, help="in the other parts (6)")
-    command.add_option(parser, "--num_iterations", type=number(int, 1), default=200, help="(200)")
-    command.add_option(parser, "--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
-    parser.add_argument("--optimizer", choices=("adam", "cosine", "lbfgs"), default="cosine", help="(cosine)")
-    command.add_option(parser, "--batch_size", type=number(int, 1), default=5, help="pictures together (5)")
-    command.add_option(parser, "--loss_weight_feat", type=number(float, 0),
-                       help="lambda_vgg (5e-5; of an attribute network 20)")
-    parser.add_argument("--features", help="feature network: 'imagenet' (VGG16), a VGG16 notop .h5 file, an attribute "
-                        "network of ours, or 'none'; default: the attribute network with the embedded model, else "
-                        "imagenet if it can be had, else none, with a warning")
-    parser.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolution (4)")
-    parser.add_argument("--noise", type=number(float, 0), default=0.2, help="of denoising, values in [-1, 1] (0.2)")
-    parser.add_argument("--blur", type=number(float, 0), default=0.7, help="of denoising, pixels (0.7)")
-    parser.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of start codes and noise (0)")
-    parser.add_argument("--quick", action="store_true", help="4 pictures, 20 iterations, N of 1 and 3, two layers")
-    args = parser.parse_args()
-    if args.quick:
-        args.count, args.num_iterations, args.codes, args.layers, args.num_codes = 4, 20, [1, 3], [4, 6], 3
-    return args
-
-
-def main():
-    args = parse_arguments()
-    command.choose_device(args.gpu_id)
-    from tf_idinvert.files import images
-    from tf_idinvert.portraits import embedded
-    folder = Path(args.output_dir or "results/restoration_evaluation")
-    args.model_path = args.model_path or embedded.model_path()
-    listings = {name: images.listing([path]) for name in ("pictures", "photographs") if (path := getattr(args, name))}
-    folder.mkdir(parents=True, exist_ok=True)
-    log = command.open_log(folder / "evaluation.log")
-    if "pictures" not in listings:
-        listings["pictures"] = images.listing([embedded.sample_pictures(folder / "pictures", args.count)])
-
-    command.import_tensorflow()
-    import tensorflow as tf
-
-    from tf_idinvert.evaluation import writing
-    from tf_idinvert.evaluation.quality import restoration_page as page
-    tf.get_logger().setLevel("ERROR")       # every search is another graph, of which it would warn
-    bench, note = make_bench(args, folder, listings, log)
-    results, measure = {}, measurements(args, bench)
-    for part in args.parts:
-        if part == "photographs" and part not in listings:
-            log.warning("warning: the part photographs is left out: give --photographs")
-            results[part] = {"missing": "give --photographs"}
-        else:
-            results[part] = page.part(part, *measure[part](), folder / "figures")
-        writing.write(folder, "Restoration, measured", about(args, bench, note), results)
-    log.info("-> %s, %s", folder / "tables.md", folder / "index.html")
-
-
-def make_bench(args, folder, listings, log):
-    """(restoration.Bench, note about the feature term) as the arguments ask."""
-    import numpy as np
-
-    from tf_idinvert.evaluation import loading, store
-    from tf_idinvert.evaluation.quality import restoration
-    from tf_idinvert.files import images
-    from tf_idinvert.files.digests import file_digest
-    from tf_idinvert.losses import feature_weight
-    from tf_idinvert.restoration.multi_code import MultiCodeOptions
-    generator, encoder = loading.load(args.model_path, "generator", optional=("encoder",))
-    features, note = inversion_options.load_features(args, log, generator.resolution)
-    options = MultiCodeOptions(
-        codes=args.num_codes, layer=args.composing_layer, steps=args.num_iterations, learning_rate=args.learning_rate,
-        optimizer=args.optimizer, batch_size=args.batch_size,
-        feature_weight=feature_weight(features, args.loss_weight_feat))
-    pictures = {name: np.stack([images.load(path, generator.resolution)[0] for _, path in listing[:args.count]])
-                for name, listing in listings.items()}
-    return restoration.Bench(
-        store=store.Store(folder / "cache"), generator=generator, encoder=encoder, features=features,
-        key=[file_digest(args.model_path), args.features], path=str(args.model_path), pictures=pictures,
-        options=options, degraded=restoration.Degraded(args.factor, args.noise, args.blur), seed=args.seed,
-        log=log), note
-
-
-def measurements(args, bench):
-    """{part: function that gives its rows and sheets}"""
-    from tf_idinvert.evaluation.quality import restoration, restoration_cost
-    return {"codes": lambda: restoration.by_codes(bench, args.codes),
-            "layers": lambda: restoration.by_layers(bench, args.layers),
-            "tasks": lambda: restoration.by_tasks(bench, args.tasks),
-            "photographs": lambda: restoration.out_of_domain(bench),
-            "cost": lambda: restoration.costs(bench, args.codes, restoration_cost.measure_apart,
-                                              published=not args.quick)}
-
-
-def about(args, bench, note):
-    """{label: text} of what is measured, and 'notes'."""
-    options = bench.options
-    notes = [note or f"Feature term: {args.features or 'the default for this model'}, weight "
-             f"{options.feature_weight:g}."]
-    if bench.encoder is None:
-        notes.append("The model has no encoder: searches start at w_avg, none has a domain term.")
-    return {"Model": Path(args.model_path).name, "Pictures": str(len(bench.pictures["pictures"])),
-            "Iterations": f"{options.steps} ({options.optimizer}, {options.learning_rate:g})",
-            "Codes": f"{options.codes}, composed at layer {options.layer}, but where they are varied", "notes": notes}
-
-
-if __name__ == "__main__":
-    command.run(main)
+        main.run("evaluate_restoration")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -20,7 +20,6 @@ from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.networks.perceptual import VGG16_LAYER, LayerFeatures
 from tf_idinvert.portraits import embedded, portrait
-from tf_idinvert.training import encoder_recipes
 
 SIDES, BATCHES = (64, 128, 256), (1, 4)
 REPORTS = 10            # of progress in a batch of inversion, see `inversion`
@@ -65,7 +64,7 @@ def measure(side, batch, started, **widths):
     vgg = keras.applications.VGG16(include_top=False, weights=None)
     networks = encoder, generator.synthesis, LayerFeatures(vgg, VGG16_LAYER)
     images = np.random.default_rng(0).uniform(-1, 1, [batch, side, side, 3]).astype("float32")
-    options, stamps = InversionOptions(steps=REPORTS, batch_size=batch), []
+    options, stamps = InversionOptions(steps=REPORTS, batch_size=batch).for_features(networks[2]), []
     inversion = Inversion(synthesis=networks[1], encoder=encoder, features=networks[2], options=options)
     codes = inversion(images, progress=lambda *_: stamps.append(time.time())).codes
     row = {"px": side, "batch": batch, "s/iteration": float(np.median(np.diff(stamps))), "start-up s":
@@ -145,7 +144,6 @@ def _search(name, images, models, features):
     suits = optimizers.recommended(name)
     steps = suits.steps if name == optimizers.COSINE else InversionOptions.steps    # its schedule has its own length
     options = InversionOptions(steps=steps + 1, learning_rate=suits.learning_rate, optimizer=name,
-                               feature_weight=encoder_recipes.portraits().options.feature_weight,
                                batch_size=len(images))
     stamps = []
     result = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,

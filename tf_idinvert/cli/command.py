@@ -141,10 +141,6 @@ def call_of(tool):
     return f"{COMMAND} {tool.replace('_', '-')}" if installed else f"python tools/{tool}.py"
 
 
-def add_option(group, *names, **settings):
-    group.add_argument(*names, **settings)
-
-
 def add_features_option(add, default):
     """Add --features, by an `add_argument`; `default` says what is taken where it is not given."""
     add("--features", help="feature network F: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 notop .h5 or "

@@ -1,0 +1,205 @@
+"""The tables and figures of both papers, measured: every method on the same held-out pictures, every claim decided.
+
+    python tools/evaluate.py --quick                    # 2 minutes: that all works; so few pictures decide nothing
+    python tools/evaluate.py                            # the embedded portraits networks, 12 minutes on two cores
+    python tools/evaluate.py --encoders styleganinv_ffhq256_encoder.pkl --images photographs/ --inception weights.h5
+    python tools/evaluate.py --encoders encoder.h5 --images photographs/ --labels labels.csv --boundaries boundaries/
+
+Encoders are files that hold an encoder and its generator, ROLE=FILE, ROLE one of in-domain, in-domain-nobn (without
+batch norm), force-in-domain, traditional; without ROLE= the file's name tells, else it is in-domain. Without --images,
+held-out portraits are rendered, whose attributes are known. What is not there (an encoder, boundaries, ...) is named,
+and its rows say so.
+
+Writes to the output folder: index.html (all on one page), tables.md, tables.json, figures/*.png, and cache/, where each
+method's inversions and each part's numbers wait: a run that was stopped goes on from there, and what did not change is
+not made again. All numbers but seconds follow from the seed.
+
+Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes read off codes), figures5-7 (codes
+and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+from tf_idinvert.cli import command
+from tf_idinvert.errors import InputError
+from tf_idinvert.evaluation.papers import PARTS
+from tf_idinvert.files.progress import progress
+from tf_idinvert.portraits import embedded
+
+TITLE = "In-domain and force-in-domain GAN inversion, measured"
+ROLES = ("force-in-domain", "in-domain-nobn", "in-domain", "traditional")       # longer names before their beginnings
+FULL = dict(count=500, optimised=100, steps=100, mse_steps=500, ablated=24, diffused=16, codes=1000, projected=500)
+QUICK = dict(count=40, optimised=8, steps=40, mse_steps=100, ablated=4, diffused=4, codes=100, projected=100)
+HELP = {"count": "held-out pictures", "optimised": "the first of them, for the methods that optimise",
+        "steps": "of in-domain inversion", "mse_steps": "of MSE-based optimisation",
+        "ablated": "pictures for λ_dom 0 and 40", "diffused": "pairs for semantic diffusion",
+        "codes": "of W, for the comparison of distributions", "projected": "of these, for t-SNE"}
+
+
+def parse_arguments(argv):
+    parser = command.parser(__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="few pictures and steps")
+    add("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(all)")
+    add("--encoders", nargs="+", metavar="[ROLE=]FILE", help="(checkpoints/portraits64-ROLE.h5)")
+    add("--images", help="pictures: a folder, a text list or one picture (portraits are rendered)")
+    add("--labels", help="what is known of --images, for figure3: CSV, first line 'picture,NAME,...', then file name "
+        "and numbers of each; NAME as in --boundaries (what the attribute network sees)")
+    add("--attributes", help="attribute network of ours: scores attributes, its embedding is behind the FD "
+        "(checkpoints/portraits64-attributes.h5 for portraits)")
+    add("--judge", help="second network of `train.py --method attributes`, whose embedding is behind the FD instead: "
+        "one whose features no method minimises")
+    add("--inception", help="InceptionV3 'notop' weights of Keras, for FID, instead of the attribute network's FD")
+    command.add_features_option(add, "that of --attributes, without one imagenet")
+    parser.add_argument("--loss_weight_feat", type=command.number(float, 0),
+                        help="lambda_vgg (20 with an attribute network, 5e-5 with VGG16)")
+    add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
+    add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
+    add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json "
+        f"(checkpoints/{embedded.REASONS} for the networks there, but with --quick)")
+    for name, what in HELP.items():
+        parser.add_argument(f"--{name}", type=command.number(int, 2),
+                            help=f"{what} ({FULL[name]}; {QUICK[name]})")
+    parser.add_argument("--inversion_batch_size", type=command.number(int, 1), default=4,
+                        help="optimised together (4)")
+    add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="of everything drawn at random (1000)")
+    parser.add_argument("--output_dir", "-o", default="results/evaluation", help="(results/evaluation)")
+    parser.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    args = parser.parse_args(argv)
+    for name, value in (QUICK if args.quick else FULL).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    command.choose_device(args.gpu_id)
+    listing, photographs, reasons, known = given_files(args)
+    paths, missing = encoder_paths(args)
+    folder = Path(args.output_dir)
+    log = command.open_log(folder / "evaluate.log")
+    for reason in missing.values():
+        log.warning("%s", reason)
+
+    command.import_tensorflow()
+    from tf_idinvert.evaluation.papers import parts
+    bench, about = make_bench(args, paths, missing, listing, known, log)
+    title = f"{TITLE} (quick: too few pictures to decide)" if args.quick else TITLE
+    results = {}
+    try:
+        parts.measure(bench, args.parts, photographs, folder, results, log)
+    finally:        # Ctrl-C keeps what is done
+        if results:
+            done = parts.write(folder, title, about, results, args.parts, reasons)
+            log.info("%d of %d parts -> %s", done, len(PARTS), folder / "index.html")
+
+
+def given_files(args):
+    """(listing of --images or None, of --photographs, {claim: reason}, labels or None); checked before all else."""
+    import json
+
+    from tf_idinvert.evaluation.papers import labels
+    from tf_idinvert.files import images
+    if args.labels and not args.images:
+        raise InputError("--labels: for --images; of rendered portraits all is known")
+    reasons, path, own = {}, args.reasons, embedded.CHECKPOINTS / embedded.REASONS
+    if path is None and args.encoders is None and not args.quick and own.is_file():
+        path = own
+    if path:
+        try:
+            reasons = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: not JSON ({error})") from None
+        if not isinstance(reasons, dict) or not all(isinstance(each, str) for each in reasons.values()):
+            raise InputError(f"{path}: expected a JSON object of texts")
+    return (images.listing([args.images]) if args.images else None,
+            images.listing([args.photographs]) if args.photographs else [], reasons,
+            labels.read(args.labels) if args.labels else None)
+
+
+def encoder_paths(args):
+    """({role: path}, {role: why it is not there})"""
+    if args.encoders is None:
+        paths = {role: embedded.CHECKPOINTS / f"portraits64-{role}.h5" for role in ROLES}
+        missing = {role: f"{path.name} is not there" for role, path in paths.items() if not path.is_file()}
+        if len(missing) == len(paths):
+            raise InputError(f"{embedded.CHECKPOINTS}: holds none of "
+                             f"{', '.join(path.name for path in paths.values())}; give --encoders")
+        return {role: path for role, path in paths.items() if role not in missing}, missing
+    paths = {}
+    for given in args.encoders:
+        role, _, path = given.partition("=")
+        if not path or role not in ROLES:
+            role, path = next((each for each in ROLES if each in Path(given).name), "in-domain"), given
+        if role in paths:
+            raise InputError(f"--encoders: {paths[role]} and {path} are both {role}; say ROLE=FILE, ROLE one of "
+                             f"{', '.join(ROLES)}")
+        paths[role] = Path(path)
+    return paths, {role: f"no {role} encoder was given" for role in ROLES if role not in paths}
+
+
+def make_bench(args, paths, missing, listing, known, log):
+    """(Bench, about) of everything that the arguments ask for."""
+    from tf_idinvert.evaluation import loading, store
+    from tf_idinvert.evaluation.papers import labels
+    from tf_idinvert.evaluation.papers.bench import Bench
+    from tf_idinvert.evaluation.papers.methods import Sizes
+    from tf_idinvert.evaluation.papers.originals import load
+    networks, notes = loading.load_networks(paths)
+    generator = next(iter(networks.values())).generator
+    attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution,
+                                           args.judge)
+    features, features_key, weight, said = load_features(args, attributes, judge, generator.resolution, log)
+    boundaries, told = loading.load_boundaries(args.boundaries, generator)
+    kept = store.Store(Path(args.output_dir) / "cache")
+    originals, others = load(kept, listing, args.count, args.seed, generator.resolution, progress)
+    if known is not None:
+        originals = labels.labelled(originals, known, args.labels)
+    if judge is not None and features_key == judge.key:
+        told.append("In-domain inversion is optimised with features of the network that measures the FD, which favours "
+                    "it there; SWD and MSE know nothing of that network.")
+    about = {"Pictures": originals.about,
+             "Encoders": ", ".join(f"{role}: {each.name}" for role, each in networks.items()),
+             "Distance": judge.about if judge else "none: no feature network was given",
+             "Features of in-domain inversion": said, "Seed": str(args.seed),
+             "notes": [*missing.values(), *notes, *told, *originals.notes]}
+    count = len(originals.pictures)
+    sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
+                     getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
+    return Bench(store=kept, originals=originals, others=others, networks=networks, missing=missing,
+                 features=features, features_key=features_key, feature_weight=weight, judge=judge,
+                 boundaries=boundaries, sizes=sizes, seed=args.seed, progress=progress), about
+
+
+def attributes_path(args, listing):
+    """Path of the attribute network; the embedded one for rendered portraits, if it is there; else None."""
+    if args.attributes is None and listing is None and (embedded.CHECKPOINTS / embedded.ATTRIBUTES).is_file():
+        return embedded.attributes_path()
+    return args.attributes
+
+
+def load_features(args, attributes, judge, resolution, log):
+    """(F or None, what tells it from others, lambda_vgg, what it is)"""
+    from tf_idinvert import features as network
+    from tf_idinvert.files.digests import file_digest
+    from tf_idinvert.losses import feature_weight
+    given = args.features
+    if given == "none" or args.loss_weight_feat == 0:
+        return None, "none", 0.0, "none, as asked"
+    if given is None and attributes is not None:
+        weight = feature_weight(attributes.features, args.loss_weight_feat)
+        key = judge.key.split()[0] if args.judge else judge.key
+        return attributes.features, key, weight, f"the attribute network's convolutions, weight {weight:g}"
+    try:
+        features = network.load(given or "imagenet", resolution)
+        weight = feature_weight(features, args.loss_weight_feat)
+        if given in (None, "imagenet"):
+            return features, "imagenet", weight, f"VGG16, ImageNet weights, block4_conv3, weight {weight:g}"
+        return features, file_digest(given), weight, f"{Path(given).name}, weight {weight:g}"
+    except network.FeaturesError as error:
+        if given:
+            raise
+        log.warning("warning: in-domain inversion without the feature term: %s", error)
+        return None, "none", 0.0, f"none: {error}"
