@@ -1,6 +1,8 @@
 """Methods and parts of the evaluation on tiny networks, recomputed; a perfect encoder; drawn scenes."""
 from __future__ import annotations
 
+import sys
+
 import evaluating
 import numpy as np
 import pytest
@@ -55,6 +57,17 @@ def test_missing_encoder_says_which(tmp_path):
     rows = {row[0]: row for row in part.tables[0].rows}
     assert rows[METHODS["nobn"].label][1] == "portraits64-in-domain-nobn.h5 is not there"
     assert rows[METHODS["force"].label][1] == 12 and set(part.numbers["strange"]) == {"force"}
+
+
+def test_table_1_by_tfgan_stands_beside_ours(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow_gan", reason="TF-GAN is for TensorFlow 2.15")
+    part = table1.in_domain(evaluating.make(tmp_path))
+    found = part.numbers["tfgan"]
+    assert list(found) == ["traditional", "mse", "encoder", "inversion"] and len(part.tables) == 2
+    for name, row in zip(found, part.tables[1].rows):
+        assert row[2] == pytest.approx(part.numbers[name]["frechet"][0], rel=0.01) and row[3] != row[2] and row[4] > 0
+    monkeypatch.setitem(sys.modules, "tensorflow_gan", None)
+    assert len(table1.in_domain(evaluating.make(tmp_path)).tables) == 1
 
 
 def test_mapped_codes_are_within_w(tmp_path):

@@ -44,35 +44,13 @@ def frechet_distance(first, second):
     Returns:
         float >= 0, in squared units of the features.
     """
-    factors = []
+    factors = []        # F^T F = C; the eigenvalues of C C' are the squares of the singular values of F F'^T
     for moments in first, second:
         values, vectors = np.linalg.eigh(moments.covariance)
         factors.append(np.sqrt(values.clip(0))[:, None] * vectors.T)
-    return _frechet(first.mean, factors[0], second.mean, factors[1])
-
-
-def frechet_distance_of_sets(first, second):
-    """The same of the vectors themselves; fewer vectors than features cost the size of their number, not K x K.
-
-    Args:
-        first, second: [N, ...] and [M, ...], N and M >= 2, such as codes [N, L, D]; flattened but for N.
-    Returns:
-        float >= 0.
-    """
-    sets = _flat(first, second)
-    means = [vectors.mean(axis=0) for vectors in sets]
-    factors = [np.linalg.qr(vectors - mean, mode="r") / np.sqrt(len(vectors) - 1) for vectors, mean in zip(sets, means)]
-    return _frechet(means[0], factors[0], means[1], factors[1])
-
-
-def _frechet(mean, factor, other_mean, other_factor):
-    """Fréchet distance where the covariances are `factor^T factor`, factors [any, K].
-
-    tr((C C')^(1/2)) is the sum of the singular values of `factor other_factor^T`: their squares are the eigenvalues of
-    C C'.
-    """
-    shared = np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum()
-    distance = np.square(mean - other_mean).sum() + np.square(factor).sum() + np.square(other_factor).sum() - 2 * shared
+    shared = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum()
+    traces = [np.square(factor).sum() for factor in factors]
+    distance = np.square(first.mean - second.mean).sum() + traces[0] + traces[1] - 2 * shared
     return max(float(distance), 0.0)        # below 0 by rounding only
 
 

@@ -1,14 +1,13 @@
-"""Confidence intervals, 95 % unless said otherwise: of means, of shares, by jackknife and by bootstrap."""
+"""Confidence intervals of 95 %: of means, of shares, by jackknife and by bootstrap."""
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import scipy.stats
 from scipy.special import stdtrit
 
 from tf_idinvert.errors import InputError
-
-Z95 = 1.959964              # of the normal distribution
 
 
 def jackknife_interval(value, left_out):
@@ -31,33 +30,26 @@ def mean(values):
 
 
 def share(flags):
-    """[share, low, high] of True: Wilson's interval (1927), which none or all do not collapse."""
-    count, part = len(flags), float(np.mean(flags))
-    middle = (part + Z95 ** 2 / (2 * count)) / (1 + Z95 ** 2 / count)
-    reach = Z95 / (1 + Z95 ** 2 / count) * math.sqrt(part * (1 - part) / count + Z95 ** 2 / (4 * count ** 2))
-    return [part, middle - reach if part else 0.0, middle + reach if part < 1 else 1.0]
+    """[share, low, high] of True: Wilson's interval (1927), which none or all do not collapse; by SciPy."""
+    flags = np.asarray(flags, bool)
+    low, high = scipy.stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(0.95, "wilson")
+    return [float(flags.mean()), float(low), float(high)]
 
 
-def bootstrap_interval(statistic, *sets, seed=0, resamples=1000, confidence=0.95, basic=False):
-    """Confidence interval of a statistic, by drawing from each set with replacement (Davison and Hinkley 1997, ch. 5).
+def bootstrap(statistic, *samples, seed=0, resamples=1000):
+    """Interval of a statistic of paired samples, by drawing pairs with replacement; percentiles, by SciPy.
 
     Args:
-        statistic: function (*sets) -> number.
-        sets: arrays [N, ...], [M, ...], each resampled on its own along its first axis.
+        statistic: function, as many arrays [N] as samples -> number.
+        samples: arrays [N], which belong together element by element.
         seed, resamples: of the drawing.
-        confidence: share of such intervals that hold the true value, 0 < confidence < 1.
-        basic: False: percentiles of the resampled values, for means and shares. True: these mirrored in the value of
-            the whole sets, for statistics that repeated samples bias, as they do Fréchet distances.
     Returns:
         (low, high), floats.
+    Raises:
+        InputError: fewer than two elements, or unlike samples.
     """
-    if not sets or min(len(each) for each in sets) < 2 or not 0 < confidence < 1:
-        raise InputError("a confidence interval needs sets of two or more, and a confidence between 0 and 1")
-    sets = [np.asarray(each) for each in sets]
-    rng = np.random.default_rng(seed)
-    drawn = [statistic(*(each[rng.integers(0, len(each), len(each))] for each in sets)) for _ in range(resamples)]
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    if basic:
-        whole = statistic(*sets)
-        low, high = 2 * whole - high, 2 * whole - low
-    return float(low), float(high)
+    if not samples or {np.shape(each) for each in samples} != {(len(samples[0]),)} or len(samples[0]) < 2:
+        raise InputError("a confidence interval needs samples [N] of one length, two or more")
+    found = scipy.stats.bootstrap(samples, statistic, paired=True, vectorized=False, n_resamples=resamples,
+                                  method="percentile", random_state=np.random.default_rng(seed))
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

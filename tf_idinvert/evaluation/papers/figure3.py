@@ -83,11 +83,9 @@ def average_precision(scores, truth, seed):
     if min(present, len(truth) - present) < FEWEST:
         return [value, None, None]
 
-    def of_sample(pairs):
-        drawn = pairs[:, 1] > 0
-        if drawn.all() or not drawn.any():      # then all that are found are right, or none
-            return float(drawn[0])
-        return agreement.precision_recall(pairs[:, 0], drawn).average_precision
+    def of_sample(drawn, present):
+        if present.all() or not present.any():      # then all that are found are right, or none
+            return float(present[0])
+        return agreement.precision_recall(drawn, present).average_precision
 
-    return [value, *intervals.bootstrap_interval(of_sample, np.stack([scores, truth], axis=1), seed=seed,
-                                                 resamples=RESAMPLES)]
+    return [value, *intervals.bootstrap(of_sample, scores, truth, seed=seed, resamples=RESAMPLES)]

@@ -13,7 +13,7 @@ import numpy as np
 from tf_idinvert.errors import InputError
 
 VERSION = 1                 # of what entries mean; a change makes older ones count no more
-PARTS = 2                   # the same of the numbers of parts
+PARTS = 3                   # the same of the numbers of parts
 
 
 @dataclasses.dataclass(frozen=True)
