@@ -10,7 +10,9 @@ import running
 
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import train_stylegan, training_options
-from tf_idinvert.training import stylegan, stylegan_recipes
+from tf_idinvert.training import generator, stylegan_recipes
+from tf_idinvert.training.pairs import PairedStage
+from tf_idinvert.training.stylegan import Stage
 
 
 @pytest.fixture
@@ -35,32 +37,37 @@ def test_options_reach_the_recipe(parse):
 
 def test_several_workers_are_refused(parse):
     with pytest.raises(ValueError, match="multi-worker is for encoders"):
-        train_stylegan.train(parse("--preset", "portraits", "--strategy", "multi-worker"), False)
+        train_stylegan.train(parse("--preset", "portraits", "--strategy", "multi-worker"))
 
 
 def tiny_recipe(width):
     shared = dict(resolution=8, fmap_base=16, fmap_max=width)
     generator = dict(shared, latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
-    return stylegan_recipes.Recipe(generator=generator, discriminator=shared, stages=(), r1_interval=1, mirror=False)
+    return stylegan_recipes.Recipe(generator=generator, discriminator=shared, stages=(Stage(8, 1),), r1_interval=1, mirror=False)
 
 
-def test_a_run_can_start_from_a_network_file(parse, tmp_path):
-    before, after = (train_stylegan.make_model(tiny_recipe(4), seed=0) for _ in range(2))
+def made(width):
+    return generator.make_model(train_stylegan.make_networks(tiny_recipe(width)), tiny_recipe(width))
+
+
+def test_a_run_can_start_from_a_network_file(tmp_path):
+    networks = train_stylegan.make_networks(tiny_recipe(4))
+    before, after, wider = generator.make_model(networks, tiny_recipe(4)), made(4), made(8)
     path, before.level = tmp_path / "network.h5", 1
-    checkpoint.save(train_stylegan.networks_of(before), path)
-    assert checkpoint.load(path).generator.synthesis.lod == checkpoint.load(path).discriminator.lod == 1
-    args = parse("--preset", "portraits", "--initial", str(path), "--initial-kimg", "1.5")
-    train_stylegan.start_from(after, checkpoint.load(path), args)
+    generator.saving(before, lambda path: checkpoint.save(networks, path))(path)
+    initial = checkpoint.load(path)
+    assert initial.generator.synthesis.lod == initial.discriminator.lod == 1
+    generator.start_from(after, initial, 1.5)
     for one, other in zip(before.weights[:-2], after.weights[:-2]):
         np.testing.assert_array_equal(one, other)
     assert int(after.images_seen.numpy()) == 1500
     with pytest.raises(ValueError, match="no generator of the sizes"):
-        train_stylegan.start_from(train_stylegan.make_model(tiny_recipe(8), seed=0), checkpoint.load(path), args)
+        generator.start_from(wider, initial, 0)
 
 
 def test_whole_small_run(monkeypatch, tmp_path):
-    stages = (stylegan.Stage(8, kimg=0.032, batch_size=8, adversarial=False, pair_weight=1.0),
-              stylegan.Stage(16, kimg=0.032, batch_size=8))
+    stages = (PairedStage(8, kimg=0.032, batch_size=8, adversarial=False, pair_weight=1.0),
+              PairedStage(16, kimg=0.032, batch_size=8))
     shared = dict(resolution=16, fmap_base=16, fmap_max=4)
     latent = dict(latent_size=16, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
     recipe = dataclasses.replace(tiny_recipe(4), stages=stages, discriminator=shared, generator=dict(

@@ -8,6 +8,7 @@ import pytest
 
 from tf_idinvert.cli import train_encoder, training_options
 from tf_idinvert.portraits import embedded
+from tf_idinvert.training import record
 
 
 @pytest.fixture
@@ -87,21 +88,23 @@ def test_defaults_that_depend_on_the_method(parse, monkeypatch):
 
 def test_run_is_taken_up_by_the_same_options_only(parse, tmp_path):
     check, folder = training_options.check_options, tmp_path / "run"
-    assert not check(parse("--preset", "portraits"))
+    check(parse("--preset", "portraits"))
+    record.write(folder, training_options.options_of(parse("--preset", "portraits")))
     assert json.loads((folder / "options.json").read_text())["preset"] == "portraits"
+    check(parse("--preset", "portraits", "--seed", "1"))                # without a state, there is no run
     (folder / "state.npz").touch()
-    assert check(parse("--preset", "portraits", "--kimg", "2000"))        # a longer run is the same run
+    check(parse("--preset", "portraits", "--kimg", "2000"))             # a longer run is the same run
     with pytest.raises(ValueError, match="holds a run with seed 0, now 1; give the same options"):
         check(parse("--preset", "portraits", "--seed", "1"))
     assert json.loads((folder / "options.json").read_text())["seed"] == 0
-    assert not check(parse("--preset", "portraits", "--seed", "1", "--no-resume"))
+    check(parse("--preset", "portraits", "--seed", "1", "--no-resume"))
 
 
 def test_encoders_are_not_taken_up_with_another_length(parse, files, tmp_path):
     arguments = ["--method", "in-domain", "--preset", "portraits"]
-    training_options.check_options(parse(*arguments))
+    record.write(tmp_path / "run", training_options.options_of(parse(*arguments)))
     (tmp_path / "run/state.npz").touch()
-    assert training_options.check_options(parse(*arguments, "--snapshot-minutes", "1"))
+    training_options.check_options(parse(*arguments, "--snapshot-minutes", "1"))
     with pytest.raises(ValueError, match="holds a run with kimg None, now 100.0"):
         training_options.check_options(parse(*arguments, "--kimg", "100"))
 
@@ -113,7 +116,7 @@ def test_options_that_came_later_count_as_their_defaults(parse, tmp_path):
         method="stylegan", preset="portraits", data="portraits", kimg=None, batch_size=None, pictures=40000,
         data_seed=1, output="elsewhere")))
     (tmp_path / "run/state.npz").touch()
-    assert training_options.check_options(parse("--preset", "portraits"))
+    training_options.check_options(parse("--preset", "portraits"))
     with pytest.raises(ValueError, match="holds a run with structure growing, now fixed"):
         training_options.check_options(parse("--preset", "portraits", "--structure", "fixed"))
 
@@ -125,22 +128,3 @@ def test_damaged_options_are_one_line(parse, tmp_path, content):
     (tmp_path / "run/options.json").write_text(content)
     with pytest.raises(ValueError, match="options.json: damaged"):
         training_options.check_options(parse("--preset", "portraits"))
-
-
-@pytest.mark.parametrize("task, first", [
-    (None, True), ({"type": "worker", "index": 0}, True), ({"type": "worker", "index": 1}, False),
-    ({"type": "chief", "index": 0}, True)])
-def test_only_the_first_worker_writes_to_the_folder(tmp_path, monkeypatch, task, first):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    if task:
-        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a", "b"]}, "task": task}))
-    with training_options.folder_to_write(tmp_path) as (folder, is_first):
-        assert is_first == first and (folder == tmp_path) == first and folder.is_dir()
-    assert folder.is_dir() == first
-
-
-def test_a_worker_beside_a_chief_is_not_the_first(tmp_path, monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"chief": ["a"], "worker": ["b"]},
-                                                "task": {"type": "worker", "index": 0}}))
-    with training_options.folder_to_write(tmp_path) as (_, is_first):
-        assert not is_first

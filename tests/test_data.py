@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_idinvert.data import pipeline
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
+from tf_idinvert.training import loop
 
 
 def pictures(count=10, side=8, seed=0):
@@ -193,12 +194,12 @@ def test_damaged_record_is_named_when_it_is_read(records, how):
     assert "\n" not in str(caught.value)
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         take(pipeline.batches(source, 5, seed=0), 2)
-    assert "record 3" in str(pipeline.reading_error(caught.value))
+    assert "record 3" in str(loop.reading_error(caught.value))
 
 
 def test_reading_error_leaves_other_errors_alone():
     error = tf.errors.InvalidArgumentError(None, None, "shapes differ")
-    assert pipeline.reading_error(error) is None
+    assert loop.reading_error(error) is None
 
 
 @pytest.mark.parametrize("bad", [pictures(1, 4)[0], pictures(1, 8)[0].astype("float32")])

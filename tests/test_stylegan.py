@@ -7,18 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
+from stylegan_training import BETA, SOURCE, Kill, ToyDiscriminator, ToyGenerator, sgd, small, values
 
-from tf_idinvert import losses
 from tf_idinvert.data import pipeline
 from tf_idinvert.training import state, stylegan
 from tf_idinvert.training.stylegan import Stage
 
-BATCH, BETA, GAMMA = 4, 0.9, 3.0
+BATCH, GAMMA = 4, 3.0
 
 
 # ------------------------------------------------------------------------------------------------- schedule
@@ -38,53 +36,6 @@ def test_senseless_stage_is_refused(wrong):
 
 
 # ------------------------------------------------------------------------------- one step, by hand in NumPy
-
-class ToyGenerator(keras.Model):
-    """Always the same w and the same picture `theta`, which is its one weight."""
-
-    resolution, latent_size = 4, 3
-
-    def __init__(self, theta):
-        super().__init__()
-        self.theta = self.add_weight(name="theta", shape=theta.shape, initializer="zeros")
-        self.dlatent_avg = self.add_weight(name="dlatent_avg", shape=(2,), initializer="zeros", trainable=False)
-        self.theta.assign(theta)
-        self.built = True
-
-    def mapping(self, z):
-        return tf.tile(tf.constant([[[1.0, -2.0]]]), [tf.shape(z)[0], 5, 1])
-
-    def mix_styles(self, w, other, seed, lod):
-        return w
-
-    def updated_dlatent_avg(self, w):
-        return BETA * tf.convert_to_tensor(self.dlatent_avg) + (1 - BETA) * tf.reduce_mean(w[:, 0], axis=0)
-
-    def synthesis(self, w, noise_seed, lod, fade):
-        return tf.tile(tf.convert_to_tensor(self.theta)[None], [tf.shape(w)[0], 1, 1, 1])
-
-
-class ToyDiscriminator(keras.Model):
-    """D(x) = <a, x> + c, whose gradient is a."""
-
-    def __init__(self, a):
-        super().__init__()
-        self.a = self.add_weight(name="a", shape=a.shape, initializer="zeros")
-        self.c = self.add_weight(name="c", shape=(), initializer="zeros")
-        self.a.assign(a)
-        self.built = True
-
-    def call(self, x, lod=None, fade=None):
-        return tf.reduce_sum(x * tf.convert_to_tensor(self.a), axis=[1, 2, 3])[:, None] + self.c
-
-
-def sgd(model, rate=0.1):
-    """The model with plain gradient descent, which unlike Adam shows the scale of a gradient."""
-    model.g_optimizer, model.d_optimizer = keras.optimizers.SGD(rate), keras.optimizers.SGD(rate)
-    model.g_optimizer.build(model.generator.trainable_variables)
-    model.d_optimizer.build(model.discriminator.trainable_variables)
-    return model
-
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
@@ -122,70 +73,13 @@ def test_steps_by_hand(interval, rng):
     assert (int(model.step.numpy()), int(model.images_seen.numpy())) == (4, 4 * BATCH)
 
 
-@pytest.mark.parametrize("squares", [0.0, 5.0])
-def test_pair_term_by_hand(rng, squares):
-    """Without D: theta moves along the sign of its difference to the pictures; D rests."""
-    rate, weight = 0.1, 2.0
-    theta, images = rng.standard_normal((16, 16, 3)), rng.integers(0, 256, (BATCH, 16, 16, 3), np.uint8)
-    model = sgd(stylegan.StyleGAN(ToyGenerator(theta), ToyDiscriminator(theta), ToyGenerator(theta)), rate)
-    model.generator.resolution = 16
-    stage = Stage(16, 1, learning_rate=rate, pair_weight=weight, pair_squares=squares, adversarial=False)
-    model.begin(stylegan.Phase(stage, 0, 1000, fading=False, grows=True))
-    x = tf.constant(images / 127.5 - 1, tf.float32)
-    with tf.GradientTape() as tape:
-        variable = tf.Variable(theta, dtype=tf.float32)
-        drawn = tf.tile(variable[None], [BATCH, 1, 1, 1])
-        expected = tf.reduce_mean(losses.laplacian_distance(x, drawn)) + squares * tf.reduce_mean(tf.square(x - drawn))
-        total = weight * expected
-    logs = model.train_step((tf.constant(images), tf.zeros([BATCH, 2])))
-    assert {name: float(value) for name, value in logs.items()} == {"pair": pytest.approx(float(expected), rel=1e-5)}
-    np.testing.assert_allclose(model.generator.theta.numpy(), theta - rate * tape.gradient(total, variable), atol=1e-5)
-    np.testing.assert_array_equal(model.discriminator.a.numpy(), theta.astype("float32"))
-
-
 # ------------------------------------------------------------------------------------------- small networks
-
-def small(seed=0, **config):
-    """Small networks in training, R1 on every second step; `seed` draws the weights."""
-    shared = dict(resolution=8, fmap_base=32, fmap_max=8, fused_scale=True)
-    generator = dict(shared, layerwise=True, use_noise=config.get("use_noise", True))
-    discriminator = dict(shared, mbstd_group_size=config.get("mbstd_group_size", 4))
-    return stylegan.StyleGAN(tiny.generator(seed, **generator), tiny.discriminator(seed + 1, **discriminator),
-                             tiny.generator(seed, **generator), r1_interval=2, seed=5)
-
 
 STAGES = (Stage(4, 0.008, batch_size=4, learning_rate=0.01, r1_gamma=1, average_kimg=0.01),
           Stage(8, 0.016, fade_kimg=0.008, batch_size=4, learning_rate=0.02, r1_gamma=1, average_kimg=0.01))
-PAIRED = (Stage(8, 0.04, batch_size=4, learning_rate=0.01, pair_weight=1, adversarial=False, beta_1=0.9,
-                center_weight=1),
-          Stage(8, 0.008, batch_size=4, learning_rate=0.01, pair_weight=1, r1_gamma=1))
-SOURCE = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), np.uint8)
-
-
-CODES = np.random.default_rng(1).standard_normal((10, 2)).astype("float32")
-
-
 def batches(stage, start):
-    labels = CODES if stage.pair_weight else None
     source = pipeline.ArraySource(SOURCE, stage.resolution)
-    return pipeline.batches(source, stage.batch_size, 0, start, mirror=labels is None, labels=labels)
-
-
-def values(model):
-    return [variable.numpy() for variable in model.state]
-
-
-class Kill(keras.callbacks.Callback):
-    """Breaks off after the step that reaches `images`, and keeps what a snapshot at that point would."""
-
-    def __init__(self, images, path):
-        super().__init__()
-        self.images, self.path = images, path
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.images_seen.numpy()) == self.images:
-            state.save(self.path, self.model.state)
-            raise InterruptedError
+    return pipeline.batches(source, stage.batch_size, 0, start, mirror=True)
 
 
 def test_killed_run_ends_in_the_same_weights(tmp_path):
@@ -201,55 +95,6 @@ def test_killed_run_ends_in_the_same_weights(tmp_path):
     assert int(resumed.images_seen.numpy()) == int(whole.images_seen.numpy()) == 16
     assert all(np.array_equal(a, b) for a, b in zip(values(resumed), values(whole)))
     assert sum((a != b).any() for a, b in zip(before, values(whole))) > 0.8 * len(before)
-
-
-def test_center_term_has_the_gradient_of_the_mean_codes_distance(rng):
-    model = small()
-    w = tf.Variable(rng.standard_normal((4, 6, model.generator.dlatent_size)), dtype=tf.float32)
-    model.generator.dlatent_avg.assign(rng.standard_normal(model.generator.dlatent_size))
-    with tf.GradientTape(persistent=True) as tape:
-        total = tf.reduce_mean(model._off_center(w))
-        expected = tf.reduce_mean(tf.square(tf.reduce_mean(w, axis=0) - model.generator.dlatent_avg))
-    np.testing.assert_allclose(tape.gradient(total, w), tape.gradient(expected, w), rtol=1e-4, atol=1e-7)
-
-
-def test_known_numbers_are_the_first_of_z():
-    model, seen = small(), []
-    model.begin(stylegan.schedule(PAIRED)[0])
-    mapping = model.generator.mapping
-    model.generator.mapping = lambda z: seen.append(z.numpy()) or mapping(z)
-    known = tf.constant(CODES[:4])
-    w, mixed, whole = model._codes(4, tf.constant([0, 1]), tf.constant([0, 2]), known)
-    z = seen[0].reshape(2, 4, -1)
-    np.testing.assert_array_equal(z[0, :, :2], known)
-    fresh = tf.random.stateless_normal(z.shape, tf.constant([0, 1])).numpy()
-    np.testing.assert_array_equal(z[0, :, 2:], fresh[0, :, 2:])
-    np.testing.assert_array_equal(z[1], fresh[1])
-
-
-def test_pair_term_counts_where_no_styles_are_mixed():
-    model = small()
-    model.begin(stylegan.schedule(PAIRED)[1])
-    for probability, mixes in ((0.0, False), (1.0, True)):
-        model.generator.style_mixing_prob = probability
-        w, mixed, whole = model._codes(4, tf.constant([0, 1]), tf.constant([0, 2]), tf.constant(CODES[:4]))
-        assert float(whole) == (not mixes) and np.any(w != mixed) == mixes
-
-
-def test_paired_run_draws_nearer_and_goes_on_after_a_stop(tmp_path):
-    phases = stylegan.schedule(PAIRED)
-    whole, killed, resumed = small(), small(), small(seed=10)
-    logged = []
-    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: logged.append(dict(logs)))
-    stylegan.train(whole, phases, batches, [log])
-    distances = [logs["pair"] for logs in logged if set(logs) == {"pair"}]
-    assert len(distances) == 10 and np.mean(distances[-3:]) < np.mean(distances[:3])
-    assert {"pair", "g_loss", "d_loss"} <= set(logged[-1])
-    with pytest.raises(InterruptedError):
-        stylegan.train(killed, phases, batches, [Kill(44, tmp_path / "state.npz")])
-    state.load(tmp_path / "state.npz", resumed.state)
-    stylegan.train(resumed, phases, batches, [])
-    assert all(np.array_equal(a, b) for a, b in zip(values(resumed), values(whole)))
 
 
 def test_finished_run_has_nothing_left_to_do():

@@ -188,8 +188,8 @@ def test_missing_data_is_one_line(tmp_path):
 
 def test_attribute_network(tmp_path, monkeypatch):
     train = train_attributes.train
-    monkeypatch.setattr(train_attributes, "train", lambda args, resumes: train(
-        args, resumes, resolution=16, held_out=20, widths=(4, 8), hidden=8))
+    monkeypatch.setattr(train_attributes, "train", lambda args: train(
+        args, resolution=16, held_out=20, widths=(4, 8), hidden=8))
     for _ in range(2):      # the second time, nothing is left to do
         assert running.run(monkeypatch, "train.py", "--method", "attributes", "--kimg", "0.1", "--pictures", "64",
                            "--output", tmp_path / "run") == 0
@@ -202,8 +202,8 @@ def test_attribute_network(tmp_path, monkeypatch):
 def test_attribute_network_of_the_wild_world(tmp_path, monkeypatch):
     """What the second task asks for, from parts of half the side."""
     train = train_attributes.train
-    monkeypatch.setattr(train_attributes, "train", lambda args, resumes: train(
-        args, resumes, resolution=32, held_out=20, widths=(4, 8), hidden=8))
+    monkeypatch.setattr(train_attributes, "train", lambda args: train(
+        args, resolution=32, held_out=20, widths=(4, 8), hidden=8))
     assert running.run(monkeypatch, "train.py", "--method", "attributes", "--world", "wild", "--task", "nuisances",
                        "--kimg", "0.1", "--pictures", "64", "--output", tmp_path / "run") == 0
     network = checkpoint.load(tmp_path / "run/network.h5").attributes

@@ -16,15 +16,14 @@ import tensorflow as tf
 
 from tf_idinvert import losses
 from tf_idinvert.benchmarks import matmul, operations
+from tf_idinvert.checkpoint import Models
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
-from tf_idinvert.training import encoder_recipes, steps, stylegan, stylegan_recipes
+from tf_idinvert.training import encoder, encoder_recipes, generator, steps, stylegan, stylegan_recipes
 from tf_idinvert.training.force_in_domain import ForceInDomain
-from tf_idinvert.training.in_domain import InDomain
-from tf_idinvert.training.traditional import Traditional
 
 METHODS = ("traditional", "in-domain", "force-in-domain", "stylegan")
 REPLICAS = (1, 2)
@@ -104,22 +103,16 @@ def _row(method, side, part, replicas, batch, seconds, count):
 
 def make_model(method, recipe, encoders):
     """The model in training, as `tools/train.py` makes it."""
-    generator, discriminator = Generator(**recipe.generator), Discriminator(**recipe.discriminator)
+    models = Models(generator=Generator(**recipe.generator), discriminator=Discriminator(**recipe.discriminator))
     if method == "stylegan":
-        model = stylegan.StyleGAN(generator, discriminator, Generator(**recipe.generator), recipe.r1_interval)
+        models.training_generator = Generator(**recipe.generator)
+        model = generator.make_model(models, recipe)
         model.begin(stylegan.Phase(recipe.stages[-1], start=0, stop=2 ** 40, fading=False, grows=False))
         return model
-    codes = dict(num_layers=generator.num_layers, dlatent_size=generator.dlatent_size)
-    encoder = Encoder(resolution=generator.resolution, **codes, **encoders.encoder)
-    if method == "traditional":
-        return Traditional(encoder, generator, steps.adam())
-    features = Attributes(["any"], resolution=generator.resolution).features
-    if method == "in-domain":
-        return InDomain(encoder, generator, discriminator, features, steps.adam(), steps.adam(),
-                        encoder_recipes.in_domain_options(encoders.options))
-    latent_discriminator = LatentDiscriminator(**codes, **encoders.latent_discriminator)
-    return ForceInDomain(encoder, generator, discriminator, latent_discriminator, features, steps.adam(), steps.adam(),
-                         steps.adam(), encoders.options)
+    models.encoder = Encoder.of(models.generator, **encoders.encoder)
+    models.latent_discriminator = LatentDiscriminator.of(models.generator, **encoders.latent_discriminator)
+    features = Attributes(["any"], resolution=models.generator.resolution).features
+    return encoder.make_model(method, models, features, encoders, steps.LEARNING_RATE)
 
 
 def seconds_of_step(method, model, strategy, batch, recipe):

@@ -24,7 +24,7 @@ from tf_idinvert.cli import command, training_options
 def main(argv=None):
     args = training_options.parse_arguments(__doc__, argv)
     args.output.mkdir(parents=True, exist_ok=True)
-    resumes = training_options.check_options(args)
+    training_options.check_options(args)
     command.import_tensorflow()
     if args.method == "stylegan":
         from tf_idinvert.cli import train_stylegan as chosen
@@ -32,4 +32,4 @@ def main(argv=None):
         from tf_idinvert.cli import train_attributes as chosen
     else:
         from tf_idinvert.cli import train_encoder as chosen
-    chosen.train(args, resumes)
+    chosen.train(args)

@@ -1,13 +1,13 @@
-"""`tools/train.py` for the three encoders: from the options to networks, objective, data and a run."""
+"""`tools/train.py` for the three encoders: from the options to networks, data, recipe and a run."""
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import training_options
@@ -17,39 +17,26 @@ from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
 from tf_idinvert.portraits import embedded, portrait
-from tf_idinvert.training import encoder_recipes, loop, state, steps
-from tf_idinvert.training.force_in_domain import ForceInDomain
-from tf_idinvert.training.in_domain import InDomain
-from tf_idinvert.training.traditional import Traditional, latents
-
-PREVIEW_COLUMNS, PREVIEW_ROWS = 8, 4
+from tf_idinvert.training import encoder, encoder_recipes
 
 
-def train(args, resumes):
-    """Train as the arguments say; `resumes`: from the state in the output folder."""
-    strategy = training_options.make_strategy(args.strategy)
-    recipe = make_recipe(args)
-    batch = recipe.batch_per_replica * strategy.num_replicas_in_sync
-    total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
+def train(args):
+    """Train as the arguments say."""
+    run, recipe = training_options.make_run(args), make_recipe(args)
     keras.utils.set_random_seed(args.seed)
-    with strategy.scope():
+    with run.placement.scope():
         models = load_generator(args)
-        source = None if args.data is None else training_options.open_data(args, models.generator.resolution, total)
-        model = make_model(args, recipe, models, steps.decaying_rate(total, batch, recipe.learning_rate))
-    if resumes:
-        state.load(args.output / "state.npz", model.state)
-    seen = int(model.images_seen.numpy())
-    if args.method == "traditional":
-        batches = latents(models.generator.latent_size, batch, args.seed, seen)
-    else:
-        batches = pipeline.batches(source, batch, args.seed, seen, recipe.mirror)
-    with training_options.observers(
-            args, total, draw=preview_of(model, preview_pictures(args, models.generator, source)),
-            save_models=lambda path: checkpoint.save(models, path), columns=PREVIEW_COLUMNS) as callbacks:
-        try:
-            loop.run(model, batches, math.ceil((total - seen) / batch), callbacks)
-        except tf.errors.InvalidArgumentError as error:
-            raise pipeline.reading_error(error) or error from error
+        add_networks(models, args, recipe)
+    resolution = models.generator.resolution
+    batch = recipe.batch_per_replica * run.placement.num_replicas_in_sync
+    total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
+    source = None if args.data is None else training_options.open_data(args, resolution, total)
+    features = None
+    if args.method != "traditional" and args.features != "none":
+        features = load_features(args.features, resolution)
+    encoder.train_encoder(args.method, models, functools.partial(pipeline.batches, source), recipe, run,
+                          save=lambda path: checkpoint.save(models, path), features=features,
+                          test=test_pictures(args, resolution, source))
 
 
 def make_recipe(args):
@@ -59,11 +46,11 @@ def make_recipe(args):
     options = {field.name: given[field.name] for field in dataclasses.fields(recipe.options) if field.name in given}
     if "options_of" in given:
         options.setdefault("adversarial_weight", encoder_recipes.ADVERSARIAL_WEIGHTS[given["options_of"]])
-    encoder = dict(recipe.encoder, batch_norm=args.encoder_norm == "batch")
-    encoder.update((name, given[f"encoder_{name}"]) for name in encoder if f"encoder_{name}" in given)
+    sizes = dict(recipe.encoder, batch_norm=args.encoder_norm == "batch")
+    sizes.update((name, given[f"encoder_{name}"]) for name in sizes if f"encoder_{name}" in given)
     latent = dict(recipe.latent_discriminator, design=given.get("latent_discriminator", "layerwise"))
     others = {name: given[name] for name in ("kimg", "learning_rate", "batch_per_replica") if name in given}
-    return dataclasses.replace(recipe, options=dataclasses.replace(recipe.options, **options), encoder=encoder,
+    return dataclasses.replace(recipe, options=dataclasses.replace(recipe.options, **options), encoder=sizes,
                                latent_discriminator=latent, **others)
 
 
@@ -78,37 +65,12 @@ def load_generator(args):
     return models
 
 
-def make_model(args, recipe, models, learning_rate):
-    """The objective in training; `models` gets the networks that it trains."""
-    _add_networks(models, args, recipe)
-    optimizer = steps.adam(learning_rate)
-    if args.method == "traditional":
-        return Traditional(models.encoder, models.generator, optimizer)
-    group = models.discriminator.mbstd_group_size
-    if group > 1 and recipe.batch_per_replica > group and recipe.batch_per_replica % group:
-        raise InputError(f"--batch-per-replica {recipe.batch_per_replica}: the discriminator of {args.generator} takes "
-                         f"groups of {group}; give a multiple of it")
-    features, options = no_features, recipe.options
-    if args.features == "none":
-        options = dataclasses.replace(options, feature_weight=0.0)
-    else:
-        features = load_features(args.features, models.generator.resolution)
-    if args.method == "in-domain":
-        return InDomain(models.encoder, models.generator, models.discriminator, features, optimizer,
-                        steps.adam(learning_rate), encoder_recipes.in_domain_options(options))
-    return ForceInDomain(models.encoder, models.generator, models.discriminator, models.latent_discriminator, features,
-                         optimizer, steps.adam(learning_rate), steps.adam(learning_rate), options, seed=args.seed)
-
-
-def _add_networks(models, args, recipe):
+def add_networks(models, args, recipe):
     """A new encoder, and where the method has one a new latent discriminator, with the generator's codes."""
-    generator = models.generator
-    codes = dict(num_layers=generator.num_layers, dlatent_size=generator.dlatent_size)
     with _policy("mixed_bfloat16" if args.precision == "mixed" else "float32"):
-        models.encoder = Encoder(resolution=generator.resolution, **codes, **recipe.encoder,
-                                 num_channels=generator.synthesis.get_config()["num_channels"])
+        models.encoder = Encoder.of(models.generator, **recipe.encoder)
     if args.method == "force-in-domain":
-        models.latent_discriminator = LatentDiscriminator(**codes, **recipe.latent_discriminator)
+        models.latent_discriminator = LatentDiscriminator.of(models.generator, **recipe.latent_discriminator)
 
 
 @contextlib.contextmanager
@@ -121,29 +83,9 @@ def _policy(name):
         keras.mixed_precision.set_global_policy("float32")
 
 
-def no_features(images):
-    """F of a training without a feature term: nothing."""
-    return tf.zeros([tf.shape(images)[0], 1])
-
-
-def preview_pictures(args, generator, source):
-    """Pictures [N, R, R, C] to watch: portraits that no training draws, else the data's first, else generated ones."""
-    count = PREVIEW_COLUMNS * PREVIEW_ROWS
+def test_pictures(args, resolution, source):
+    """Pictures to watch, uint8 [N, R, R, C]: portraits that no training draws, else the data's first; None without."""
+    count = encoder.PREVIEW_COLUMNS * encoder.PREVIEW_ROWS
     if args.data == "portraits":
-        pictures = portrait.sample(count, embedded.SEED, generator.resolution)[0]
-    elif source is not None:
-        pictures = source.read(np.arange(count) % len(source))
-    else:
-        z = np.random.default_rng(args.seed).standard_normal((count, generator.latent_size), np.float32)
-        return generator.synthesis(generator.mapping(z)).numpy()
-    return pictures.astype("float32") / 127.5 - 1.0
-
-
-def preview_of(model, pictures):
-    """Function that draws rows of `pictures`, each over the row of their reconstructions G(E(x))."""
-    def draw():
-        codes = tf.cast(model.encoder(pictures), tf.float32)
-        drawn = [pictures, model.generator.synthesis(codes).numpy()]
-        rows = [part.reshape(PREVIEW_ROWS, PREVIEW_COLUMNS, *pictures.shape[1:]) for part in drawn]
-        return np.stack(rows, axis=1).reshape(-1, *pictures.shape[1:])
-    return draw
+        return portrait.sample(count, embedded.SEED, resolution)[0]
+    return None if source is None else source.read(np.arange(min(count, len(source))))

@@ -1,4 +1,4 @@
-"""What the trainings of `tools/train.py` share: options, the folder of a run, data, strategy, callbacks.
+"""What the trainings of `tools/train.py` share: options, the run that they mean, data, strategy.
 
 Every option says which methods it is for; another method refuses it. TensorFlow is imported only in the functions that
 need it, so that `--help` does not wait for it.
@@ -6,18 +6,13 @@ need it, so that `--help` does not wait for it.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import os
-import tempfile
 from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command import number
-from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic
 from tf_idinvert.files.digests import file_digest
 from tf_idinvert.portraits import embedded
+from tf_idinvert.training import record
 
 ENCODERS = ("traditional", "in-domain", "force-in-domain")
 WORLDS = ("portraits", "wild")      # sets that are rendered
@@ -161,28 +156,27 @@ def _add_guided_options(add):
 
 
 def check_options(args):
-    """Whether there is a run to take up; saves the options. InputError where its options were others.
+    """InputError where the output folder holds a run of other options, before anything is loaded.
 
     An option that the earlier run does not name did not exist then: its run was as by default.
     """
-    path = args.output / "options.json"
-    options = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-    free = RESUMABLE_STYLEGAN if args.method == "stylegan" else RESUMABLE
-    resumes = args.resume and (args.output / "state.npz").exists()
-    if resumes:
-        defaults = _options("").parser
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            before = {name: before.get(name, defaults.get_default(name)) for name in options}
-        except (ValueError, AttributeError):
-            raise InputError(f"{path}: damaged; --no-resume starts again") from None
-        differing = [name for name in options if name not in free and before[name] != options[name]]
-        if differing:
-            name = differing[0]
-            raise InputError(f"{args.output}: holds a run with {name} {before[name]}, now {options[name]}; give "
-                             "the same options, another --output, or --no-resume to overwrite it")
-    atomic.write_text(path, json.dumps(options, indent=1) + "\n")
-    return resumes
+    defaults = _options("").parser
+    record.resumes(args.output, options_of(args), args.resume,
+                   free=RESUMABLE_STYLEGAN if args.method == "stylegan" else RESUMABLE,
+                   earlier={name: defaults.get_default(name) for name in vars(args)})
+
+
+def options_of(args):
+    """The arguments as JSON can hold them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+
+
+def make_run(args):
+    """The training.run.Run of the arguments."""
+    from tf_idinvert.training.run import Run
+    return Run(folder=args.output, kimg=args.kimg, snapshot_minutes=args.snapshot_minutes,
+               snapshot_kimg=getattr(args, "snapshot_kimg", None), resume=args.resume, seed=args.seed,
+               strategy=make_strategy(getattr(args, "strategy", "one")), options=options_of(args))
 
 
 def open_data(args, resolution, images, rendered=None):
@@ -196,67 +190,14 @@ def open_data(args, resolution, images, rendered=None):
     from tf_idinvert.data import pipeline
     path = args.data
     if args.data in WORLDS:
-        path = rendered_set(args.data, min(args.pictures, images), args.data_seed, rendered or resolution,
-                            args.output.parent)
+        from tf_idinvert.portraits import tasks
+        path = tasks.kept(args.output.parent, args.data, min(args.pictures, images), args.data_seed,
+                          rendered or resolution)
     return pipeline.open_source(path, resolution)
 
 
-def rendered_set(world, count, seed, resolution, folder):
-    """The file in the folder that holds so many portraits of one of WORLDS, drawn if it is not there."""
-    from tqdm import tqdm
-
-    from tf_idinvert.portraits import portrait, sets, wild
-    path = folder / f"{world}{resolution}-{count}-seed{seed}.npy"
-    if not path.exists():
-        with tqdm(total=count, unit="img", desc="rendering portraits") as bar:
-            sets.write(path, count, seed, resolution, progress=bar.update,
-                       sample={"portraits": portrait.sample, "wild": wild.sample}[world])
-    return path
-
-
 def make_strategy(name):
-    """The tf.distribute.Strategy of an option --strategy. Several workers: before anything else of TensorFlow."""
+    """The tf.distribute.Strategy of an option --strategy, None for one device. Several workers: before anything else of TensorFlow."""
     import tensorflow as tf
-    return {"one": tf.distribute.get_strategy, "mirrored": tf.distribute.MirroredStrategy,
+    return {"one": lambda: None, "mirrored": tf.distribute.MirroredStrategy,
             "multi-worker": tf.distribute.MultiWorkerMirroredStrategy}[name]()
-
-
-@contextlib.contextmanager
-def folder_to_write(folder):
-    """The folder for what this worker writes: the first one's is `folder`, the others', who do the same, are temporary.
-
-    Yields:
-        (Path, whether this is the first worker).
-    """
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    if task.get("type", "chief") == "chief" or (task["type"] == "worker" and int(task.get("index", 0)) == 0
-                                                and "chief" not in _cluster()):
-        yield Path(folder), True
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary), False
-
-
-def _cluster():
-    return json.loads(os.environ["TF_CONFIG"]).get("cluster", {})
-
-
-@contextlib.contextmanager
-def observers(args, total, save_models, draw, columns=None):
-    """Callbacks of a run: a stop where it diverges, progress bar, log, snapshots.
-
-    Args:
-        total: images of the run.
-        save_models, draw, columns: see `callbacks.Snapshots`.
-    """
-    from tf_idinvert.training import callbacks
-    several = getattr(args, "strategy", "one") == "multi-worker"
-    every_kimg = getattr(args, "snapshot_kimg", None) or (10 if several else None)
-    with contextlib.ExitStack() as stack:
-        folder, first = stack.enter_context(folder_to_write(args.output)) if several else (args.output, True)
-        file = None if first else stack.enter_context(open(os.devnull, "w"))
-        progress, log = callbacks.Progress(total, file), callbacks.Log(folder)
-        stack.callback(progress.close)
-        yield [callbacks.StopAtNaN(), progress, log,
-               callbacks.Snapshots(folder, save_models, draw, seconds=args.snapshot_minutes * 60,
-                                   every_kimg=every_kimg, columns=columns, writer=log.writer)]

@@ -215,10 +215,18 @@ def batches(source, batch_size, seed, start=0, mirror=False, labels=None):
     return dataset.prefetch(2).with_options(options)
 
 
-def reading_error(error):
-    """InputError with the one line of ours in what TensorFlow made of an error of `batches`; None if it was another."""
-    found = re.findall(r"(?:InputError|ImageError): (.+)", str(error))
-    return InputError(found[-1]) if found else None
+def staged(sources, labels=None):
+    """Batches for a training whose resolution grows: function (stage, seed, start, mirror) -> tf.data.Dataset.
+
+    Args:
+        sources: {resolution: source} of the same pictures, for every resolution of a stage.
+        labels: None, or float32 [N, A], a row for each picture, that come with the pictures where a stage has a pair
+            term.
+    """
+    def batches_of(stage, seed, start, mirror):
+        wanted = labels if getattr(stage, "pair_weight", 0) else None
+        return batches(sources[stage.resolution], stage.batch_size, seed, start, mirror, wanted)
+    return batches_of
 
 
 def write_tfrecords(prefix, pictures, resolution):

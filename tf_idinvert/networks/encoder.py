@@ -107,6 +107,13 @@ class Encoder(keras.Model):
                                activate=False, name="latent_out")
         self.built = True
 
+    @classmethod
+    def of(cls, generator, **sizes):
+        """A new encoder for a generator: images and codes of its shapes; `sizes` are the other arguments."""
+        return cls(resolution=generator.resolution, num_layers=generator.num_layers,
+                   dlatent_size=generator.dlatent_size,
+                   num_channels=generator.synthesis.get_config()["num_channels"], **sizes)
+
     def call(self, x, training=False):
         x = layers.expect_shape("images", x, [self.resolution, self.resolution, self.config["num_channels"]])
         x = self.from_image(x, training=training)

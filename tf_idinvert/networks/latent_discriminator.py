@@ -52,6 +52,11 @@ class LatentDiscriminator(keras.Model):
         self.logit = layers.Dense(width, 1, gain=1.0, name="logit")
         self.built = True
 
+    @classmethod
+    def of(cls, generator, **sizes):
+        """A new latent discriminator for the codes of a generator; `sizes` are the other arguments."""
+        return cls(num_layers=generator.num_layers, dlatent_size=generator.dlatent_size, **sizes)
+
     def call(self, w):
         w = layers.expect_shape("w", w, [self.num_layers, self.dlatent_size])
         layerwise = self.layer_embedding is not None

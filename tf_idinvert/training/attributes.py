@@ -5,10 +5,68 @@ contrast keep it from leaning on what only a renderer does exactly.
 """
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.training import steps
+from tf_idinvert.training import loop, record, steps
+
+PREVIEW_COLUMNS, PREDICTED_AT_ONCE = 12, 100
+
+
+@dataclasses.dataclass(frozen=True)
+class AttributeRecipe:
+    """All that the training needs but network and data."""
+
+    kimg: float = 120
+    batch_size: int = 32
+    learning_rate: float = 1e-3     # of Adam, falling to 0 by half a cosine
+
+
+def train_attributes(network, data, scales, recipe, run, save, test, mirrored=()):
+    """Train an attribute network.
+
+    Args:
+        network: networks.attributes.Attributes.
+        data: function (batch_size, seed, start) -> endless tf.data.Dataset of (uint8 [n, R, R, 3], float32 [n, A]),
+            from picture `start` on.
+        scales: [A], spread of each attribute in the data.
+        recipe: AttributeRecipe.
+        run: run.Run.
+        save: function (path) that writes the network to a file.
+        test: uint8 [N, R, R, 3], pictures that the preview shows in the order of each attribute.
+        mirrored: names of attributes that change their sign when a picture is mirrored.
+    Raises:
+        InputError: the folder holds another run, or the training diverges.
+    """
+    kimg, batch = run.kimg or recipe.kimg, recipe.batch_size
+    recipe, total = dataclasses.replace(recipe, kimg=kimg), math.ceil(kimg * 1000 / batch) * batch
+    resumes = run.takes_up(record.of_recipe("attributes", recipe, run.seed))
+    with run.placement.scope():
+        rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, total // batch)
+        model = AttributeTraining(network, keras.optimizers.Adam(rate), scales, mirrored, seed=run.seed)
+    if resumes:
+        run.restore(model)
+    seen = int(model.images_seen.numpy())
+    with run.observers(total, save, lambda: ordered(test, score(network, test)), PREVIEW_COLUMNS) as callbacks:
+        loop.run(model, data(batch, run.seed, seen), (total - seen) // batch, callbacks)
+
+
+def score(network, images):
+    """{name: [N]} of pictures uint8 [N, R, R, 3], in the units of the training data."""
+    parts = [network.predict_attributes(part.astype("float32") / 127.5 - 1.0)
+             for part in np.array_split(images, math.ceil(len(images) / PREDICTED_AT_ONCE))]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def ordered(images, scores):
+    """Pictures to look at: a row for each attribute, from those with the lowest score to those with the highest."""
+    chosen = [np.argsort(values)[np.linspace(0, len(images) - 1, PREVIEW_COLUMNS).astype(int)]
+              for values in scores.values()]
+    return images[np.concatenate(chosen)]
 
 
 class AttributeTraining(keras.Model):

@@ -4,10 +4,6 @@ Source: Karras et al. 2019 (A Style-Based Generator Architecture for GANs), sect
 Karras et al. 2018 (Progressive Growing of GANs), section 2 and appendix A; R1: Mescheder et al. 2018. R1 on every k-th
 step only ("lazy"): Karras et al. 2020 (Analyzing and Improving the Image Quality of StyleGAN), section 3.1.
 
-Where a picture comes with numbers that tell it apart from all others (rendered ones do), these can stand in for the
-first numbers of z, and the distance between the picture and what G draws from that z be made a term of G's loss. Ours,
-in no paper: it starts a small generator in minutes, no kind of picture left out, where the game with D takes hours.
-
 The networks are handed in. A step is a function of its images and of variables alone: random numbers come from the
 seed and the steps made so far, so a run that was stopped goes on as if it had not been, and a step can be compiled and
 exported by itself. (XLA draws other numbers from the same seed.)
@@ -23,7 +19,7 @@ import tensorflow as tf
 
 from tf_idinvert import losses
 from tf_idinvert.errors import InputError
-from tf_idinvert.training import steps
+from tf_idinvert.training import loop, steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +33,6 @@ class Stage:
     learning_rate: float = 0.001    # of both optimisers
     r1_gamma: float = 10.0          # weight of R1, its gradient taken at the full size R x R, as in the official code
     average_kimg: float = 10.0      # half-life of the generator's running average
-    adversarial: bool = True        # False: only the pair term; D rests
-    pair_weight: float = 0.0        # of the distance from a picture to the one drawn from its code
-    pair_squares: float = 0.0       # weight of the mean squared difference within that distance
-    center_weight: float = 0.0      # of the distance from w_avg to each layer's mean code
     beta_1: float = 0.0             # of Adam
 
     def __post_init__(self):
@@ -105,7 +97,10 @@ class StyleGAN(keras.Model):
         self.built = True
 
     def begin(self, phase):
-        """Set level, learning rate and weights of the terms for the steps to come, and have the step traced anew."""
+        """Set level and learning rate for the steps to come; where the resolution changes, the optimisers start afresh.
+
+        The step has to be traced anew: a traced one keeps what held before.
+        """
         if phase.grows and int(self.images_seen.numpy()) == phase.start:
             for variable in self.g_optimizer.variables + self.d_optimizer.variables:
                 variable.assign(np.zeros(variable.shape, variable.numpy().dtype))
@@ -113,8 +108,6 @@ class StyleGAN(keras.Model):
         self.level = round(math.log2(self.generator.resolution // stage.resolution))
         for optimizer in (self.g_optimizer, self.d_optimizer):
             optimizer.learning_rate, optimizer.beta_1 = stage.learning_rate, stage.beta_1
-        with self.distribute_strategy.scope():
-            self.compile(jit_compile=False)     # drops the trace; XLA is slower on a CPU
 
     @property
     def state(self):
@@ -123,55 +116,47 @@ class StyleGAN(keras.Model):
         return networks + list(self.g_optimizer.variables) + list(self.d_optimizer.variables) + [
             self.step, self.images_seen]
 
-    def train_step(self, data):
+    def train_step(self, images):
         """One step of G, one of D on the same generated images, then the running averages.
 
         Args:
-            data: uint8 [n, r, r, C], this replica's share of the real batch, r the resolution of the stage; or a pair
-                of it and codes float32 [n, K], the first K numbers of the z that stands for each picture.
+            images: uint8 [n, r, r, C], this replica's share of the real batch, r the resolution of the stage.
         Returns:
             dict of float32 scalars, means over the global batch: losses, penalty and scores.
         """
-        images, known = data if isinstance(data, (tuple, list)) else (data, None)
-        replica, stage = tf.distribute.get_replica_context(), self.phase.stage
-        count = tf.shape(images)[0]                                                 # n
-        batch = tf.cast(count * replica.num_replicas_in_sync, tf.float32)
-        fade, (z_seed, mixing_seed, noise_seed) = self._fade(), self._seeds(3)
+        batch, fade, (z_seed, mixing_seed, noise_seed) = global_batch(images), self._fade(), self._seeds(3)
         reals = self._real_images(images, fade)                                     # [n, R, R, C]
-
-        def discriminate(x):
-            return self.discriminator(x, lod=self.level, fade=fade)
-
-        terms = {}
         with tf.GradientTape() as tape:
-            w, mixed, whole = self._codes(count, z_seed, mixing_seed, known)
-            fakes = self.generator.synthesis(mixed, noise_seed=self._own(noise_seed), lod=self.level, fade=fade)
-            g_loss = tf.zeros([count])
-            if stage.adversarial:
-                terms["g_loss"] = losses.adversarial_loss(discriminate(fakes))      # [n]
-                g_loss += terms["g_loss"]
-            if stage.pair_weight:
-                terms["pair"] = self._pair_distance(reals, fakes) * whole
-                g_loss += stage.pair_weight * terms["pair"]
-            if stage.center_weight:
-                g_loss += stage.center_weight * self._off_center(w)
+            w, other = self._codes(self._latents(tf.shape(images)[0], z_seed))
+            mixed = self.generator.mix_styles(w, other, mixing_seed, lod=self.level)
+            fakes = self._draw(mixed, noise_seed, fade)
+            g_loss = losses.adversarial_loss(self._judge(fakes, fade))              # [n]
             total = tf.reduce_sum(g_loss) / batch
         g_gradients = tape.gradient(total, self.generator.trainable_variables)
-        if stage.adversarial:
-            terms.update(self._step_of_d(discriminate, reals, fakes, batch))
+        terms = {"g_loss": g_loss, **self._step_of_d(reals, fakes, fade, batch)}
         steps.apply(self.g_optimizer, g_gradients, self.generator.trainable_variables)
+        return self._finish(terms, w, batch)
+
+    def _finish(self, terms, w, batch):
+        """Running averages and counters after a step -> means of its terms."""
         self._update_averages(w, batch)
         self.step.assign_add(1)
         self.images_seen.assign_add(tf.cast(batch, tf.int64))
         return steps.global_means(terms, batch)
 
-    def _pair_distance(self, reals, fakes):
-        """[n]: the distance of pictures; squares make more of what differs much in few pixels, as a mouth does."""
-        distance, weight = losses.laplacian_distance(reals, fakes), self.phase.stage.pair_squares
-        return distance + weight * losses.mean_squared_difference(reals, fakes) if weight else distance
+    def _judge(self, images, fade):
+        """Logits of D, [n, 1]."""
+        return self.discriminator(images, lod=self.level, fade=fade)
 
-    def _step_of_d(self, discriminate, reals, fakes, batch):
+    def _draw(self, w, noise_seed, fade):
+        """Images of G with noise of this replica's own, [n, R, R, C]."""
+        return self.generator.synthesis(w, noise_seed=self._own(noise_seed), lod=self.level, fade=fade)
+
+    def _step_of_d(self, reals, fakes, fade, batch):
         """One step of D -> its terms, [n] or [n, 1] each."""
+        def discriminate(x):
+            return self._judge(x, fade)
+
         with tf.GradientTape() as tape:
             real_logits, fake_logits = discriminate(reals), discriminate(fakes)
             d_loss = losses.discriminator_loss(real_logits, fake_logits)            # [n]
@@ -205,34 +190,16 @@ class StyleGAN(keras.Model):
             x += (_repeat(tf.nn.avg_pool2d(x, 2, 2, "VALID"), 2) - x) * fade
         return _repeat(x, 2 ** self.level)
 
-    def _codes(self, count, z_seed, mixing_seed, known):
-        """w [n, L, D] of fresh z, the same with styles mixed, and 1 where all layers are of the first z, else 0.
-
-        z is drawn for all replicas, each takes its share; `known` numbers take the place of the first ones.
-        """
+    def _latents(self, count, seed):
+        """Fresh z, [2, n, Z]: the second ones are for mixing styles. Drawn for all replicas, each takes its share."""
         replica = tf.distribute.get_replica_context()
         shape = [2, count * replica.num_replicas_in_sync, self.generator.latent_size]
         first = count * replica.replica_id_in_sync_group
-        z = tf.random.stateless_normal(shape, z_seed)[:, first:first + count]
-        if known is not None:
-            own = tf.concat([known, z[0, :, known.shape[1]:]], axis=1)
-            z = tf.stack([own, z[1]])
-        w = self.generator.mapping(tf.reshape(z, [-1, self.generator.latent_size]))
-        w, other = tf.split(w, 2)
-        if not self.phase.stage.adversarial:
-            return w, w, 1.0
-        mixed = self.generator.mix_styles(w, other, mixing_seed, lod=self.level)
-        return w, mixed, tf.cast(tf.reduce_all(mixed == w), tf.float32)
+        return tf.random.stateless_normal(shape, seed)[:, first:first + count]
 
-    def _off_center(self, w):
-        """[n], with the gradient of `mean over layers of || mean(w_l) - w_avg ||^2`, the batch being the global one.
-
-        w_avg is the mean of layer 0, and truncation pulls all layers towards it. Where each layer has a w of its own,
-        this keeps truncated codes among those that G knows.
-        """
-        replica = tf.distribute.get_replica_context()
-        mean = replica.all_reduce("MEAN", tf.stop_gradient(tf.reduce_mean(w, axis=0)))              # [L, D]
-        return 2.0 * tf.reduce_mean((mean - self.generator.dlatent_avg) * w, axis=[1, 2])
+    def _codes(self, z):
+        """z [2, n, Z] -> two w [n, L, D]."""
+        return tf.split(self.generator.mapping(tf.reshape(z, [-1, self.generator.latent_size])), 2)
 
     def _with_r1(self, gradients, discriminate, reals, batch):
         """R1 of each image, zeros on steps without, and the gradients of D with those of R1 added."""
@@ -275,17 +242,20 @@ def train(model, phases, data, callbacks):
     Args:
         model: StyleGAN.
         phases: list of Phase, from `schedule`.
-        data: function (stage, start) -> endless tf.data.Dataset of real images, from image `start` on; with their codes
-            where the stage has a pair term.
+        data: function (stage, start) -> endless tf.data.Dataset of real images, from image `start` on, as
+            `model.train_step` takes them.
         callbacks: Keras callbacks.
     """
     for phase in phases:
         seen = int(model.images_seen.numpy())
         if seen < phase.stop:
             model.begin(phase)
-            size = phase.stage.batch_size
-            model.fit(data(phase.stage, seen), epochs=1, steps_per_epoch=(phase.stop - seen) // size,
-                      callbacks=callbacks, shuffle=False, verbose=0)
+            loop.run(model, data(phase.stage, seen), (phase.stop - seen) // phase.stage.batch_size, callbacks)
+
+
+def global_batch(images):
+    """Size of the batch over all replicas, a float32 scalar."""
+    return tf.cast(steps.global_batch(images), tf.float32)
 
 
 def _counter(name):

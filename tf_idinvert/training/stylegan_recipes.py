@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import dataclasses
 
+from tf_idinvert.training.pairs import PairedStage
 from tf_idinvert.training.stylegan import Stage
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that `StyleGAN` training needs but the data."""
+    """All that the training of a generator needs but networks and data."""
 
     generator: dict         # constructor arguments
     discriminator: dict     # constructor arguments
-    stages: tuple           # of Stage
+    stages: tuple           # of Stage, or all of PairedStage
     r1_interval: int        # R1 on every such step
     mirror: bool            # flip half of the pictures
 
@@ -48,9 +49,9 @@ def portraits(kimg=600, paired=True):
     generator = dict(shared, **told, dlatent_size=128, layerwise=True, mapping_layers=4, mapping_fmaps=128,
                      use_noise=False, style_mixing_prob=0.5)
     stages = _portraits_paired() if paired else (
-        Stage(16, kimg=100, batch_size=32, learning_rate=0.002, r1_gamma=2.0, average_kimg=2, center_weight=1.0),
-        Stage(32, kimg=200, batch_size=16, learning_rate=0.002, r1_gamma=2.0, average_kimg=5, center_weight=1.0),
-        Stage(64, kimg=700, batch_size=16, learning_rate=0.001, r1_gamma=2.0, center_weight=1.0))
+        PairedStage(16, kimg=100, batch_size=32, learning_rate=0.002, r1_gamma=2.0, average_kimg=2, center_weight=1.0),
+        PairedStage(32, kimg=200, batch_size=16, learning_rate=0.002, r1_gamma=2.0, average_kimg=5, center_weight=1.0),
+        PairedStage(64, kimg=700, batch_size=16, learning_rate=0.001, r1_gamma=2.0, center_weight=1.0))
     return Recipe(generator=generator, discriminator=dict(shared, blur_filter=None), stages=ending_at(stages, kimg),
                   r1_interval=16, mirror=False)
 
@@ -59,12 +60,12 @@ def _portraits_paired():
     told = dict(batch_size=16, adversarial=False, pair_weight=1.0, beta_1=0.9, average_kimg=2, center_weight=1.0)
     against_d = dict(batch_size=16, learning_rate=0.001, r1_gamma=2.0, center_weight=1.0)
     return (
-        Stage(16, kimg=60, learning_rate=0.01, **told),
-        Stage(32, kimg=80, learning_rate=0.01, **told),
-        Stage(32, kimg=40, learning_rate=0.004, **told),
-        Stage(64, kimg=60, learning_rate=0.006, pair_squares=20.0, **told),
-        Stage(64, kimg=260, learning_rate=0.002, pair_squares=20.0, **told),
-        Stage(64, kimg=100, pair_weight=30.0, pair_squares=20.0, **against_d),
+        PairedStage(16, kimg=60, learning_rate=0.01, **told),
+        PairedStage(32, kimg=80, learning_rate=0.01, **told),
+        PairedStage(32, kimg=40, learning_rate=0.004, **told),
+        PairedStage(64, kimg=60, learning_rate=0.006, pair_squares=20.0, **told),
+        PairedStage(64, kimg=260, learning_rate=0.002, pair_squares=20.0, **told),
+        PairedStage(64, kimg=100, pair_weight=30.0, pair_squares=20.0, **against_d),
     )
 
 
@@ -79,13 +80,18 @@ def wild(kimg=3000):
                      mapping_fmaps=128, style_mixing_prob=0.5)
     settings = dict(learning_rate=0.002, center_weight=1.0)
     stages = (
-        Stage(8, kimg=40, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
-        Stage(16, kimg=60, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
-        Stage(32, kimg=100, batch_size=16, r1_gamma=1.0, average_kimg=3, **settings),
-        Stage(64, kimg=240, batch_size=16, r1_gamma=0.5, average_kimg=4, **settings),
-        Stage(64, kimg=2500, batch_size=16, r1_gamma=0.5, average_kimg=10, **settings))
+        PairedStage(8, kimg=40, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
+        PairedStage(16, kimg=60, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
+        PairedStage(32, kimg=100, batch_size=16, r1_gamma=1.0, average_kimg=3, **settings),
+        PairedStage(64, kimg=240, batch_size=16, r1_gamma=0.5, average_kimg=4, **settings),
+        PairedStage(64, kimg=2500, batch_size=16, r1_gamma=0.5, average_kimg=10, **settings))
     return Recipe(generator=generator, discriminator=dict(shared, fmap_base=512, blur_filter=None),
                   stages=ending_at(stages, kimg), r1_interval=16, mirror=True)
+
+
+def lasting(recipe, kimg):
+    """The same, cut off at `kimg`, or its last stage lengthened to reach it."""
+    return dataclasses.replace(recipe, stages=ending_at(recipe.stages, kimg))
 
 
 def fixed(recipe):

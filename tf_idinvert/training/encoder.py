@@ -1,0 +1,95 @@
+"""Training of an encoder: by one of three methods, from networks, data and a recipe to weights in a folder."""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert.errors import InputError
+from tf_idinvert.training import encoder_recipes, loop, record, steps
+from tf_idinvert.training.force_in_domain import ForceInDomain
+from tf_idinvert.training.in_domain import InDomain
+from tf_idinvert.training.traditional import Traditional, latents
+
+METHODS = ("traditional", "in-domain", "force-in-domain")
+PREVIEW_COLUMNS, PREVIEW_ROWS = 8, 4
+
+
+def train_encoder(method, networks, data, recipe, run, save, features=None, test=None):
+    """Train `networks.encoder` to invert `networks.generator`, which stays as it is.
+
+    Args:
+        method: 'traditional', 'in-domain' or 'force-in-domain'.
+        networks: has `.encoder` and `.generator`; `.discriminator` (not for 'traditional'), the generator's own, which
+            is trained on; `.latent_discriminator` (for 'force-in-domain'). All made in the scope of `run.strategy`.
+        data: function (batch_size, seed, start, mirror) -> endless tf.data.Dataset of uint8 [batch_size, R, R, C], from
+            picture `start` on, such as `functools.partial(pipeline.batches, source)`; None for 'traditional'.
+        recipe: encoder_recipes.EncoderRecipe.
+        run: run.Run.
+        save: function (path) that writes the networks to a file.
+        features: F, callable, images in [-1, 1] -> [N, ...]; None: no feature term.
+        test: uint8 [N, R, R, C], pictures for the preview; None: generated ones.
+    Raises:
+        InputError: what was given does not fit together, the folder holds another run, or the training diverges.
+    """
+    recipe = recipe if run.kimg is None else dataclasses.replace(recipe, kimg=run.kimg)
+    batch = recipe.batch_per_replica * run.placement.num_replicas_in_sync
+    total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
+    resumes = run.takes_up(record.of_recipe(method, recipe, run.seed))
+    with run.placement.scope():
+        rate = steps.decaying_rate(total, batch, recipe.learning_rate)
+        model = make_model(method, networks, features, recipe, rate, run.seed)
+    if resumes:
+        run.restore(model)
+    seen = int(model.images_seen.numpy())
+    if method == "traditional":
+        batches = latents(networks.generator.latent_size, batch, run.seed, seen)
+    else:
+        batches = data(batch, run.seed, seen, recipe.mirror)
+    draw = preview_of(model, _preview_pictures(networks.generator, test, run.seed))
+    with run.observers(total, save, draw, PREVIEW_COLUMNS) as callbacks:
+        loop.run(model, batches, math.ceil((total - seen) / batch), callbacks)
+
+
+def make_model(method, networks, features, recipe, learning_rate, seed=0):
+    """The objective in training; see `train_encoder`. `learning_rate`: number or schedule."""
+    options, optimizers = recipe.options, [steps.adam(learning_rate) for _ in range(METHODS.index(method) + 1)]
+    if method == "traditional":
+        return Traditional(networks.encoder, networks.generator, *optimizers)
+    group = networks.discriminator.mbstd_group_size
+    if group > 1 and recipe.batch_per_replica > group and recipe.batch_per_replica % group:
+        raise InputError(f"{recipe.batch_per_replica} pictures a batch and replica (--batch-per-replica): the "
+                         f"discriminator takes groups of {group}; give a multiple of it")
+    if features is None:
+        features, options = no_features, dataclasses.replace(options, feature_weight=0.0)
+    if method == "in-domain":
+        return InDomain(networks.encoder, networks.generator, networks.discriminator, features, *optimizers,
+                        encoder_recipes.in_domain_options(options))
+    return ForceInDomain(networks.encoder, networks.generator, networks.discriminator, networks.latent_discriminator,
+                         features, *optimizers, options, seed=seed)
+
+
+def no_features(images):
+    """F of a training without a feature term: nothing."""
+    return tf.zeros([tf.shape(images)[0], 1])
+
+
+def _preview_pictures(generator, test, seed):
+    """Float [N, R, R, C] in [-1, 1] for the preview; N fills its rows, some shown again where there are fewer."""
+    count = PREVIEW_COLUMNS * PREVIEW_ROWS
+    if test is None:
+        z = np.random.default_rng(seed).standard_normal((count, generator.latent_size), np.float32)
+        return generator.synthesis(generator.mapping(z)).numpy()
+    return test[np.arange(count) % len(test)].astype("float32") / 127.5 - 1.0
+
+
+def preview_of(model, pictures):
+    """Function that draws rows of `pictures`, each over the row of their reconstructions G(E(x))."""
+    def draw():
+        codes = tf.cast(model.encoder(pictures), tf.float32)
+        drawn = [pictures, model.generator.synthesis(codes).numpy()]
+        rows = [part.reshape(PREVIEW_ROWS, PREVIEW_COLUMNS, *pictures.shape[1:]) for part in drawn]
+        return np.stack(rows, axis=1).reshape(-1, *pictures.shape[1:])
+    return draw

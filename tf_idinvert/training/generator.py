@@ -1,0 +1,87 @@
+"""Training of a generator: StyleGAN from networks, data and a recipe to weights in a folder."""
+from __future__ import annotations
+
+import numpy as np
+
+from tf_idinvert.errors import InputError
+from tf_idinvert.training import record, stylegan, stylegan_recipes
+from tf_idinvert.training.pairs import PairedStage, PairedStyleGAN
+
+PREVIEWS = 32
+
+
+def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg=0.0):
+    """Train `networks.training_generator` (G) against `networks.discriminator`; `networks.generator` is G's average.
+
+    Args:
+        networks: has `.training_generator`, `.generator` (Gs, a network like G) and `.discriminator`, all made from
+            `recipe.generator` and `recipe.discriminator` in the scope of `run.strategy`.
+        data: function (stage, seed, start, mirror) -> endless tf.data.Dataset of uint8 [n, r, r, C], from picture
+            `start` on, n and r being the batch size and resolution of the stage; with codes where the stage has a pair
+            term (see `PairedStyleGAN`). `pipeline.staged` makes it.
+        recipe: stylegan_recipes.Recipe.
+        run: run.Run.
+        save: function (path) that writes the networks to a file.
+        initial: networks of an earlier training, with the same fields, whose weights are taken over; where it has no
+            `.training_generator`, its `.generator` stands for both.
+        initial_kimg: where in the schedule those stand.
+    Raises:
+        InputError: what was given does not fit together, the folder holds another run, or the training diverges.
+    """
+    recipe = recipe if run.kimg is None else stylegan_recipes.lasting(recipe, run.kimg)
+    resumes = run.takes_up(_asked(recipe, run.seed))
+    with run.placement.scope():
+        model = make_model(networks, recipe, run.seed)
+    if resumes:
+        run.restore(model)
+    elif initial:
+        start_from(model, initial, initial_kimg)
+    phases = stylegan.schedule(recipe.stages)
+    with run.observers(phases[-1].stop, saving(model, save), preview_of(model, run.seed)) as callbacks:
+        stylegan.train(model, phases, lambda stage, start: data(stage, run.seed, start, recipe.mirror), callbacks)
+
+
+def _asked(recipe, seed):
+    """What `record` compares: not the length of the last stage, since a longer run is the same run."""
+    asked = record.of_recipe("stylegan", recipe, seed)
+    for name in "kimg", "fade_kimg":
+        del asked["recipe"]["stages"][-1][name]
+    return asked
+
+
+def make_model(networks, recipe, seed=0):
+    """The objective in training: that of pairs where the stages are of that kind, else as published."""
+    objective = PairedStyleGAN if isinstance(recipe.stages[-1], PairedStage) else stylegan.StyleGAN
+    return objective(networks.training_generator, networks.discriminator, networks.generator, recipe.r1_interval, seed)
+
+
+def start_from(model, initial, kimg):
+    """Take over G, D and Gs. InputError where they are not of the sizes that are to be trained."""
+    average = initial.generator
+    for network, other in ((model.generator, initial.training_generator or average), (model.average, average),
+                           (model.discriminator, initial.discriminator)):
+        shapes = [[tuple(weight.shape) for weight in each.weights] if each else None for each in (network, other)]
+        if shapes[0] != shapes[1]:
+            raise InputError(f"the initial networks hold no {type(network).__name__.lower()} of the sizes of this run")
+        network.set_weights(other.get_weights())
+    model.images_seen.assign(int(kimg * 1000))
+
+
+def saving(model, save):
+    """`save`, with the networks, while they grow, at the level of detail that is trained."""
+    def save_networks(path):
+        for network in (model.generator.synthesis, model.average.synthesis, model.discriminator):
+            network.lod = float(model.level)
+        save(path)
+    return save_networks
+
+
+def preview_of(model, seed):
+    """Function that draws 32 images of the running average with psi 0.7, then the same with psi 1."""
+    z = np.random.default_rng(seed).standard_normal((PREVIEWS, model.average.latent_size), np.float32)
+
+    def draw():
+        sheets = [model.average(z, truncation_psi=psi, truncation_cutoff=None, lod=model.level).numpy()
+                  for psi in (0.7, 1.0)]
+        return np.concatenate(sheets)
+    return draw
