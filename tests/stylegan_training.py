@@ -1,4 +1,4 @@
-"""What the tests of both StyleGAN trainings share: networks of one weight for steps by hand, small ones, a broken run."""
+"""What the tests of both StyleGAN trainings share: networks of one weight for steps by hand, small ones, a stop."""
 from __future__ import annotations
 
 import keras

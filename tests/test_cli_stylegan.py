@@ -43,7 +43,8 @@ def test_several_workers_are_refused(parse):
 def tiny_recipe(width):
     shared = dict(resolution=8, fmap_base=16, fmap_max=width)
     generator = dict(shared, latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
-    return stylegan_recipes.Recipe(generator=generator, discriminator=shared, stages=(Stage(8, 1),), r1_interval=1, mirror=False)
+    return stylegan_recipes.Recipe(generator=generator, discriminator=shared, stages=(Stage(8, 1),), r1_interval=1,
+                                   mirror=False)
 
 
 def made(width):

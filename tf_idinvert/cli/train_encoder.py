@@ -16,7 +16,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
-from tf_idinvert.portraits import embedded, portrait
+from tf_idinvert.portraits import embedded, portrait, tasks
 from tf_idinvert.training import encoder, encoder_recipes
 
 
@@ -30,7 +30,10 @@ def train(args):
     resolution = models.generator.resolution
     batch = recipe.batch_per_replica * run.placement.num_replicas_in_sync
     total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
-    source = None if args.data is None else training_options.open_data(args, resolution, total)
+    source = None
+    if args.data is not None:
+        path = tasks.located(args.data, args.output.parent, min(args.pictures, total), args.data_seed, resolution)
+        source = pipeline.open_source(path, resolution)
     features = None
     if args.method != "traditional" and args.features != "none":
         features = load_features(args.features, resolution)

@@ -12,7 +12,7 @@ from tf_idinvert.data import pipeline
 from tf_idinvert.errors import InputError
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
-from tf_idinvert.portraits import sets
+from tf_idinvert.portraits import sets, tasks
 from tf_idinvert.training import generator, stylegan, stylegan_recipes
 
 
@@ -50,7 +50,9 @@ def make_recipe(args):
 def make_data(args, recipe):
     """Batches of real images for every stage, with codes where wanted; all files are looked up now."""
     images = stylegan.schedule(recipe.stages)[-1].stop
-    sources = {resolution: training_options.open_data(args, resolution, images, recipe.generator["resolution"])
+    path = tasks.located(args.data, args.output.parent, min(args.pictures, images), args.data_seed,
+                         recipe.generator["resolution"])
+    sources = {resolution: pipeline.open_source(path, resolution)
                for resolution in {stage.resolution for stage in recipe.stages}}
     codes = None
     if any(getattr(stage, "pair_weight", 0) for stage in recipe.stages):

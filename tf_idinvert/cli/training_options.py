@@ -179,25 +179,8 @@ def make_run(args):
                strategy=make_strategy(getattr(args, "strategy", "one")), options=options_of(args))
 
 
-def open_data(args, resolution, images, rendered=None):
-    """The source of real pictures (see `pipeline.open_source`); portraits are rendered if that has not been done yet.
-
-    Args:
-        resolution: side of the pictures.
-        images: length of the run; no more portraits than that are rendered.
-        rendered: side at which portraits are rendered, before they are reduced; None: `resolution`.
-    """
-    from tf_idinvert.data import pipeline
-    path = args.data
-    if args.data in WORLDS:
-        from tf_idinvert.portraits import tasks
-        path = tasks.kept(args.output.parent, args.data, min(args.pictures, images), args.data_seed,
-                          rendered or resolution)
-    return pipeline.open_source(path, resolution)
-
-
 def make_strategy(name):
-    """The tf.distribute.Strategy of an option --strategy, None for one device. Several workers: before anything else of TensorFlow."""
+    """The tf.distribute.Strategy of --strategy, None for one device; several workers: before any other TensorFlow."""
     import tensorflow as tf
     return {"one": lambda: None, "mirrored": tf.distribute.MirroredStrategy,
             "multi-worker": tf.distribute.MultiWorkerMirroredStrategy}[name]()

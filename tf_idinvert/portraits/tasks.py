@@ -60,6 +60,11 @@ def task_of(world, task):
                 scores.answers, 2 if task == "nuisances" else 1)
 
 
+def located(data, folder, count, seed, resolution):
+    """`data`; where it is the name of a rendered world, the path of its portraits, see `kept`."""
+    return kept(folder, data, count, seed, resolution) if data in SAMPLES else data
+
+
 def kept(folder, world, count, seed, resolution):
     """Path of the file in a folder that holds so many portraits, drawn if it is not there.
 

@@ -1,4 +1,4 @@
-"""options.json of a run's folder: what the run was asked for, so that it is taken up by the same and by nothing else."""
+"""options.json of a run's folder: what the run was asked for, so that only the same goes on with it."""
 from __future__ import annotations
 
 import dataclasses
