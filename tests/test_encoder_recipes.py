@@ -12,7 +12,11 @@ from tf_idinvert.training import encoder_recipes, in_domain
 def test_official_numbers_are_the_published_ones():
     recipe = encoder_recipes.official()
     assert dataclasses.astuple(recipe.options) == (5e-5, 0.1, 0.1, 10.0, 10.0)
-    assert (recipe.kimg, recipe.batch_per_replica, recipe.learning_rate, recipe.mirror) == (14000, 16, 1e-4, True)
+    assert (recipe.learning_rate, recipe.mirror, recipe.counted_updates) == (1e-4, False, 2)
+    lengths = {side: encoder_recipes.official(side) for side in (64, 128, 256, 512, 1024)}
+    assert {side: (each.kimg, each.batch_per_replica) for side, each in lengths.items()} == {
+        64: (12000, 16), 128: (12000, 16), 256: (14000, 16), 512: (16000, 8), 1024: (18000, 4)}
+    assert encoder_recipes.portraits().counted_updates == 1
     assert encoder_recipes.ADVERSARIAL_WEIGHTS == {"paper": 0.1, "code": 0.08}
     assert recipe.encoder == dict(filters=64, filters_max=512)
 

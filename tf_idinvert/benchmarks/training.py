@@ -112,7 +112,7 @@ def make_model(method, recipe, encoders):
     models.encoder = Encoder.of(models.generator, **encoders.encoder)
     models.latent_discriminator = LatentDiscriminator.of(models.generator, **encoders.latent_discriminator)
     features = Attributes(["any"], resolution=models.generator.resolution).features
-    return encoder.make_model(method, models, features, encoders, steps.LEARNING_RATE)
+    return encoder.make_model(method, models, features, encoders, [steps.LEARNING_RATE] * 2)
 
 
 def seconds_of_step(method, model, strategy, batch, recipe):

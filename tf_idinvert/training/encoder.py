@@ -39,8 +39,9 @@ def train_encoder(method, networks, data, recipe, run, save, features=None, test
     total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
     resumes = run.takes_up(record.of_recipe(method, recipe, run.seed))
     with run.placement.scope():
-        rate = steps.decaying_rate(total, batch, recipe.learning_rate)
-        model = make_model(method, networks, features, recipe, rate, run.seed)
+        rates = [steps.decaying_rate(total, batch, recipe.learning_rate, recipe.counted_updates, place)
+                 for place in (0, recipe.counted_updates - 1)]
+        model = make_model(method, networks, features, recipe, rates, run.seed)
     if resumes:
         run.restore(model)
     seen = int(model.images_seen.numpy())
@@ -53,9 +54,9 @@ def train_encoder(method, networks, data, recipe, run, save, features=None, test
         loop.run(model, batches, math.ceil((total - seen) / batch), callbacks)
 
 
-def make_model(method, networks, features, recipe, learning_rate, seed=0):
-    """The objective in training; see `train_encoder`. `learning_rate`: number or schedule."""
-    options, optimizers = recipe.options, [steps.adam(learning_rate) for _ in range(METHODS.index(method) + 1)]
+def make_model(method, networks, features, recipe, rates, seed=0):
+    """The objective in training; see `train_encoder`. `rates`: numbers or schedules, of E and of the discriminators."""
+    options, optimizers = recipe.options, [steps.adam(rate) for rate in [*rates, rates[-1]][:METHODS.index(method) + 1]]
     if method == "traditional":
         return Traditional(networks.encoder, networks.generator, *optimizers)
     group = networks.discriminator.mbstd_group_size

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
 LEARNING_RATE = 1e-4
-DECAY, DECAYS = 0.8, 4      # the learning rate falls by this factor over each of this many parts of the training
+DECAY, DECAYS = 0.8, 4      # the learning rate falls by this factor while the counter goes through a quarter of the run
 
 
 def adam(learning_rate=LEARNING_RATE):
@@ -17,17 +17,24 @@ def adam(learning_rate=LEARNING_RATE):
     return keras.optimizers.Adam(learning_rate, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON)
 
 
-def decaying_rate(total_images, batch_size, learning_rate=LEARNING_RATE):
-    """Schedule `learning_rate * 0.8 ** (4 * images seen / total_images)`: falls smoothly, not in stairs, as published.
+def decaying_rate(total_images, batch_size, learning_rate=LEARNING_RATE, updates=2, place=0):
+    """Schedule `learning_rate * 0.8 ** (4 * counter / iterations)`, which falls smoothly, not in stairs.
+
+    In the published code every update advances the counter, E's and then D's, so it goes through the run twice: the
+    rate falls by 0.8 over every eighth of the iterations and ends at 0.168 of what it was.
 
     Args:
         total_images: length of the training in images; beyond it the rate falls on.
-        batch_size: over all replicas; images seen are steps of the optimiser times this.
+        batch_size: over all replicas; iterations are images divided by this.
         learning_rate: at the start.
+        updates: of an iteration that advance the counter.
+        place: of the updates of this optimiser among them: 0 for E, 1 for D.
     Returns:
-        keras.optimizers.schedules.LearningRateSchedule.
+        keras.optimizers.schedules.LearningRateSchedule of the optimiser's own steps, one an iteration.
     """
-    return keras.optimizers.schedules.ExponentialDecay(learning_rate, total_images / batch_size / DECAYS, DECAY)
+    quarter = total_images / batch_size / DECAYS
+    return keras.optimizers.schedules.ExponentialDecay(learning_rate * DECAY ** (place / quarter), quarter / updates,
+                                                       DECAY)
 
 
 def image_counter():
