@@ -37,7 +37,7 @@ def test_pair_term_by_hand(rng, squares):
     model = sgd(PairedStyleGAN(ToyGenerator(theta), ToyDiscriminator(theta), ToyGenerator(theta)), rate)
     model.generator.resolution = 16
     stage = PairedStage(16, 1, learning_rate=rate, pair_weight=weight, pair_squares=squares, adversarial=False)
-    model.begin(stylegan.Phase(stage, 0, 1000, fading=False, grows=True))
+    model.begin(stylegan.Phase(stage, 0, 1000, fading=False, resets=True))
     x = tf.constant(images / 127.5 - 1, tf.float32)
     with tf.GradientTape() as tape:
         variable = tf.Variable(theta, dtype=tf.float32)

@@ -24,8 +24,8 @@ BATCH, GAMMA = 4, 3.0
 def test_schedule_of_growing_stages():
     phases = stylegan.schedule([Stage(8, 1, batch_size=300), Stage(16, 2, fade_kimg=1, batch_size=100),
                                 Stage(16, 1, batch_size=64, learning_rate=0.1)])
-    assert [(p.start, p.stop, p.fading, p.grows, p.stage.resolution) for p in phases] == [
-        (0, 1200, False, True, 8), (1200, 2200, True, True, 16), (2200, 3200, False, False, 16),
+    assert [(p.start, p.stop, p.fading, p.resets, p.stage.resolution) for p in phases] == [
+        (0, 1200, False, True, 8), (1200, 2200, True, True, 16), (2200, 3200, False, True, 16),
         (3200, 4224, False, False, 16)]       # whole batches: 4 x 300 and 16 x 64
 
 
@@ -49,27 +49,27 @@ def test_steps_by_hand(interval, rng):
     average = theta.copy()
     model = sgd(stylegan.StyleGAN(ToyGenerator(theta), ToyDiscriminator(a), ToyGenerator(theta * 0), interval), rate)
     model.begin(stylegan.Phase(Stage(4, 1, batch_size=BATCH, r1_gamma=GAMMA, learning_rate=rate, average_kimg=0.008),
-                               0, 1000, fading=False, grows=True))
+                               0, 1000, fading=False, resets=True))
     step = tf.function(model.train_step)
     x = images / 127.5 - 1
     for i in range(4):
         logs = {name: float(value) for name, value in step(tf.constant(images)).items()}
         real, fake = (x * a).sum((1, 2, 3)) + c, (theta * a).sum() + c
         weight = GAMMA * interval if i % interval == 0 else 0.0
-        expected = dict(g_loss=np.log1p(np.exp(-fake)), r1=weight / 2 * (a ** 2).sum(), real_score=real.mean(),
-                        fake_score=fake, d_loss=np.log1p(np.exp(fake)) + np.log1p(np.exp(-real)).mean())
-        assert logs == pytest.approx(expected, rel=1e-4, abs=1e-5)
-        g_theta = -sigmoid(-fake) * a
+        expected = dict(r1=weight / 2 * (a ** 2).sum(), real_score=real.mean(), fake_score=fake,
+                        d_loss=np.log1p(np.exp(fake)) + np.log1p(np.exp(-real)).mean())
         g_a = sigmoid(fake) * theta - (sigmoid(-real)[:, None, None, None] * x).mean(0) + weight * a
         g_c = sigmoid(fake) - sigmoid(-real).mean()
-        theta, a, c = theta - rate * g_theta, a - rate * g_a, c - rate * g_c
+        a, c = a - rate * g_a, c - rate * g_c
         average = theta + (average - theta) * 0.5 ** 0.5            # 4 images, half-life 8
+        fake = (theta * a).sum() + c                                # G meets D after its step
+        assert logs == pytest.approx(dict(expected, g_loss=np.log1p(np.exp(-fake))), rel=1e-4, abs=1e-5)
+        theta = theta + rate * sigmoid(-fake) * a
     for variable, value in ((model.generator.theta, theta), (model.discriminator.a, a), (model.discriminator.c, c),
                             (model.average.theta, average)):
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-4, atol=1e-5)
-    center = np.array([1, -2]) * (1 - BETA ** 4)
-    np.testing.assert_allclose(model.generator.dlatent_avg.numpy(), center, rtol=1e-5)
-    np.testing.assert_allclose(model.average.dlatent_avg.numpy(), center, rtol=1e-5)
+    for network, updates in ((model.generator, 8), (model.average, 7)):     # w_avg: two a step, the last one of G's
+        np.testing.assert_allclose(network.dlatent_avg.numpy(), np.array([1, -2]) * (1 - BETA ** updates), rtol=1e-5)
     assert (int(model.step.numpy()), int(model.images_seen.numpy())) == (4, 4 * BATCH)
 
 
@@ -77,6 +77,8 @@ def test_steps_by_hand(interval, rng):
 
 STAGES = (Stage(4, 0.008, batch_size=4, learning_rate=0.01, r1_gamma=1, average_kimg=0.01),
           Stage(8, 0.016, fade_kimg=0.008, batch_size=4, learning_rate=0.02, r1_gamma=1, average_kimg=0.01))
+
+
 def batches(stage, start):
     source = pipeline.ArraySource(SOURCE, stage.resolution)
     return pipeline.batches(source, stage.batch_size, 0, start, mirror=True)
@@ -121,7 +123,7 @@ def test_layers_of_higher_resolutions_rest_until_their_stage():
     assert len(moved) > 0.9 * (len(variables) - len(resting))
 
 
-def test_optimisers_start_afresh_where_the_resolution_changes_and_only_there():
+def test_optimisers_start_afresh_at_both_ends_of_a_fade_and_only_there():
     model = small()
     _, fading, rest = stylegan.schedule(STAGES)
 
@@ -135,12 +137,13 @@ def test_optimisers_start_afresh_where_the_resolution_changes_and_only_there():
 
     assert not any(begin(fading, fading.start)) and int(model.g_optimizer.iterations.numpy()) == 0
     assert all(begin(fading, fading.start + 4)) and int(model.g_optimizer.iterations.numpy()) == 1   # taken up midway
-    assert all(begin(rest, rest.start))
+    assert not any(begin(rest, rest.start))
+    assert all(begin(rest, rest.start + 4))
 
 
 def test_fade_goes_from_one_to_nothing():
     model = small()
-    model.begin(stylegan.Phase(STAGES[1], 100, 300, fading=True, grows=True))
+    model.begin(stylegan.Phase(STAGES[1], 100, 300, fading=True, resets=True))
     for seen, expected in ((100, 1.0), (150, 0.75), (300, 0.0)):
         model.images_seen.assign(seen)
         assert float(model._fade()) == pytest.approx(expected)
@@ -148,12 +151,22 @@ def test_fade_goes_from_one_to_nothing():
 
 def test_real_images_fade_and_fill_the_full_size(rng):
     model = small()
-    model.begin(stylegan.Phase(Stage(4, 1), 0, 100, fading=True, grows=True))
+    model.begin(stylegan.Phase(Stage(4, 1), 0, 100, fading=True, resets=True))
     images = rng.integers(0, 256, (2, 4, 4, 3), np.uint8)
     fine = images / 127.5 - 1
     coarse = fine.reshape(2, 2, 2, 2, 2, 3).mean((2, 4)).repeat(2, 1).repeat(2, 2)
     expected = (0.25 * coarse + 0.75 * fine).repeat(2, 1).repeat(2, 2)
     np.testing.assert_allclose(model._real_images(tf.constant(images), 0.25), expected, atol=1e-6)
+
+
+def test_d_and_g_meet_images_of_different_z(monkeypatch):
+    model, seen = small(), []
+    model.begin(stylegan.schedule(STAGES)[0])
+    codes = model._codes
+    monkeypatch.setattr(model, "_codes", lambda z: seen.append(z.numpy()) or codes(z))
+    model.train_step(tf.constant(pipeline.reduced(SOURCE[:4], 4)))
+    of_d, of_g = seen
+    assert of_d.shape == of_g.shape == (2, 4, model.generator.latent_size) and not np.intersect1d(of_d, of_g).size
 
 
 def test_every_step_and_purpose_has_its_own_random_numbers():
@@ -189,7 +202,7 @@ def run_replicas():
     """In a process of its own: train on one and on two logical CPU devices; print the largest differences."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    phases = [stylegan.Phase(STAGES[1], 0, 8, fading=True, grows=True)]
+    phases = [stylegan.Phase(STAGES[1], 0, 8, fading=True, resets=True)]
     results = []
     for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
         with strategy.scope():

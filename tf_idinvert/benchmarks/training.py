@@ -107,7 +107,7 @@ def make_model(method, recipe, encoders):
     if method == "stylegan":
         models.training_generator = Generator(**recipe.generator)
         model = generator.make_model(models, recipe)
-        model.begin(stylegan.Phase(recipe.stages[-1], start=0, stop=2 ** 40, fading=False, grows=False))
+        model.begin(stylegan.Phase(recipe.stages[-1], start=0, stop=2 ** 40, fading=False, resets=False))
         return model
     models.encoder = Encoder.of(models.generator, **encoders.encoder)
     models.latent_discriminator = LatentDiscriminator.of(models.generator, **encoders.latent_discriminator)

@@ -61,7 +61,8 @@ class PairedStyleGAN(StyleGAN):
         if stage.adversarial:
             terms.update(self._step_of_d(reals, fakes, fade, batch))
         steps.apply(self.g_optimizer, g_gradients, self.generator.trainable_variables)
-        return self._finish(terms, w, batch)
+        self._update_averages(w, batch)
+        return self._finish(terms, batch)
 
     def _mixed_codes(self, count, z_seed, mixing_seed, known):
         """w [n, L, D] of fresh z, the same with styles mixed, and 1 where all layers are of the first z, else 0.

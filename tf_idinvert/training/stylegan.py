@@ -24,7 +24,7 @@ from tf_idinvert.training import loop, steps
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stretch of training at one resolution. The optimisers start afresh where the resolution changes."""
+    """A stretch of training at one resolution. The optimisers start afresh at its start, and where its fade ends."""
 
     resolution: int                 # of the layers that run and of the images fed, at most the networks' R
     kimg: float                     # length in thousands of images, the fade included
@@ -52,7 +52,7 @@ class Phase:
     start: int
     stop: int
     fading: bool
-    grows: bool     # whether this is where the resolution changes
+    resets: bool    # whether the optimisers start afresh: where the resolution changes, and where a fade ends
 
 
 def schedule(stages):
@@ -62,7 +62,8 @@ def schedule(stages):
         faded, stop = at + stage.images(stage.fade_kimg), at + stage.images(stage.kimg)
         for start, end, fading in ((at, faded, True), (faded, stop, False)):
             if end > start:
-                phases.append(Phase(stage, start, end, fading, grows=stage.resolution != resolution))
+                ends_fade = not fading and faded > at
+                phases.append(Phase(stage, start, end, fading, resets=ends_fade or stage.resolution != resolution))
                 resolution = stage.resolution
         at = stop
     return phases
@@ -97,11 +98,11 @@ class StyleGAN(keras.Model):
         self.built = True
 
     def begin(self, phase):
-        """Set level and learning rate for the steps to come; where the resolution changes, the optimisers start afresh.
+        """Set level and learning rate for the steps to come; reset the optimisers where the phase says so.
 
         The step has to be traced anew: a traced one keeps what held before.
         """
-        if phase.grows and int(self.images_seen.numpy()) == phase.start:
+        if phase.resets and int(self.images_seen.numpy()) == phase.start:
             for variable in self.g_optimizer.variables + self.d_optimizer.variables:
                 variable.assign(np.zeros(variable.shape, variable.numpy().dtype))
         self.phase, stage = phase, phase.stage
@@ -117,29 +118,35 @@ class StyleGAN(keras.Model):
             self.step, self.images_seen]
 
     def train_step(self, images):
-        """One step of G, one of D on the same generated images, then the running averages.
+        """One step of D, then one of G against that D, each on images of fresh z.
 
         Args:
             images: uint8 [n, r, r, C], this replica's share of the real batch, r the resolution of the stage.
         Returns:
             dict of float32 scalars, means over the global batch: losses, penalty and scores.
         """
-        batch, fade, (z_seed, mixing_seed, noise_seed) = global_batch(images), self._fade(), self._seeds(3)
-        reals = self._real_images(images, fade)                                     # [n, R, R, C]
+        batch, fade, seeds = global_batch(images), self._fade(), self._seeds(6)
+        w, fakes = self._generate(tf.shape(images)[0], seeds[:3], fade)             # [n, R, R, C]
+        terms = self._step_of_d(self._real_images(images, fade), fakes, fade, batch)
+        self._update_averages(w, batch)     # of G as it was before its step, as in the published loop
+
         with tf.GradientTape() as tape:
-            w, other = self._codes(self._latents(tf.shape(images)[0], z_seed))
-            mixed = self.generator.mix_styles(w, other, mixing_seed, lod=self.level)
-            fakes = self._draw(mixed, noise_seed, fade)
+            w, fakes = self._generate(tf.shape(images)[0], seeds[3:], fade)
             g_loss = losses.adversarial_loss(self._judge(fakes, fade))              # [n]
             total = tf.reduce_sum(g_loss) / batch
-        g_gradients = tape.gradient(total, self.generator.trainable_variables)
-        terms = {"g_loss": g_loss, **self._step_of_d(reals, fakes, fade, batch)}
-        steps.apply(self.g_optimizer, g_gradients, self.generator.trainable_variables)
-        return self._finish(terms, w, batch)
+        gradients = tape.gradient(total, self.generator.trainable_variables)
+        steps.apply(self.g_optimizer, gradients, self.generator.trainable_variables)
+        self._update_center(w)
+        return self._finish({"g_loss": g_loss, **terms}, batch)
 
-    def _finish(self, terms, w, batch):
-        """Running averages and counters after a step -> means of its terms."""
-        self._update_averages(w, batch)
+    def _generate(self, count, seeds, fade):
+        """w [n, L, D] of fresh z, and the images of these with styles mixed."""
+        z_seed, mixing_seed, noise_seed = seeds
+        w, other = self._codes(self._latents(count, z_seed))
+        return w, self._draw(self.generator.mix_styles(w, other, mixing_seed, lod=self.level), noise_seed, fade)
+
+    def _finish(self, terms, batch):
+        """Count the step -> means of its terms."""
         self.step.assign_add(1)
         self.images_seen.assign_add(tf.cast(batch, tf.int64))
         return steps.global_means(terms, batch)
@@ -225,15 +232,20 @@ class StyleGAN(keras.Model):
 
     def _update_averages(self, w, batch):
         """w_avg of G; then Gs: trainable weights decay towards G's, the others (w_avg, noise) are copied."""
-        replica = tf.distribute.get_replica_context()
-        center = replica.all_reduce("MEAN", self.generator.updated_dlatent_avg(w))
+        center = self._update_center(w)
         decay = 0.5 ** (batch / (self.phase.stage.average_kimg * 1000))
-        targets, values = [self.generator.dlatent_avg], [center]
+        targets, values = [], []
         for source, target in zip(self.generator.trainable_variables, self.average.trainable_variables):
             targets.append(target)
             values.append(source + (target - source) * decay)
-        targets.append(self.average.dlatent_avg)
-        _assign(targets, values + [center])
+        _assign([*targets, self.average.dlatent_avg], [*values, center])
+
+    def _update_center(self, w):
+        """Move w_avg of G towards the mean w of the global batch -> its new value, [D]."""
+        replica = tf.distribute.get_replica_context()
+        center = replica.all_reduce("MEAN", self.generator.updated_dlatent_avg(w))
+        _assign([self.generator.dlatent_avg], [center])
+        return center
 
 
 def train(model, phases, data, callbacks):
