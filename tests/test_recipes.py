@@ -11,13 +11,29 @@ from tf_idinvert.training import stylegan, stylegan_recipes
 
 def test_official_schedule_is_the_published_one():
     recipe = stylegan_recipes.official()
-    assert (recipe.r1_interval, recipe.mirror) == (1, True)
+    assert (recipe.r1_interval, recipe.mirror, stylegan_recipes.official(faces=True).mirror) == (1, False, True)
     assert [(s.resolution, s.kimg, s.fade_kimg, s.batch_size, s.learning_rate) for s in recipe.stages] == [
         (8, 600, 0, 256, 0.001), (16, 1200, 600, 128, 0.001), (32, 1200, 600, 64, 0.001), (64, 1200, 600, 32, 0.001),
         (128, 1200, 600, 32, 0.0015), (256, 1200, 600, 32, 0.002), (512, 1200, 600, 32, 0.003),
         (1024, 17200, 600, 32, 0.003)]
     assert {(s.r1_gamma, s.average_kimg) for s in recipe.stages} == {(10.0, 10.0)}
-    assert recipe.generator == recipe.discriminator == {"resolution": 1024}
+    assert recipe.generator == {"resolution": 1024, "layerwise": False} and recipe.discriminator == {"resolution": 1024}
+    assert stylegan_recipes.official(w_per_layer=True).generator == {"resolution": 1024, "layerwise": True}
+
+
+@pytest.mark.parametrize("gpus, sizes", [
+    (1, [128, 128, 64, 32, 16, 8, 4, 4]), (2, [256, 128, 64, 32, 16, 8, 8, 8]), (3, [256, 128, 64, 32, 16, 8, 8, 8]),
+    (4, [256, 128, 64, 32, 16, 16, 16, 16]), (8, [256, 128, 64, 32, 32, 32, 32, 32]),
+    (16, [256, 128, 64, 32, 32, 32, 32, 32])])
+def test_batch_sizes_by_number_of_gpus(gpus, sizes):
+    assert [stage.batch_size for stage in stylegan_recipes.official(gpus=gpus).stages] == sizes
+
+
+@pytest.mark.parametrize("resolution", [8, 16, 32, 64, 128, 256, 512, 1024])
+def test_every_resolution_ends_at_its_own(resolution):
+    recipe = stylegan_recipes.official(resolution)
+    assert [stage.resolution for stage in recipe.stages] == [2 ** i for i in range(3, resolution.bit_length())]
+    assert sum(stage.kimg for stage in recipe.stages) == 25000
 
 
 def test_official_at_another_resolution_ends_there():

@@ -1,6 +1,6 @@
 """Hyper-parameters of StyleGAN training: the official ones, and those of the small world of rendered portraits.
 
-Source of the official ones: Karras et al. 2019, appendix C, and the published training script (eight GPUs).
+Source of the official ones: Karras et al. 2019, appendix C, and the published training script.
 """
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import dataclasses
 
 from tf_idinvert.training.pairs import PairedStage
 from tf_idinvert.training.stylegan import Stage
+
+# Published by number of GPUs: {side of the pictures: batch size over all of them}; beyond, the last one.
+BATCH_SIZES = {
+    1: {8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4},
+    2: {8: 256, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8},
+    4: {8: 256, 16: 128, 32: 64, 64: 32, 128: 16},
+    8: {8: 256, 16: 128, 32: 64, 64: 32}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,17 +28,27 @@ class Recipe:
     mirror: bool            # flip half of the pictures
 
 
-def official(resolution=1024, kimg=25000):
-    """StyleGAN as published: growing from 8 px, 600 kimg of fade and 600 kimg of rest at each resolution."""
-    batch_sizes = {8: 256, 16: 128, 32: 64}
+def official(resolution=1024, kimg=25000, gpus=8, faces=False, w_per_layer=False):
+    """StyleGAN as published: growing from 8 px, 600 kimg of fade and 600 kimg of rest at each resolution.
+
+    Args:
+        resolution: R, a power of two from 8 to 1024.
+        kimg: length in thousands of images.
+        gpus: whose batch sizes: those published for the largest of 1, 2, 4 and 8 GPUs that is not more.
+        faces: flip half of the pictures, as published for faces (FFHQ, CelebA-HQ), not for LSUN's scenes.
+        w_per_layer: the mapping network gives a w for every layer, as the generators of in-domain inversion do.
+    """
+    batch_sizes = BATCH_SIZES[max(count for count in BATCH_SIZES if count <= gpus)]
     learning_rates = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}
     stages, side = [], 8
     while side <= resolution:
         stages.append(Stage(side, kimg=600 if side == 8 else 1200, fade_kimg=0 if side == 8 else 600,
-                            batch_size=batch_sizes.get(side, 32), learning_rate=learning_rates.get(side, 0.001)))
+                            batch_size=batch_sizes.get(side, min(batch_sizes.values())),
+                            learning_rate=learning_rates.get(side, 0.001)))
         side *= 2
-    return Recipe(generator=dict(resolution=resolution), discriminator=dict(resolution=resolution),
-                  stages=ending_at(stages, kimg), r1_interval=1, mirror=True)
+    return Recipe(generator=dict(resolution=resolution, layerwise=w_per_layer),
+                  discriminator=dict(resolution=resolution), stages=ending_at(stages, kimg), r1_interval=1,
+                  mirror=faces)
 
 
 def portraits(kimg=600, paired=True):
