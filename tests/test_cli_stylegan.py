@@ -35,6 +35,29 @@ def test_options_reach_the_recipe(parse):
     assert other == stylegan_recipes.portraits(paired=False)
 
 
+@pytest.mark.parametrize("options, mirror", [
+    ([], False), (["--mirror"], True), (["--preset", "faces"], True), (["--preset", "faces", "--no-mirror"], False)])
+def test_only_faces_are_mirrored_unless_told(parse, options, mirror):
+    assert train_stylegan.make_recipe(parse("--data", "x", *options)).mirror == mirror
+
+
+def test_batch_sizes_are_those_of_as_many_gpus_as_replicas(parse):
+    args = parse("--data", "x", "--resolution", "256", "--w-per-layer")
+    found = [train_stylegan.make_recipe(args, replicas) for replicas in (1, 8)]
+    assert [recipe.stages[-1].batch_size for recipe in found] == [8, 32]
+    assert found[0].generator == {"resolution": 256, "layerwise": True}
+    args = parse("--data", "x", "--resolution", "256", "--gpus", "8")
+    assert train_stylegan.make_recipe(args, 1).stages[-1].batch_size == 32
+
+
+@pytest.mark.parametrize("option, message", [
+    (["--resolution", "100"], "invalid choice"), (["--preset", "portraits", "--w-per-layer"], "has one")])
+def test_options_that_cannot_be_are_one_line(parse, capsys, option, message):
+    with pytest.raises(SystemExit):
+        parse("--data", "x", *option)
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_several_workers_are_refused(parse):
     with pytest.raises(ValueError, match="multi-worker is for encoders"):
         train_stylegan.train(parse("--preset", "portraits", "--strategy", "multi-worker"))

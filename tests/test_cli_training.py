@@ -75,7 +75,7 @@ def test_options_of_other_methods_are_refused(parse, files, capsys, method, opti
     (["--data", "x"], (0.1, 0.1)), (["--data", "x", "--options-of", "code"], (0.08, 0.1))])
 def test_adversarial_weights(parse, files, options, expected):
     generator = ["--generator", str(files / embedded.GENERATOR)] if "--data" in options else []
-    found = train_encoder.make_recipe(parse("--method", "force-in-domain", *generator, *options)).options
+    found = train_encoder.make_recipe(parse("--method", "force-in-domain", *generator, *options), 256).options
     assert (found.adversarial_weight, found.latent_weight) == expected
 
 
@@ -119,6 +119,54 @@ def test_options_that_came_later_count_as_their_defaults(parse, tmp_path):
     training_options.check_options(parse("--preset", "portraits"))
     with pytest.raises(ValueError, match="holds a run with structure growing, now fixed"):
         training_options.check_options(parse("--preset", "portraits", "--structure", "fixed"))
+
+
+def test_encoders_have_batch_norm_as_in_their_papers(parse, files):
+    arguments = ["--preset", "portraits", "--method"]
+    found = {method: parse(*arguments, method).encoder_norm for method in training_options.ENCODERS}
+    assert found == {"traditional": "batch", "in-domain": "batch", "force-in-domain": "none"}
+    assert parse(*arguments, "force-in-domain", "--encoder-norm", "batch").encoder_norm == "batch"
+
+
+def test_encoder_that_is_trained_on_keeps_its_sizes(parse, files, capsys):
+    initial = str(files / embedded.GENERATOR)
+    args = parse("--method", "force-in-domain", "--initial-encoder", initial)
+    assert str(args.generator) == initial and args.encoder_norm is None and len(args.initial_encoder_sha256) == 64
+    for option in (["--encoder-norm", "none"], ["--encoder-filters", "4"]):
+        assert f"{option[0]}: the encoder of --initial-encoder is as it is" in refusal(
+            parse, capsys, "--method", "in-domain", "--initial-encoder", initial, *option)
+
+
+def test_run_of_an_earlier_version_goes_on_as_it_began(parse, files, tmp_path):
+    """It had neither these options nor their defaults of today."""
+    arguments = ["--method", "in-domain", "--generator", str(files / embedded.GENERATOR), "--data", str(files)]
+    args = parse(*arguments)
+    before = {name: value for name, value in training_options.options_of(args).items()
+              if name not in training_options.AS_BEFORE}
+    record.write(tmp_path / "run", before)
+    training_options.check_options(args)
+    assert (args.mirror, args.counted_updates, args.held_out) == (None, None, None)      # there is no state yet
+    (tmp_path / "run/state.npz").touch()
+    training_options.check_options(args)
+    assert (args.mirror, args.counted_updates, args.held_out, args.feature_size) == (True, 1, 0, 0)
+    record.write(tmp_path / "run", training_options.options_of(args))
+    again = parse(*arguments)
+    training_options.check_options(again)
+    assert again == args
+    with pytest.raises(ValueError, match="holds a run with mirror True, now False"):
+        training_options.check_options(parse(*arguments, "--no-mirror"))
+
+
+@pytest.mark.parametrize("option", ["--data", "--test-data"])
+@pytest.mark.parametrize("name", ["none", "set-r03.tfrecords", "sets/faces"])
+def test_data_that_are_not_there_are_refused_before_anything_is_loaded(parse, tmp_path, option, name):
+    (tmp_path / "own").mkdir()
+    arguments = {"--data": str(tmp_path / "own"), option: str(tmp_path / name)}
+    with pytest.raises(ValueError, match=f"{option} .*{name}: no such file or folder"):
+        training_options.check_options(parse(*sum(arguments.items(), ())))
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets/faces-r03.tfrecords").touch()
+    training_options.check_options(parse("--data", str(tmp_path / "sets/faces")))
 
 
 @pytest.mark.parametrize("content", ["[", "[]", "3"])

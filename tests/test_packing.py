@@ -116,6 +116,13 @@ def test_array_file_and_records_are_sets_too(tmp_path):
     np.testing.assert_array_equal(everything(tmp_path / "b", 4), pipeline.reduced(pipeline.reduced(pixels(), 8), 4))
     assert json.loads((tmp_path / "b" / "b-labels.json").read_text()) == {"names": ["age"]}
     np.testing.assert_array_equal(np.load(tmp_path / "b" / "b-labels.npy")[:, 0], range(7))
+    for name in "a-labels.npy", "a-labels.json":
+        (tmp_path / "a" / name).unlink()
+    with open(tmp_path / "a/a-rxx.labels", "wb") as file:       # of the original's dataset_tool
+        np.save(file, np.eye(7, dtype="float32"))
+    for i, path in enumerate(["a", "a/a", "a/a-r03.tfrecords"]):
+        pack(Pictures(str(tmp_path / path), 8), tmp_path / f"c{i}", processes=1)
+        np.testing.assert_array_equal(np.load(tmp_path / f"c{i}" / f"c{i}-labels.npy"), np.eye(7))
 
 
 def test_grey_records_become_grey_pictures(tmp_path):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_idinvert.networks.perceptual import FeaturesError, LayerFeatures, VGG16Features
+from tf_idinvert.networks.perceptual import FeaturesError, LayerFeatures, VGG16Features, at_side
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,16 @@ def test_vgg16_is_that_of_keras(tmp_path, vgg, names):
     features = VGG16Features(tmp_path / "vgg.h5")(images)
     np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max())
     assert features.shape == (2, 4, 4, 512) and np.min(features) == 0
+
+
+def test_features_at_another_side_are_of_nearest_neighbours(tmp_path, vgg):
+    write_notop(tmp_path / "vgg.h5", vgg)
+    features = VGG16Features(tmp_path / "vgg.h5")
+    images = np.random.default_rng(0).uniform(-1, 1, [1, 16, 16, 3]).astype("float32")
+    expected = features(images.repeat(2, 1).repeat(2, 2))
+    np.testing.assert_array_equal(at_side(features, 32)(images), expected)
+    np.testing.assert_array_equal(at_side(features, 16)(images), features(images))
+    assert at_side(np.mean, 32) is np.mean      # features of another network have a side of their own
 
 
 def empty(path):

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ import tiny
 
 from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
-from tf_idinvert.cli import train_attributes
+from tf_idinvert.cli import train_attributes, train_encoder
 from tf_idinvert.training import callbacks, force_in_domain, loop
 
 SCRIPT = running.TOOLS / "train.py"
@@ -41,6 +42,8 @@ def files(tmp_path_factory):
     checkpoint.save(models, folder / "generator.h5")
     checkpoint.save(Models(attributes=tiny.attributes(resolution=8)), folder / "attributes.h5")
     np.save(folder / "pictures.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8))
+    np.save(folder / "grey.npy", np.zeros((40, 8, 8, 1), np.uint8))
+    np.save(folder / "few.npy", np.zeros((5, 8, 8, 3), np.uint8))
     return folder
 
 
@@ -164,7 +167,49 @@ def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weight
     assert 0 < max(differences) < 0.1
 
 
+@pytest.fixture(scope="module")
+def trained(files):
+    """Path of a file like a published one: encoder, generator and discriminator, the latter trained on."""
+    models = checkpoint.load(files / "generator.h5")
+    models.encoder = tiny.encoder(resolution=8, num_layers=4)
+    models.discriminator = tiny.discriminator(seed=9, resolution=8)
+    checkpoint.save(models, files / "trained.h5")
+    return files / "trained.h5"
+
+
+def test_encoder_is_trained_on_from_a_file(files, trained, monkeypatch, tmp_path):
+    """Not from fresh weights: after steps of 1e-9, the networks are still those of the file."""
+    shared = ["--method", "force-in-domain", "--features", "none", "--data", files / "pictures.npy", "--kimg", "0.016",
+              "--batch-per-replica", "8", "--learning-rate", "1e-9", "--initial-encoder", trained]
+    for output, generator in ("run", []), ("same", ["--generator", files / "generator.h5"]):
+        assert running.run(monkeypatch, "train.py", *shared, *generator, "--output", tmp_path / output) == 0
+    initial, found = checkpoint.load(trained), checkpoint.load(tmp_path / "run/network.h5")
+    assert found.encoder.get_config() == initial.encoder.get_config() and found.latent_discriminator is not None
+    for name in "encoder", "generator", "discriminator":
+        weights = getattr(found, name).trainable_variables, getattr(initial, name).trainable_variables
+        assert all(np.abs(a.numpy() - b.numpy()).max() < 1e-6 for a, b in zip(*weights)), name
+
+
+def test_encoder_of_another_generator_is_refused(files, trained):
+    other = Models(generator=tiny.generator(seed=5, layerwise=True, resolution=8),
+                   discriminator=tiny.discriminator(resolution=8))
+    checkpoint.save(other, files / "other.h5")
+    larger = Models(generator=tiny.generator(layerwise=True), discriminator=tiny.discriminator())
+    checkpoint.save(larger, files / "larger.h5")
+    for generator, initial, message in (
+            ("other.h5", "trained.h5", "trained.h5: its encoder is of another generator than that of"),
+            ("larger.h5", "trained.h5", "trained.h5: an encoder of 8 px with codes 4 x 8; the generator of"),
+            ("generator.h5", "generator.h5", "generator.h5: holds no encoder")):
+        args = types.SimpleNamespace(initial_encoder=files / initial, generator=files / generator,
+                                     method="in-domain", precision="float32")
+        with pytest.raises(ValueError, match=message):
+            train_encoder.add_networks(train_encoder.load_generator(args), args, None)
+
+
 @pytest.mark.parametrize("method, options, message", [
+    ("in-domain", ["--data", "{files}/grey.npy"], "pictures with 1 channel(s); expected 3"),
+    ("in-domain", ["--data", "{files}/few.npy"], "5 pictures to train on, fewer than a batch of 8"),
+    ("in-domain", ["--data", "{files}/none-r03.tfrecords"], "none-r03.tfrecords: no such file or folder"),
     ("in-domain", ["--generator", "none.h5"], "none.h5"),
     ("in-domain", ["--features", "{files}/pictures.npy"], "neither a network file of ours"),
     ("in-domain", ["--features", "{files}/generator.h5"], "holds no attribute network"),

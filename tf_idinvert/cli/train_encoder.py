@@ -9,52 +9,30 @@ import math
 import keras
 import numpy as np
 
-from tf_idinvert import checkpoint
+from tf_idinvert import checkpoint, features
 from tf_idinvert.cli import training_options
-from tf_idinvert.data import pipeline
+from tf_idinvert.data import pipeline, training_set
 from tf_idinvert.errors import InputError
-from tf_idinvert.features import load as load_features
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
-from tf_idinvert.portraits import embedded, portrait, tasks
+from tf_idinvert.networks.perceptual import at_side
+from tf_idinvert.portraits import tasks
 from tf_idinvert.training import encoder, encoder_recipes
 
 
 def train(args):
     """Train as the arguments say."""
-    run, recipe = training_options.make_run(args), make_recipe(args)
+    run = training_options.make_run(args)
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
         models = load_generator(args)
+    recipe = make_recipe(args, models.generator.resolution)
+    source, test = open_data(args, models.generator, recipe, run)
+    with run.placement.scope():
         add_networks(models, args, recipe)
-    resolution = models.generator.resolution
-    batch = recipe.batch_per_replica * run.placement.num_replicas_in_sync
-    total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
-    source = None
-    if args.data is not None:
-        path = tasks.located(args.data, args.output.parent, min(args.pictures, total), args.data_seed, resolution)
-        source = pipeline.open_source(path, resolution)
-    features = None
-    if args.method != "traditional" and args.features != "none":
-        features = load_features(args.features, resolution)
     encoder.train_encoder(args.method, models, functools.partial(pipeline.batches, source), recipe, run,
-                          save=lambda path: checkpoint.save(models, path), features=features,
-                          test=test_pictures(args, resolution, source))
-
-
-def make_recipe(args):
-    """The preset with what the arguments change."""
-    recipe = encoder_recipes.portraits() if args.preset == "portraits" else encoder_recipes.official()
-    given = {name: value for name, value in vars(args).items() if value is not None}
-    options = {field.name: given[field.name] for field in dataclasses.fields(recipe.options) if field.name in given}
-    if "options_of" in given:
-        options.setdefault("adversarial_weight", encoder_recipes.ADVERSARIAL_WEIGHTS[given["options_of"]])
-    sizes = dict(recipe.encoder, batch_norm=args.encoder_norm == "batch")
-    sizes.update((name, given[f"encoder_{name}"]) for name in sizes if f"encoder_{name}" in given)
-    latent = dict(recipe.latent_discriminator, design=given.get("latent_discriminator", "layerwise"))
-    others = {name: given[name] for name in ("kimg", "learning_rate", "batch_per_replica") if name in given}
-    return dataclasses.replace(recipe, options=dataclasses.replace(recipe.options, **options), encoder=sizes,
-                               latent_discriminator=latent, **others)
+                          save=lambda path: checkpoint.save(models, path), test=test,
+                          features=make_features(args, models.generator.resolution))
 
 
 def load_generator(args):
@@ -69,11 +47,82 @@ def load_generator(args):
 
 
 def add_networks(models, args, recipe):
-    """A new encoder, and where the method has one a new latent discriminator, with the generator's codes."""
+    """The encoder, new or of an earlier training, and where the method has one a latent discriminator."""
     with _policy("mixed_bfloat16" if args.precision == "mixed" else "float32"):
-        models.encoder = Encoder.of(models.generator, **recipe.encoder)
-    if args.method == "force-in-domain":
+        if args.initial_encoder:
+            models.encoder = checkpoint.load(args.initial_encoder, only=("encoder",)).encoder
+        else:
+            models.encoder = Encoder.of(models.generator, **recipe.encoder)
+    if args.initial_encoder:
+        take_discriminators(models, args)
+    if args.method == "force-in-domain" and models.latent_discriminator is None:
         models.latent_discriminator = LatentDiscriminator.of(models.generator, **recipe.latent_discriminator)
+
+
+def take_discriminators(models, args):
+    """Those of --initial-encoder, where it has them. InputError where its encoder is for another generator."""
+    path, generator, own = args.initial_encoder, models.generator, models.encoder
+    if own is None:
+        raise InputError(f"{path}: holds no encoder")
+    expected = generator.resolution, generator.num_layers, generator.dlatent_size
+    if (own.resolution, own.num_layers, own.dlatent_size) != expected:
+        raise InputError(f"{path}: an encoder of {own.resolution} px with codes {own.num_layers} x {own.dlatent_size}; "
+                         f"the generator of {args.generator} has {expected[0]} px, {expected[1]} x {expected[2]}")
+    initial = checkpoint.load(path, only=("generator", "discriminator", "latent_discriminator"))
+    if initial.generator is not None and not _equal(initial.generator, generator):
+        raise InputError(f"{path}: its encoder is of another generator than that of {args.generator}")
+    models.discriminator = initial.discriminator or models.discriminator
+    if args.method == "force-in-domain":
+        models.latent_discriminator = initial.latent_discriminator
+
+
+def _equal(one, other):
+    """Whether two networks have the same weights."""
+    weights = one.get_weights(), other.get_weights()
+    return len(weights[0]) == len(weights[1]) and all(map(np.array_equal, *weights))
+
+
+def make_recipe(args, resolution):
+    """The preset with what the arguments change."""
+    portraits = args.preset == "portraits"
+    recipe = encoder_recipes.portraits() if portraits else encoder_recipes.official(resolution)
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    options = {field.name: given[field.name] for field in dataclasses.fields(recipe.options) if field.name in given}
+    if "options_of" in given:
+        options.setdefault("adversarial_weight", encoder_recipes.ADVERSARIAL_WEIGHTS[given["options_of"]])
+    sizes = dict(recipe.encoder, batch_norm=args.encoder_norm == "batch")
+    sizes.update((name, given[f"encoder_{name}"]) for name in sizes if f"encoder_{name}" in given)
+    latent = dict(recipe.latent_discriminator, design=given.get("latent_discriminator", "layerwise"))
+    others = {name: given[name] for name in ("kimg", "learning_rate", "batch_per_replica", "mirror", "counted_updates")
+              if name in given}
+    return dataclasses.replace(recipe, options=dataclasses.replace(recipe.options, **options), encoder=sizes,
+                               latent_discriminator=latent, **others)
+
+
+def open_data(args, generator, recipe, run):
+    """(source of pictures to train on, pictures that are not trained on); None for what the method does without."""
+    resolution, replicas = generator.resolution, run.placement.num_replicas_in_sync
+    batch = recipe.batch_per_replica * replicas
+    if args.data is None:
+        return None, None
+    rendered = args.data in training_options.WORLDS
+    total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
+    path = tasks.located(args.data, args.output.parent, min(args.pictures, total), args.data_seed, resolution)
+    sources, test = training_set.open_training_set(
+        path, [resolution], 1 if args.method == "traditional" else batch, generator.synthesis.get_config()["num_channels"], args.test_data,
+        held_out=0 if rendered else training_set.HELD_OUT if args.held_out is None else args.held_out)
+    if rendered and not args.test_data:
+        return sources[resolution], tasks.unseen(args.data, encoder.PREVIEWS, resolution)
+    return sources[resolution], test and test(resolution)
+
+
+def make_features(args, resolution):
+    """F, or None; VGG16 sees pictures of 256 px, whatever the resolution, as published."""
+    if args.method == "traditional" or args.features == "none":
+        return None
+    found = features.load(args.features, resolution)
+    side = 256 if args.feature_size is None else args.feature_size
+    return at_side(found, side) if side else found
 
 
 @contextlib.contextmanager
@@ -84,11 +133,3 @@ def _policy(name):
         yield
     finally:
         keras.mixed_precision.set_global_policy("float32")
-
-
-def test_pictures(args, resolution, source):
-    """Pictures to watch, uint8 [N, R, R, C]: portraits that no training draws, else the data's first; None without."""
-    count = encoder.PREVIEW_COLUMNS * encoder.PREVIEW_ROWS
-    if args.data == "portraits":
-        return portrait.sample(count, embedded.SEED, resolution)[0]
-    return None if source is None else source.read(np.arange(min(count, len(source))))

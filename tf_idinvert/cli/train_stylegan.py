@@ -8,7 +8,7 @@ import keras
 from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
 from tf_idinvert.cli import training_options
-from tf_idinvert.data import pipeline
+from tf_idinvert.data import pipeline, training_set
 from tf_idinvert.errors import InputError
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
@@ -20,25 +20,38 @@ def train(args):
     """Train as the arguments say."""
     if args.strategy == "multi-worker":
         raise InputError("--strategy multi-worker is for encoders; stylegan trains on one machine (one or mirrored)")
-    run, recipe = training_options.make_run(args), make_recipe(args)
-    data = make_data(args, recipe)
+    run = training_options.make_run(args)
+    recipe = make_recipe(args, run.placement.num_replicas_in_sync)
+    data, test = make_data(args, recipe)
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
         models = make_networks(recipe)
-    initial = checkpoint.load(args.initial) if args.initial else None
+    initial = load_initial(args.initial) if args.initial else None
     generator.train_stylegan(models, data, recipe, run, save=lambda path: checkpoint.save(models, path),
-                             initial=initial, initial_kimg=args.initial_kimg)
+                             initial=initial, initial_kimg=args.initial_kimg, test=test)
 
 
-def make_recipe(args):
-    """The preset with what the arguments change."""
+def load_initial(path):
+    """Networks of an earlier training of StyleGAN."""
+    models = checkpoint.load(path)
+    if not isinstance(models.generator, Generator):
+        found = "no generator" if models.generator is None else f"a {type(models.generator).__name__}"
+        raise InputError(f"{path}: holds {found}; --method stylegan trains StyleGAN")
+    return models
+
+
+def make_recipe(args, replicas=1):
+    """The preset, for so many replicas, with what the arguments change."""
     length = {} if args.kimg is None else {"kimg": args.kimg}
     if args.preset == "portraits":
         recipe = stylegan_recipes.portraits(**length, paired=args.data == "portraits")  # others have no labels
     elif args.preset == "wild":
         recipe = stylegan_recipes.wild(**length)
     else:
-        recipe = stylegan_recipes.official(args.resolution, **length)
+        recipe = stylegan_recipes.official(args.resolution, **length, gpus=args.gpus or replicas,
+                                           faces=args.preset == "faces", w_per_layer=bool(args.w_per_layer))
+    if args.mirror is not None:
+        recipe = dataclasses.replace(recipe, mirror=args.mirror)
     if args.structure == "fixed":
         recipe = stylegan_recipes.fixed(recipe)
     if args.batch_size:
@@ -48,16 +61,19 @@ def make_recipe(args):
 
 
 def make_data(args, recipe):
-    """Batches of real images for every stage, with codes where wanted; all files are looked up now."""
+    """(batches of real images for every stage, with codes where wanted, held-out pictures); files are looked up now."""
     images = stylegan.schedule(recipe.stages)[-1].stop
     path = tasks.located(args.data, args.output.parent, min(args.pictures, images), args.data_seed,
                          recipe.generator["resolution"])
-    sources = {resolution: pipeline.open_source(path, resolution)
-               for resolution in {stage.resolution for stage in recipe.stages}}
+    rendered, held_out = args.data in training_options.WORLDS, args.held_out
+    sources, test = training_set.open_training_set(
+        path, {stage.resolution for stage in recipe.stages}, max(stage.batch_size for stage in recipe.stages),
+        test_path=args.test_data,
+        held_out=0 if rendered else training_set.HELD_OUT if held_out is None else held_out)
     codes = None
     if any(getattr(stage, "pair_weight", 0) for stage in recipe.stages):
         codes = sets.codes(len(next(iter(sources.values()))), args.data_seed)
-    return pipeline.staged(sources, codes)
+    return pipeline.staged(sources, codes), test
 
 
 def make_networks(recipe):

@@ -18,6 +18,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import threading
@@ -126,14 +127,20 @@ def _labels(path, resolution):
 
 
 def _labels_file(path):
-    """The file of labels that belongs to a source, or None."""
+    """The file of labels that belongs to a source, ours or the original tools' (NAME-rxx.labels), or None."""
     if not path.is_dir():
-        file = path.with_name(f"{path.stem if path.suffix == '.npy' else path.name}-labels.npy")
-        return file if file.exists() else None
-    found = sorted(path.glob("*labels.npy"))
-    if len(found) > 1:
-        raise InputError(f"{path}: {len(found)} files *labels.npy; expected one at most")
-    return found[0] if found else None
+        name = path.stem if path.suffix == ".npy" else path.name
+        if path.suffix == ".tfrecords":
+            name = re.sub(r"-r\d+$", "", path.stem)
+        named = path.with_name(f"{name}-labels.npy"), path.with_name(f"{name}-rxx.labels")
+        return next((file for file in named if file.exists()), None)
+    for pattern in "*labels.npy", "*-rxx.labels":
+        found = sorted(path.glob(pattern))
+        if len(found) > 1:
+            raise InputError(f"{path}: {len(found)} files {pattern}; expected one at most")
+        if found:
+            return found[0]
+    return None
 
 
 def _size_and_date(file):

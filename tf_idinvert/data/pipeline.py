@@ -28,7 +28,6 @@ RECORD_HEADER = struct.Struct("<QI")    # length of the record, its checksum; af
 CHECKSUM_SIZE = 4
 
 
-
 class ArraySource:
     """Pictures in memory, or in a memory-mapped file: uint8 [N, S, S, C], reduced to `resolution` by exact means."""
 
@@ -69,7 +68,8 @@ class TFRecordSource:
     then. Checksums are not: they would cost a reading of the whole file.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, resolution=None):
+        """`resolution`: reduce the pictures to it by exact means, as `ArraySource` does; None: as they are."""
         self.path = Path(path)
         try:
             with open(self.path, "rb") as file:
@@ -83,13 +83,16 @@ class TFRecordSource:
                              "pictures of one size")
         self.shape = None
         self.shape = self._picture(0).shape
-        self.resolution, self.channels = self.shape[0], self.shape[2]
+        self.resolution, self.channels = resolution or self.shape[0], self.shape[2]
+        if self.shape[0] % self.resolution:
+            raise InputError(f"{path}: pictures of {self.shape[0]} px cannot be reduced to {self.resolution}; expected a "
+                             "multiple of it")
 
     def __len__(self):
         return len(self.bytes) // self.stride
 
     def read(self, indices):
-        return np.stack([self._picture(i) for i in indices])
+        return reduced(np.stack([self._picture(i) for i in indices]), self.resolution)
 
     def _picture(self, index):
         at = index * self.stride
@@ -123,15 +126,21 @@ def open_source(path, resolution):
     """The source at `path`, at one resolution.
 
     Args:
-        path: a .npy file of uint8 [N, S, S, C], S a multiple of `resolution`; a folder with `NAME-rXX.tfrecords` files,
-            or `FOLDER/NAME` of such files; or a folder or list of pictures (see `images.listing`).
+        path: a .npy file of uint8 [N, S, S, C], or a .tfrecords file of pictures S x S, S a multiple of `resolution`; a
+            folder with `NAME-rXX.tfrecords` files, or `FOLDER/NAME` of such files; or a folder or list of pictures (see
+            `images.listing`).
         resolution: side of the pictures wanted; a power of two for TFRecords.
     Raises:
         InputError, images.ImageError: nothing usable there; one line.
     """
     path = Path(path)
     if path.suffix == ".npy":
-        return ArraySource(_mapped(path), resolution)
+        try:
+            return ArraySource(_mapped(path), resolution)
+        except InputError as error:
+            raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
+    if path.suffix == ".tfrecords":
+        return TFRecordSource(path, resolution)
     files = record_files(path)
     if not files:
         return FolderSource(path, resolution)
@@ -139,7 +148,7 @@ def open_source(path, resolution):
     found = [file for file in files if file.name.endswith(suffix)]
     if len(found) != 1:
         raise InputError(f"{path}: {len(found)} files *{suffix}; expected one, of pictures {resolution} x {resolution}")
-    return TFRecordSource(found[0])
+    return TFRecordSource(found[0], resolution)
 
 
 def largest_resolution(path):
@@ -147,6 +156,8 @@ def largest_resolution(path):
     path = Path(path)
     if path.suffix == ".npy":
         return ArraySource(_mapped(path)).resolution
+    if path.suffix == ".tfrecords":
+        return TFRecordSource(path).resolution
     levels = [int(re.search(r"-r(\d+)\.tfrecords$", file.name)[1]) for file in record_files(path)]
     return 2 ** max(levels) if levels else None
 

@@ -82,6 +82,17 @@ class VGG16Layers(VGG16Features):
                           for output, size, weight in zip(outputs, sizes, self.layer_weights)], axis=1)
 
 
+def at_side(features, side):
+    """F of pictures resized by nearest neighbours, as published encoder training has it, if F is of VGG16; else F."""
+    if not isinstance(features, VGG16Features):
+        return features
+
+    def resized(images):
+        fits = tuple(images.shape[1:3]) == (side, side)
+        return features(images if fits else tf.image.resize(images, [side, side], "nearest"))
+    return resized
+
+
 def _load_keras_weights(model, path):
     """Fill convolutions from a Keras 'notop' HDF5 file: a group a layer, a kernel and a bias somewhere in each."""
     try:

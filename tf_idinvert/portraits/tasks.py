@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_idinvert.files.progress import progress
-from tf_idinvert.portraits import portrait, sets, wild
+from tf_idinvert.portraits import embedded, portrait, sets, wild
 from tf_idinvert.portraits.wild import scores
 
 SAMPLES = {"portraits": portrait.sample, "wild": wild.sample}       # of the rendered worlds
@@ -63,6 +63,11 @@ def task_of(world, task):
 def located(data, folder, count, seed, resolution):
     """`data`; where it is the name of a rendered world, the path of its portraits, see `kept`."""
     return kept(folder, data, count, seed, resolution) if data in SAMPLES else data
+
+
+def unseen(world, count, resolution):
+    """Portraits of a world that no training draws, uint8 [N, R, R, 3]."""
+    return SAMPLES[world](count, embedded.SEED, resolution)[0]
 
 
 def kept(folder, world, count, seed, resolution):

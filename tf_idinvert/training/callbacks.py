@@ -54,12 +54,13 @@ class Progress(keras.callbacks.Callback):
 class Log(keras.callbacks.Callback):
     """Means of the losses since the last entry, every `interval` images: JSON lines, and scalars for TensorBoard.
 
-    An entry: {"images", "seconds" since the training started, "images_per_second", and the losses}.
+    An entry: {"images", "seconds" since the training started, "images_per_second", the losses, and what `measure()`
+    gives, a dict of numbers}.
     """
 
-    def __init__(self, folder, interval=1000):
+    def __init__(self, folder, interval=1000, measure=dict):
         super().__init__()
-        self.path, self.interval = Path(folder) / "log.jsonl", interval
+        self.path, self.interval, self.measure = Path(folder) / "log.jsonl", interval, measure
         self.writer = tf.summary.create_file_writer(str(Path(folder) / "tensorboard"))
         self.begun = self.last = None
         self.sums, self.steps = {}, 0
@@ -78,6 +79,7 @@ class Log(keras.callbacks.Callback):
             return
         entry = {"images_per_second": (count - self.last[0]) / max(now - self.last[1], 1e-9)}
         entry.update({name: total / self.steps for name, total in self.sums.items()})
+        entry.update(self.measure())
         with open(self.path, "a", encoding="utf-8") as file:
             rounded = {name: round(value, 5) for name, value in entry.items()}
             file.write(json.dumps({"images": count, "seconds": round(now - self.begun, 1), **rounded}) + "\n")

@@ -8,13 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.training import encoder_recipes, loop, record, steps
+from tf_idinvert.training import encoder_recipes, held_out, loop, record, steps
 from tf_idinvert.training.force_in_domain import ForceInDomain
 from tf_idinvert.training.in_domain import InDomain
 from tf_idinvert.training.traditional import Traditional, latents
 
 METHODS = ("traditional", "in-domain", "force-in-domain")
 PREVIEW_COLUMNS, PREVIEW_ROWS = 8, 4
+PREVIEWS = PREVIEW_COLUMNS * PREVIEW_ROWS
 
 
 def train_encoder(method, networks, data, recipe, run, save, features=None, test=None):
@@ -30,7 +31,8 @@ def train_encoder(method, networks, data, recipe, run, save, features=None, test
         run: run.Run.
         save: function (path) that writes the networks to a file.
         features: F, callable, images in [-1, 1] -> [N, ...]; None: no feature term.
-        test: uint8 [N, R, R, C], pictures for the preview; None: generated ones.
+        test: uint8 [N, R, R, C], pictures that are not trained on, for the preview and for losses in the log; None:
+            generated ones, for the preview alone.
     Raises:
         InputError: what was given does not fit together, the folder holds another run, or the training diverges.
     """
@@ -50,7 +52,8 @@ def train_encoder(method, networks, data, recipe, run, save, features=None, test
     else:
         batches = data(batch, run.seed, seen, recipe.mirror)
     draw = preview_of(model, _preview_pictures(networks.generator, test, run.seed))
-    with run.observers(total, save, draw, PREVIEW_COLUMNS) as callbacks:
+    measure = dict if test is None else held_out.reconstruction(model, test)
+    with run.observers(total, save, draw, PREVIEW_COLUMNS, measure) as callbacks:
         loop.run(model, batches, math.ceil((total - seen) / batch), callbacks)
 
 
@@ -79,11 +82,10 @@ def no_features(images):
 
 def _preview_pictures(generator, test, seed):
     """Float [N, R, R, C] in [-1, 1] for the preview; N fills its rows, some shown again where there are fewer."""
-    count = PREVIEW_COLUMNS * PREVIEW_ROWS
     if test is None:
-        z = np.random.default_rng(seed).standard_normal((count, generator.latent_size), np.float32)
+        z = np.random.default_rng(seed).standard_normal((PREVIEWS, generator.latent_size), np.float32)
         return generator.synthesis(generator.mapping(z)).numpy()
-    return test[np.arange(count) % len(test)].astype("float32") / 127.5 - 1.0
+    return test[np.arange(PREVIEWS) % len(test)].astype("float32") / 127.5 - 1.0
 
 
 def preview_of(model, pictures):

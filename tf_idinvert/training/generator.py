@@ -4,13 +4,13 @@ from __future__ import annotations
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.training import record, stylegan, stylegan_recipes
+from tf_idinvert.training import held_out, record, stylegan, stylegan_recipes
 from tf_idinvert.training.pairs import PairedStage, PairedStyleGAN
 
 PREVIEWS = 32
 
 
-def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg=0.0):
+def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg=0.0, test=None):
     """Train `networks.training_generator` (G) against `networks.discriminator`; `networks.generator` is G's average.
 
     Args:
@@ -25,6 +25,8 @@ def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg
         initial: networks of an earlier training, with the same fields, whose weights are taken over; where it has no
             `.training_generator`, its `.generator` stands for both.
         initial_kimg: where in the schedule those stand.
+        test: function (resolution) -> uint8 [N, r, r, C], pictures that are not trained on, for D's score of them in
+            the log; None: none.
     Raises:
         InputError: what was given does not fit together, the folder holds another run, or the training diverges.
     """
@@ -37,7 +39,8 @@ def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg
     elif initial:
         start_from(model, initial, initial_kimg)
     phases = stylegan.schedule(recipe.stages)
-    with run.observers(phases[-1].stop, saving(model, save), preview_of(model, run.seed)) as callbacks:
+    measure = held_out.realness(model, test) if test else dict
+    with run.observers(phases[-1].stop, saving(model, save), preview_of(model, run.seed), measure=measure) as callbacks:
         stylegan.train(model, phases, lambda stage, start: data(stage, run.seed, start, recipe.mirror), callbacks)
 
 

@@ -51,19 +51,20 @@ class Run:
         state.load(Path(self.folder) / record.STATE, model.state)
 
     @contextlib.contextmanager
-    def observers(self, total, save, draw, columns=None):
+    def observers(self, total, save, draw, columns=None, measure=dict):
         """Callbacks of the run: a stop where it diverges, progress bar, log, snapshots.
 
         Args:
             total: images of the run.
             save, draw, columns: see `callbacks.Snapshots`.
+            measure: see `callbacks.Log`.
         """
         several = isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
         every_kimg = self.snapshot_kimg or (SNAPSHOT_KIMG_OF_WORKERS if several else None)
         with contextlib.ExitStack() as stack:
             folder, first = stack.enter_context(folder_to_write(self.folder)) if several else (Path(self.folder), True)
             file = None if first else stack.enter_context(open(os.devnull, "w"))
-            progress, log = callbacks.Progress(total, file), callbacks.Log(folder)
+            progress, log = callbacks.Progress(total, file), callbacks.Log(folder, measure=measure)
             stack.callback(progress.close)
             yield [callbacks.StopAtNaN(), progress, log,
                    callbacks.Snapshots(folder, save, draw, seconds=self.snapshot_minutes * 60, every_kimg=every_kimg,

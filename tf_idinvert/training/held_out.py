@@ -1,0 +1,48 @@
+"""Losses on pictures that are never trained on: where they rise while the training's fall, a network learns by heart."""
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import losses
+
+CHUNK = 8       # pictures at a time, a multiple of the discriminators' groups
+
+
+def reconstruction(model, pictures):
+    """Function -> {'test_pixel', and with features 'test_feature'} of an encoder in inference mode, before weighting.
+
+    Args:
+        model: objective of an encoder in training.
+        pictures: uint8 [N, R, R, C].
+    """
+    features = getattr(model, "features", None)
+
+    @tf.function
+    def terms(images):
+        x = tf.cast(images, tf.float32) / 127.5 - 1.0
+        y = model.generator.synthesis(tf.cast(model.encoder(x), tf.float32))
+        found = {"test_pixel": losses.mean_squared_difference(x, y)}
+        if features is not None:
+            found["test_feature"] = losses.mean_squared_difference(features(x), features(y))
+        return found
+    return lambda: _means(terms, pictures)
+
+
+def realness(model, pictures_of):
+    """Function -> {'test_score'}: mean score that D gives, to be compared with 'real_score' of the training pictures.
+
+    Args:
+        model: StyleGAN, which has begun a phase when the function is called.
+        pictures_of: function (resolution) -> uint8 [N, r, r, C].
+    """
+    def score(images):
+        fade = model._fade()
+        return {"test_score": model._judge(model._real_images(images, fade), fade)}
+    return lambda: _means(score, pictures_of(model.phase.stage.resolution))
+
+
+def _means(function, pictures):
+    count = len(pictures) // CHUNK * CHUNK or min(len(pictures), CHUNK // 2)
+    parts = [function(tf.constant(pictures[start:min(start + CHUNK, count)])) for start in range(0, count, CHUNK)]
+    return {name: float(np.mean(np.concatenate([np.ravel(part[name]) for part in parts]))) for name in parts[0]}
