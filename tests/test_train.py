@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import socket
@@ -71,7 +72,7 @@ def test_run_writes_all_that_was_promised(train, files, tmp_path, method, extra)
     assert {path.name for path in folder.iterdir()} == {"network.h5", "options.json", "preview.png",
                                                         "preview-000000.png", "state.npz", "tensorboard"}
     models, initial = checkpoint.load(folder / "network.h5"), checkpoint.load(files / "generator.h5")
-    present = {name for name, network in vars(models).items() if network is not None}
+    present = {field.name for field in dataclasses.fields(models) if getattr(models, field.name) is not None}
     assert present == {"encoder", "generator", "discriminator"} | extra
     for one, other in zip(models.generator.get_weights(), initial.generator.get_weights()):
         np.testing.assert_array_equal(one, other)

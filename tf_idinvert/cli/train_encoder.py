@@ -66,8 +66,8 @@ def take_discriminators(models, args):
         raise InputError(f"{path}: holds no encoder")
     expected = generator.resolution, generator.num_layers, generator.dlatent_size
     if (own.resolution, own.num_layers, own.dlatent_size) != expected:
-        raise InputError(f"{path}: an encoder of {own.resolution} px with codes {own.num_layers} x {own.dlatent_size}; "
-                         f"the generator of {args.generator} has {expected[0]} px, {expected[1]} x {expected[2]}")
+        raise InputError(f"{path}: an encoder of {own.resolution} px, codes {own.num_layers} x {own.dlatent_size}; the "
+                         f"generator of {args.generator} has {expected[0]} px, {expected[1]} x {expected[2]}")
     initial = checkpoint.load(path, only=("generator", "discriminator", "latent_discriminator"))
     if initial.generator is not None and not _equal(initial.generator, generator):
         raise InputError(f"{path}: its encoder is of another generator than that of {args.generator}")
@@ -109,7 +109,8 @@ def open_data(args, generator, recipe, run):
     total = math.ceil(recipe.kimg * 1000 / batch - 1e-9) * batch
     path = tasks.located(args.data, args.output.parent, min(args.pictures, total), args.data_seed, resolution)
     sources, test = training_set.open_training_set(
-        path, [resolution], 1 if args.method == "traditional" else batch, generator.synthesis.get_config()["num_channels"], args.test_data,
+        path, [resolution], 1 if args.method == "traditional" else batch,
+        generator.synthesis.get_config()["num_channels"], args.test_data,
         held_out=0 if rendered else training_set.HELD_OUT if args.held_out is None else args.held_out)
     if rendered and not args.test_data:
         return sources[resolution], tasks.unseen(args.data, encoder.PREVIEWS, resolution)

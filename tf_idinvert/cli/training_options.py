@@ -109,8 +109,8 @@ def _options(description):
     add("--data", default=None, help="'portraits' or 'wild' (both rendered), a .tfrecords file, a folder of "
         "NAME-rXX.tfrecords or FOLDER/NAME of them, a folder or a list of pictures, or a .npy file of uint8 "
         "[N, R, R, 3]; default: that of the preset")
-    add("--test-data", default=None, help="pictures for the preview (encoders) and for losses in the log (test_...), in "
-        "the forms of --data (default: --held-out of --data)")
+    add("--test-data", default=None, help="pictures for the preview (encoders) and for losses in the log (test_...); "
+        "forms as --data (default: --held-out of --data)")
     add("--held-out", type=number(int, 0), help="pictures of --data that are never trained on, at most a tenth; of "
         "--test-data, as many are used (64; of rendered portraits, others are drawn)")
     add("--mirror", action=argparse.BooleanOptionalAction, help="flip half of the pictures (as published: no; stylegan "
@@ -164,8 +164,9 @@ def _add_encoder_options(add):
     add("--initial-encoder", type=Path, help="network file, published or of another run, whose encoder is trained on: "
         "with its discriminators, fresh optimisers, and its generator, which a --generator must be equal to")
     add("--learning-rate", type=POSITIVE, help="at the start (the preset's: 1e-4 official, 1e-3 portraits)")
-    add("--counted-updates", type=int, choices=[1, 2], help="of an iteration, that advance the learning rate: 2, E's and "
-        "D's, as in the published code: it falls to 0.168 of itself; 1: to 0.41 (the preset's: 2 official, 1 portraits)")
+    add("--counted-updates", type=int, choices=[1, 2], help="of an iteration, that advance the learning rate: 2, E's "
+        "and D's, as in the published code: it falls to 0.168 of itself; 1: to 0.41 (the preset's: 2 official, "
+        "1 portraits)")
     add("--batch-per-replica", type=COUNT, help="(the preset's; official: 16, at 512 px 8, at 1024 px 4)")
     add("--encoder-norm", choices=["batch", "none"], help="batch norm, over all replicas, or none (force-in-domain: "
         "none, as in its paper; else batch)")

@@ -85,8 +85,8 @@ class TFRecordSource:
         self.shape = self._picture(0).shape
         self.resolution, self.channels = resolution or self.shape[0], self.shape[2]
         if self.shape[0] % self.resolution:
-            raise InputError(f"{path}: pictures of {self.shape[0]} px cannot be reduced to {self.resolution}; expected a "
-                             "multiple of it")
+            raise InputError(f"{path}: pictures of {self.shape[0]} px cannot be reduced to {self.resolution}; expected "
+                             "a multiple of it")
 
     def __len__(self):
         return len(self.bytes) // self.stride

@@ -62,7 +62,7 @@ def spaced(total, count):
 def _expect(source, path, channels, batch):
     """InputError, one line that begins with `path`, where a training cannot use a source."""
     if source.channels != channels:
-        raise InputError(f"{path}: pictures with {source.channels} channel(s); expected {channels}, as the networks have")
+        raise InputError(f"{path}: pictures with {source.channels} channel(s); expected {channels}, as in the networks")
     if len(source) < batch:
         raise InputError(f"{path}: {len(source)} pictures to train on, fewer than a batch of {batch}; give more, or "
                          "smaller batches")

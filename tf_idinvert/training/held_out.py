@@ -1,4 +1,4 @@
-"""Losses on pictures that are never trained on: where they rise while the training's fall, a network learns by heart."""
+"""Losses on pictures that are never trained on: where they rise while those in training fall, a network overfits."""
 from __future__ import annotations
 
 import numpy as np
