@@ -2,14 +2,19 @@
 
     python tools/train.py                                   # StyleGAN on rendered portraits
     python tools/train.py --method attributes
-    python tools/train.py --method force-in-domain --encoder-norm none
+    python tools/train.py --method force-in-domain
+    python tools/train.py --data photographs/ --resolution 256 --w-per-layer          # a generator to be inverted
     python tools/train.py --method in-domain --generator network.pkl --data photographs-tfrecords/ --strategy mirrored
+    python tools/train.py --method in-domain --initial-encoder published.pkl --data photographs/     # trained on
 
 StyleGAN: the preset of your own --data is the official one (1024 px, 25,000 kimg: days on eight GPUs). The other one,
 `portraits`, is for 64 px on two processor cores: 2 kimg take a minute, blurred faces half an hour, good ones two hours.
 Encoders (traditional, in-domain, force-in-domain) learn to invert the generator of a file; the portraits preset takes
 the generator and the attribute network that come with the repository. Attributes: the network that scores rendered
 portraits and gives their perceptual features; minutes.
+
+Of your own --data, 64 pictures are held out (--held-out, --test-data): the log's test_pixel and test_feature (encoders)
+or test_score (StyleGAN, beside real_score) show whether a network learns its pictures by heart.
 
 Writes to the output folder: network.h5 (all networks, opened by tf_idinvert.checkpoint.load), preview.png (StyleGAN:
 upper half psi 0.7, lower half psi 1; encoders: pictures over their reconstructions), log.jsonl, tensorboard/, state.npz

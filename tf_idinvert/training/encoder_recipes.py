@@ -31,8 +31,8 @@ class EncoderRecipe:
 
 
 def official(resolution=256):
-    """As published for 128, 256, 512 and 1024 px, on eight GPUs; smaller pictures are trained as those of 128 px."""
-    kimg, batch = PUBLISHED_LENGTHS[max(resolution, min(PUBLISHED_LENGTHS))]
+    """As published for 128, 256, 512 and 1024 px, on eight GPUs; other pictures are trained as the nearest of these."""
+    kimg, batch = PUBLISHED_LENGTHS[min(max(resolution, min(PUBLISHED_LENGTHS)), max(PUBLISHED_LENGTHS))]
     return EncoderRecipe(encoder=dict(filters=64, filters_max=512), latent_discriminator={},
                          options=force_in_domain.PAPER, kimg=kimg, batch_per_replica=batch,
                          learning_rate=steps.LEARNING_RATE, mirror=False)

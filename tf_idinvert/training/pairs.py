@@ -7,6 +7,9 @@ the mean code of every layer near w_avg, for generators with a w per layer.
 
     G:  adversarial + pair_weight * (Laplacian distance + pair_squares * mean squared difference)
         + center_weight * mean over layers of || mean(w_l) - w_avg ||^2
+
+Unlike in StyleGAN's published loop, G and D meet in the same images, made once, and both gradients are those before
+the step: so the generators that come with the repository were trained.
 """
 from __future__ import annotations
 
