@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 
 import numpy as np
@@ -10,7 +11,8 @@ import running
 
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import train_stylegan, training_options
-from tf_idinvert.training import generator, stylegan_recipes
+from tf_idinvert.files import images
+from tf_idinvert.training import callbacks, generator, record, stylegan_recipes
 from tf_idinvert.training.pairs import PairedStage
 from tf_idinvert.training.stylegan import Stage
 
@@ -103,3 +105,28 @@ def test_whole_small_run(monkeypatch, tmp_path):
     assert np.load(tmp_path / "portraits16-10-seed1.npy").shape == (10, 16, 16, 3)
     models = checkpoint.load(tmp_path / "run/network.h5")
     assert models.generator.synthesis.lod == 0 and models.discriminator.resolution == 16
+
+
+def test_own_pictures_make_a_generator_with_a_w_per_layer(monkeypatch, tmp_path, rng):
+    """As encoders and inversion expect one; held-out pictures show in the log."""
+    (tmp_path / "own").mkdir()
+    for i in range(20):
+        images.save(tmp_path / f"own/{i}.png", rng.integers(0, 256, (9, 8, 3), np.uint8))
+    official, small = stylegan_recipes.official, dict(fmap_base=16, fmap_max=4)
+    latent = dict(latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
+
+    def narrow(*arguments, **options):
+        recipe = official(*arguments, **options)
+        return dataclasses.replace(recipe, generator={**recipe.generator, **small, **latent},
+                                   discriminator={**recipe.discriminator, **small})
+
+    monkeypatch.setattr(stylegan_recipes, "official", narrow)
+    monkeypatch.setattr(callbacks.Log.__init__, "__defaults__", (16, dict))
+    assert running.run(monkeypatch, "train.py", "--data", tmp_path / "own", "--resolution", "8", "--w-per-layer",
+                       "--batch-size", "8", "--kimg", "0.016", "--output", tmp_path / "run") == 0
+    generator = checkpoint.load(tmp_path / "run/network.h5").generator
+    w = generator.mapping(np.ones([1, 4], "float32")).numpy()[0]
+    assert w.shape == (4, 4) and len(np.unique(w[:, 0])) == 4
+    entry = json.loads((tmp_path / "run/log.jsonl").read_text())
+    assert entry["images"] == 16 and np.isfinite(entry["test_score"])
+    assert record.read(tmp_path / "run")["recipe"]["mirror"] is False
