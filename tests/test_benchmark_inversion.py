@@ -16,10 +16,12 @@ from tf_idinvert.portraits import embedded, portrait
 SMALL = dict(resolution=16, dlatent_size=8)
 
 
-def test_a_row_of_figures():
+@pytest.mark.parametrize("generator", inversion.GENERATORS)
+def test_a_row_of_figures(generator):
     before = time.time()
-    row = inversion.measure(16, 1, before, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
+    row = inversion.measure(16, 1, before, generator, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
                             fmap_base=64, fmap_max=8)
+    assert row.pop("generator") == generator
     assert all(value > 0 for value in row.values()) and row["start-up s"] < time.time() - before
     assert row["px"] == 16 and row["batch"] == 1 and row["GFLOP"] > 0.1 and row["peak MB"] > 100
 

@@ -1,10 +1,13 @@
 """Speed of inversion: full-width networks with random weights, and what each optimiser needs on the embedded model.
 
+Of StyleGAN at every batch size, and of StyleGAN2 (configuration F, twice as wide from 64 px on) at the first.
 The baseline is the paper's equation, written down step by step and run eagerly, in the same process. Shares are of the
 machine's own rate of matrix multiplication, the higher one of before and after each measurement.
 """
 from __future__ import annotations
 
+import functools
+import itertools
 import multiprocessing
 import time
 
@@ -19,8 +22,10 @@ from tf_idinvert.losses import mean_squared_difference
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.networks.perceptual import VGG16_LAYER, LayerFeatures
+from tf_idinvert.networks.stylegan2_generator import StyleGAN2Generator
 from tf_idinvert.portraits import embedded, portrait
 
+GENERATORS = {"StyleGAN": functools.partial(Generator, layerwise=True), "StyleGAN2": StyleGAN2Generator}
 SIDES, BATCHES = (64, 128, 256), (1, 4)
 REPORTS = 10            # of progress in a batch of inversion, see `inversion`
 EAGER_STEPS = 3
@@ -28,7 +33,7 @@ NEAR = 1.01             # losses this close count as equal: searches end in slig
 
 
 def run(log, sides=SIDES, batches=BATCHES):
-    """A row for every side and batch, each measured in a process of its own; then a row for every optimiser.
+    """A row for every side, batch and generator, each measured in a process of its own; then one for every optimiser.
 
     Args:
         log: callable, told a line of what is done.
@@ -38,37 +43,39 @@ def run(log, sides=SIDES, batches=BATCHES):
         list of dict, column -> text or number.
     """
     rows = []
-    for side in sides:
-        for batch in batches:
-            log(f"inversion at {side} px, batch {batch}")
-            rate = matmul.rate()
-            with multiprocessing.get_context("spawn").Pool(1) as child:
-                row = child.apply(measure, (side, batch, time.time()))
-            share = matmul.share(row["GFLOP"], row["s/iteration"], [rate, matmul.rate()])
-            rows.append({"benchmark": "inversion", **row, **share})
+    for side, batch, generator in itertools.product(sides, batches, GENERATORS):
+        if generator != "StyleGAN" and batch != batches[0]:
+            continue
+        log(f"inversion with {generator} at {side} px, batch {batch}")
+        rate = matmul.rate()
+        with multiprocessing.get_context("spawn").Pool(1) as child:
+            row = child.apply(measure, (side, batch, time.time(), generator))
+        share = matmul.share(row["GFLOP"], row["s/iteration"], [rate, matmul.rate()])
+        rows.append({"benchmark": "inversion", **row, **share})
     return rows + _to_loss(log)
 
 
-def measure(side, batch, started, **widths):
+def measure(side, batch, started, generator="StyleGAN", **widths):
     """Time, memory and operations of inversion in this process.
 
     Args:
         side, batch: see `run`.
         started: `time.time()` when this process was started.
+        generator: one of GENERATORS.
         widths: constructor arguments of the generator other than those of a full-width one, for a trial.
     Returns:
         dict of a row.
     """
-    generator = Generator(resolution=side, layerwise=True, **widths)
-    encoder = Encoder(resolution=side, num_layers=generator.num_layers, dlatent_size=generator.dlatent_size)
+    network = GENERATORS[generator](resolution=side, **widths)
+    encoder = Encoder(resolution=side, num_layers=network.num_layers, dlatent_size=network.dlatent_size)
     vgg = keras.applications.VGG16(include_top=False, weights=None)
-    networks = encoder, generator.synthesis, LayerFeatures(vgg, VGG16_LAYER)
+    networks = encoder, network.synthesis, LayerFeatures(vgg, VGG16_LAYER)
     images = np.random.default_rng(0).uniform(-1, 1, [batch, side, side, 3]).astype("float32")
     options, stamps = InversionOptions(steps=REPORTS, batch_size=batch).for_features(networks[2]), []
     inversion = Inversion(synthesis=networks[1], encoder=encoder, features=networks[2], options=options)
     codes = inversion(images, progress=lambda *_: stamps.append(time.time())).codes
-    row = {"px": side, "batch": batch, "s/iteration": float(np.median(np.diff(stamps))), "start-up s":
-           stamps[0] - started, "peak MB": memory.peak() / 1e6}
+    row = {"generator": generator, "px": side, "batch": batch, "s/iteration": float(np.median(np.diff(stamps))),
+           "start-up s": stamps[0] - started, "peak MB": memory.peak() / 1e6}
     row["eager s/iteration"] = _eager(images, options, *networks)
     row["faster"] = row["eager s/iteration"] / row["s/iteration"]
     row["encoder s"] = _latency(tf.function(encoder), images)

@@ -9,8 +9,8 @@
 Inversion: seconds an iteration beside those of the same equations run eagerly step by step; latency of encoder and
 synthesis; the operations of an iteration, and their rate as a share of that of matrix multiplication, which is measured
 first; peak memory; time from the start of a process to its first step. The networks have full width, random weights and
-VGG16. Optimisers: steps and time until every one of eight portraits is within 1 % of the loss of 100 steps of Adam. Let
-the machine do nothing else meanwhile.
+VGG16; StyleGAN2 is measured at the first of --batches. Optimisers: steps and time until every one of eight portraits is
+within 1 % of the loss of 100 steps of Adam. Let the machine do nothing else meanwhile.
 """
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ def add_search_options(group):
     group.add_argument("--num_codes", "-N", type=number(int, 1), default=20,
                        help="codes (20; original: 20 to 30)")
     group.add_argument("--composing_layer", "-l", type=number(int, 1),
-                       help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ... "
-                       "(6, for inpaint 4, as the original; inversion there: up to 8)")
+                       help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ..., "
+                       "of StyleGAN2 at twice the side (6, for inpaint 4, as the original; inversion there: up to 8)")
     group.add_argument("--optimizer", choices=inversion_options.OPTIMIZERS, default="cosine",
                        help="cosine: Adam, its rate falling to 0 (cosine; original: gradient descent at rate 1)")
     group.add_argument("--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
