@@ -97,6 +97,27 @@ def test_options_are_understood_in_both_spellings(arguments, expected):
         assert {name: found[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize("parse", ["parse_args", "parse_intermixed_args"])
+def test_several_files_stand_in_the_place_of_the_first_argument(parse):
+    def parsed(*arguments):
+        parser = command.parser("")
+        command.add_model_arguments(parser, "network file")
+        parser.add_argument("pictures", nargs="*")
+        args = getattr(parser, parse)(list(arguments))
+        return args.model_path, args.model, args.pictures, args.final_activation
+
+    assert parsed("net.pkl", "a", "b") == ("net.pkl", None, ["a", "b"], None)
+    assert parsed("a", "b", "--model", "g.pth", "e.pth") == ("g.pth", ["g.pth", "e.pth"], ["a", "b"], None)
+    assert parsed("--model", "g.pth", "--model=e.pth", "--", "a") == ("g.pth", ["g.pth", "e.pth"], ["a"], None)
+    assert parsed("--final_activation", "tanh", "net.pkl") == ("net.pkl", None, [], "tanh")
+    assert parsed("net.pkl", "--", "--model") == ("net.pkl", None, ["--model"], None)
+
+
+def test_final_activations_are_those_that_networks_know():
+    from tf_idinvert.networks import layers
+    assert set(command.FINAL_ACTIVATIONS) == {"none", *layers.FINAL_ACTIVATIONS}
+
+
 def test_what_follows_two_dashes_is_no_option():
     assert tool_parser().parse_args(["-n", "3", "--", "--learning_rate"]).path == "--learning_rate"
 

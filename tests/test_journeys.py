@@ -11,6 +11,9 @@ import time
 import keras
 import numpy as np
 import pytest
+import tiny
+import torch_states
+import torch_writer
 from PIL import Image
 from running import TOOLS, run
 
@@ -69,6 +72,23 @@ def test_inversion_writes_the_files_of_the_original(monkeypatch, tmp_path, model
     page = (tmp_path / "out/inversion.html").read_text()
     assert all(header in page for header in ("Original Image", "Encoder Output", "Step 000002", "Step 000004"))
     assert page.count("data:image/png;base64") == 3 * 4
+
+
+def test_two_files_of_pytorch_make_one_model(monkeypatch, tmp_path, pictures, caplog):
+    generator, encoder = tiny.generator(layerwise=True), tiny.encoder(generation="2020-05")
+    files = [torch_writer.save(tmp_path / "generator.pth", torch_states.idinvert(generator), "legacy"),
+             torch_writer.save(tmp_path / "encoder.pth", torch_states.idinvert_encoder(encoder), "legacy")]
+    assert invert(monkeypatch, pictures, "-o", tmp_path / "out", "--model", *files) == 0
+    assert caplog.text.count("tanh is taken") == 1
+    assert "tanh is taken" in (tmp_path / "out/inversion.html").read_text()
+    options = json.loads((tmp_path / "out/options.json").read_text())
+    assert options["model"] == str(files[0]) and options["arguments"]["model"] == list(map(str, files))
+    shown = np.asarray(Image.open(tmp_path / "out/p0_enc.png"), "float32") / 127.5 - 1
+    drawn = np.tanh(generator.synthesis(np.load(tmp_path / "out/encoded_codes.npy")[:1])[0])
+    np.testing.assert_allclose(shown, drawn, atol=1.5 / 127.5)
+    before = caplog.text.count("tanh")
+    assert invert(monkeypatch, pictures, "-o", tmp_path / "bare", "--model", *files, "--final-activation", "none") == 0
+    assert caplog.text.count("tanh") == before
 
 
 def test_pictures_that_cannot_be_read_are_skipped(monkeypatch, tmp_path, model_path, pictures, capfd):

@@ -32,8 +32,7 @@ def make_parser():
     parser = command.parser(__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     sample = verbs.add_parser("sample", help="draw pictures and keep their codes")
-    sample.add_argument("model_path", nargs="?", help="network file: official pickle or ours (.h5); default: the "
-                        "embedded model")
+    command.add_model_arguments(sample, "network file: official pickle or ours (.h5); default: the embedded model")
     sample.add_argument("--output_dir", "-o", default=SAMPLES, help=f"({SAMPLES})")
     sample.add_argument("--num", type=command.number(int, 1), default=1000, help="pictures (1000)")
     sample.add_argument("--truncation_psi", type=command.number(float, 0), default=0.7, help="psi, in all layers (0.7)")
@@ -104,7 +103,8 @@ def sample(args):
     from tf_idinvert.jobs import boundary
     from tf_idinvert.portraits import embedded
     args.model_path = args.model_path or embedded.model_path()
-    models = checkpoint.load(args.model_path, only=("generator",))
+    models = checkpoint.load(*command.model_files(args), only=("generator",),
+                             final_activation=args.final_activation)
     checkpoint.require(models, args.model_path, "generator")
     boundary.sample(models.generator, folder, args.num, truncation_psi=args.truncation_psi,
                     batch_size=args.batch_size, seed=args.seed, record={"arguments": vars(args)})

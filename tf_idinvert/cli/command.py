@@ -21,6 +21,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import on_one_line, printable, say
 
 COMMAND = "idinvert"
+FINAL_ACTIVATIONS = ("none", "tanh", "sigmoid", "softsign")     # of `networks.layers`, which would import TensorFlow
 DONE, NOTHING_DONE, FAULT, INTERRUPTED = 0, 2, 3, 130
 
 
@@ -98,10 +99,28 @@ def number(kind, lowest, highest=None, exclusive=False):
 class Parser(argparse.ArgumentParser):
     """argparse's, whose options are understood --like_this and --like-this, and whose errors are one line."""
 
+    model_path = None       # the positional that --model replaces
+
     def parse_known_args(self, args=None, namespace=None):
         args = list(sys.argv[1:] if args is None else args)
         end = args.index("--") if "--" in args else len(args)
-        return super().parse_known_args([self._as_known(each) for each in args[:end]] + args[end:], namespace)
+        self._leave_out_model_path(args[:end])
+        args[:end] = map(self._as_known, args[:end])
+        namespace, rest = super().parse_known_args(args, namespace)
+        if getattr(namespace, "model", None):
+            namespace.model_path = namespace.model[0]
+        return namespace, rest
+
+    def parse_known_intermixed_args(self, args=None, namespace=None):
+        args = list(sys.argv[1:] if args is None else args)
+        self._leave_out_model_path(args[:args.index("--")] if "--" in args else args)
+        self.model_path = None      # this is decided: what is parsed again below is not all of it
+        return super().parse_known_intermixed_args(args, namespace)
+
+    def _leave_out_model_path(self, args):
+        if self.model_path is not None and any(each.partition("=")[0] == "--model" for each in args):
+            self._positionals._remove_action(self.model_path)
+            self.model_path = None
 
     def _as_known(self, argument):
         """An argument, where it begins an option's name in the other spelling: in the option's own."""
@@ -139,6 +158,20 @@ def call_of(tool):
     """How a tool is called, in the way in which this one was: `idinvert mix-style` or `python tools/mix_style.py`."""
     installed = sys.argv[0].startswith(f"{COMMAND} ")
     return f"{COMMAND} {tool.replace('_', '-')}" if installed else f"python tools/{tool}.py"
+
+
+def add_model_arguments(parser, text):
+    """Add the positional `model_path`, and what stands in its place where several files make one set."""
+    parser.model_path = parser.add_argument("model_path", nargs="?", help=text)
+    parser.add_argument("--model", nargs="+", action="extend", metavar="FILE", help="files that make one set, in place "
+                        "of the first argument: --model generator.pth encoder.pth")
+    parser.add_argument("--final-activation", choices=FINAL_ACTIVATIONS, help="what the generator's pictures pass "
+                        "through last; default: what the files say, and what is taken where they do not is printed")
+
+
+def model_files(args):
+    """The model's files, as `add_model_arguments` had them named."""
+    return args.model or [args.model_path]
 
 
 def add_features_option(add, default):

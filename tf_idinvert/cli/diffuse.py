@@ -26,7 +26,7 @@ from tf_idinvert.errors import InputError
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=inversion_options.MODEL_HELP)
+    command.add_model_arguments(parser, inversion_options.MODEL_HELP)
     parser.add_argument("target_list", nargs="?", help=f"pictures to diffuse; {inversion_options.PICTURES_HELP}")
     parser.add_argument("context_list", nargs="?", help=f"pictures to diffuse into; {inversion_options.PICTURES_HELP}")
     parser.add_argument("--crop_size", "-s", type=command.number(int, 1),
@@ -55,7 +55,8 @@ def main(argv=None):
     from tf_idinvert.files import results
     from tf_idinvert.inversion import Inversion
     from tf_idinvert.jobs import diffuse
-    models = checkpoint.load(args.model_path, only=("encoder", "generator"))
+    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
+                             final_activation=args.final_activation)
     checkpoint.require(models, args.model_path, "generator", "encoder",
                        why="; diffusion needs both encoder and generator")
     box = editing.crop_box(models.generator.resolution, args.crop_size, args.center_x, args.center_y)
@@ -66,7 +67,7 @@ def main(argv=None):
     options = inversion_options.inversion_options(args, args.batch_size)
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
-    notes = [note]
+    notes = [*models.notes, note]
     targets, contexts = (diffuse.readable_pictures(each, models.generator.resolution, log, notes) for each in given)
     results.write_options(f"{base}_options.json", {
         "options": dataclasses.asdict(inversion.options), "arguments": vars(args),

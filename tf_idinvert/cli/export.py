@@ -21,8 +21,8 @@ from tf_idinvert.files.printing import say
 def parse_arguments(argv):
     parser = command.parser(__doc__)
     add = parser.add_argument
-    add("model_path", nargs="?", help="network file: official pickle or ours (.h5); without an encoder it serves less; "
-        "default: the embedded model")
+    command.add_model_arguments(parser, "network file: official pickle or ours (.h5); without an encoder it serves "
+                                "less; default: the embedded model")
     add("--boundaries", nargs="+", help="files of boundaries, and folders of them; default: none, those of the "
         "embedded model if that is exported")
     parser.add_argument("--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
@@ -50,7 +50,8 @@ def main(argv=None):
     from tf_idinvert.serving import export, server_files
     logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving tells of its progress
     log = command.open_log()
-    models = checkpoint.load(args.model_path, only=("encoder", "generator"))
+    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
+                             final_activation=args.final_activation)
     features = None
     if models.encoder is not None and models.generator is not None:
         features, _ = inversion_options.load_features(args, log, models.generator.resolution)

@@ -19,7 +19,7 @@ from tf_idinvert.cli import command, inversion_options
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
+    command.add_model_arguments(parser, inversion_options.EDITING_MODEL_HELP)
     for name in "src_dir", "dst_dir":
         parser.add_argument(name, nargs="?", help=inversion_options.FOLDER_HELP)
     parser.add_argument("--step", type=command.number(int, 0), default=5, help="pictures between source and target (5)")
@@ -39,7 +39,8 @@ def main(argv=None):
     from tf_idinvert import checkpoint
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
-    models = checkpoint.load(args.model_path, only=inputs.networks())
+    models = checkpoint.load(*command.model_files(args), only=inputs.networks(),
+                             final_activation=args.final_activation)
     checkpoint.require(models, args.model_path, "generator")
     (source, target), complete = inputs.inverted(args, models, folder, log)
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args)})

@@ -150,7 +150,8 @@ def make_inverter(args, batch_size, models, log):
     options = inversion_options(args, batch_size,
                                 domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
     return Inverter(models, options, features, start=args.start, seed=args.seed, viz_size=args.viz_size,
-                    log=log, record={"model": str(args.model_path), "arguments": vars(args)}, notes=[note])
+                    log=log, record={"model": str(args.model_path), "arguments": vars(args)},
+                    notes=[*models.notes, note])
 
 
 def _check(models, args):

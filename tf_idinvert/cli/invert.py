@@ -2,6 +2,7 @@
 
     python tools/invert.py network.pkl photographs/
     python tools/invert.py network.pkl images.list -o results/mine --num_iterations 200
+    python tools/invert.py photographs/ --model generator.pth encoder.pth       # files that make one set
     python tools/invert.py                                      # the embedded model, on rendered portraits
     python tools/invert.py network.pkl photographs/ --optimizer lbfgs           # as good, in a third of the time
 
@@ -19,8 +20,8 @@ from tf_idinvert.cli import command, inversion_options
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help="network file: official pickle (E, G, D, Gs) or (G, D, Gs), or "
-                        "ours (.h5); default: the embedded model")
+    command.add_model_arguments(parser, "network file: official pickle (E, G, D, Gs) or (G, D, Gs), PyTorch file of a "
+                                "public layout, or ours (.h5); default: the embedded model")
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; "
                         f"{inversion_options.PICTURES_HELP}")
     command.add_output_options(parser, "results/inversion/NAME OF LIST")
@@ -40,6 +41,7 @@ def main(argv=None):
 
     command.import_tensorflow()
     from tf_idinvert import checkpoint
-    models = checkpoint.load(args.model_path, only=("encoder", "generator"))
+    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
+                             final_activation=args.final_activation)
     done = inversion_options.make_inverter(args, args.batch_size, models, log)(listing, folder)
     return 0 if done == len(listing) else 1

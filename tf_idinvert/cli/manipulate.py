@@ -21,7 +21,7 @@ from tf_idinvert.errors import InputError
 def parse_arguments(argv):
     parser = command.parser(__doc__)
     add = parser.add_argument
-    add("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
+    command.add_model_arguments(parser, inversion_options.EDITING_MODEL_HELP)
     add("image_dir", nargs="?", help=inversion_options.FOLDER_HELP)
     add("boundary_path", nargs="?", help="boundary: .npy of the original's, or .npz; default: each of the "
         "embedded model")
@@ -48,7 +48,8 @@ def main(argv=None):
 
     command.import_tensorflow()
     from tf_idinvert import checkpoint
-    models = checkpoint.load(args.model_path, only=inputs.networks())
+    models = checkpoint.load(*command.model_files(args), only=inputs.networks(),
+                             final_activation=args.final_activation)
     checkpoint.require(models, args.model_path, "generator")
     jobs = {path: fitted(path, boundary, models.generator, args) for path, boundary in given.items()}
     (found,), complete = inputs.inverted(args, models, folder, log)

@@ -22,7 +22,7 @@ STYLE_LAYERS = 4        # the original's default, 10 of the 14 layers at 256 px,
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=inversion_options.EDITING_MODEL_HELP)
+    command.add_model_arguments(parser, inversion_options.EDITING_MODEL_HELP)
     for name in "style_dir", "content_dir":
         parser.add_argument(name, nargs="?", help=inversion_options.FOLDER_HELP)
     parser.add_argument("--mix_layer_start_idx", type=command.number(int, 0), default=None,
@@ -43,7 +43,8 @@ def main(argv=None):
     from tf_idinvert import checkpoint
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
-    models = checkpoint.load(args.model_path, only=inputs.networks())
+    models = checkpoint.load(*command.model_files(args), only=inputs.networks(),
+                             final_activation=args.final_activation)
     checkpoint.require(models, args.model_path, "generator")
     layers = style_layers(args, models.generator)
     log.info("layers %d to %d come from the style", layers[0], layers[-1])

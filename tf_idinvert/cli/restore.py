@@ -31,8 +31,8 @@ EXAMPLES = 4        # rendered portraits, where no pictures are given
 def parse_arguments(argv):
     parser = command.parser(__doc__)
     parser.add_argument("task", nargs="?", choices=TASKS, default="inpaint", help=f"{', '.join(TASKS)} (inpaint)")
-    parser.add_argument("model_path", nargs="?", help="network file with a generator: official pickle, or ours (.h5); "
-                        "its encoder, if any, gives the start; default: the embedded model")
+    command.add_model_arguments(parser, "network file with a generator: official pickle, or ours (.h5); its encoder, "
+                                "if any, gives the start; default: the embedded model")
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; default: "
                         f"{EXAMPLES} rendered portraits, degraded")
     command.add_output_options(parser, "results/restoration/TASK")
@@ -104,7 +104,8 @@ def main(argv=None):
     from tf_idinvert.jobs import restore
     from tf_idinvert.restoration import tasks
     from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
-    models = checkpoint.load(args.model_path, only=("encoder", "generator"))
+    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
+                             final_activation=args.final_activation)
     checkpoint.require(models, args.model_path, "generator")
     degrade = tasks.degradation(args.task, models.generator.resolution, factor=args.factor, sigma=args.blur,
                                 known=known_part(args, models.generator.resolution))
@@ -117,7 +118,7 @@ def main(argv=None):
     search = MultiCode(synthesis=models.generator.synthesis, degrade=degrade, encoder=models.encoder,
                        features=features, options=options)
     around = restore.RestoreOptions(args.task, args.degrade, args.keep_input, args.factor, args.noise, args.seed)
-    restorer = restore.Restorer(models, search, around, viz_size=args.viz_size, log=log, notes=[note],
+    restorer = restore.Restorer(models, search, around, viz_size=args.viz_size, log=log, notes=[*models.notes, note],
                                 record={"model": str(args.model_path), "arguments": vars(args)})
     return 0 if restorer(listing, folder) == len(listing) else 1
 
