@@ -18,6 +18,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.losses import feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
+REPORTS = 10        # of the progress in a batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +54,7 @@ class InversionOptions:
 
     def result_steps(self):
         """Steps after which an intermediate image is kept, as the original: every `steps // results`, and the last."""
-        if not self.results or not self.steps:
-            return []
-        every = max(self.steps // self.results, 1)
-        return sorted(set(range(every, self.steps + 1, every)) | {self.steps})
+        return optimizers.result_steps(self.steps, self.results)
 
 
 @dataclasses.dataclass
@@ -159,7 +157,7 @@ class Inversion:
         target = self._features_of(images) if self.features else tf.zeros([len(images), 1])
         memory, losses, intermediate, keep = self.optimizer.start(codes), [], {}, options.result_steps()
         step, found, current = 0, codes, start_images
-        for stop in sorted(set(keep) | set(_progress_steps(options.steps))):
+        for stop in optimizers.stops(options.steps, options.results, REPORTS):
             if options.tolerance and tf.reduce_all(self.optimizer.done(memory)):
                 losses.append(np.repeat(losses[-1][-1:], stop - step, axis=0))
             else:
@@ -186,21 +184,13 @@ class Inversion:
             rows: (codes, memory, images, target, and where there is one the mask).
         """
         codes, memory, images, target, mask = (*rows, None)[:5]
-        history = tf.TensorArray(tf.float32, size=stop - step)
 
-        def body(i, codes, memory, history):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(codes)
-                _, terms = objective(
-                    codes, images, target, mask, synthesis=self.synthesis, encoder=self.encoder, features=self.features,
-                    feature_weight=self.options.feature_weight, domain_weight=self._domain_weight(mask))
-                total = terms[-1]
-            codes, memory = self.optimizer.step(i, codes, memory, total, tape.gradient(total, codes))
-            return i + 1, codes, memory, history.write(i - step, tf.stack(terms, axis=1))
+        def losses(codes):
+            return objective(codes, images, target, mask, synthesis=self.synthesis, encoder=self.encoder,
+                             features=self.features, feature_weight=self.options.feature_weight,
+                             domain_weight=self._domain_weight(mask))[1]
 
-        _, codes, memory, history = tf.while_loop(
-            lambda i, *_: i < stop, body, [step, codes, memory, history], parallel_iterations=1)
-        return codes, memory, tf.transpose(history.stack(), [1, 0, 2])
+        return optimizers.advance(self.optimizer, losses, codes, memory, step, stop)
 
 
 def objective(codes, images, target, mask=None, *, synthesis, encoder, features, feature_weight, domain_weight):
@@ -228,11 +218,6 @@ def objective(codes, images, target, mask=None, *, synthesis, encoder, features,
 
 def _masked(images, mask):
     return (images + 1.0) * mask - 1.0
-
-
-def _progress_steps(steps, reports=10):
-    """Some ten stops on the way, where the host hears of the loop (and can be interrupted), the last at the end."""
-    return [round(steps * (i + 1) / reports) for i in range(reports) if round(steps * (i + 1) / reports)]
 
 
 def _finite(name, array, rank):

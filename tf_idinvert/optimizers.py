@@ -1,6 +1,6 @@
 """Optimisers of codes [N, L, D]. Each image is optimised by itself: its codes do not depend on its batch.
 
-Each has three pure functions, with which the loop in `inversion` reads
+Each has three pure functions, with which a search (see `advance`) reads
 
     memory = start(codes)
     repeat: codes, memory = step(t, codes, memory, loss, gradient)      # loss [N], gradient [N, L, D], both at `codes`
@@ -60,6 +60,46 @@ def make(name, learning_rate, steps, keep_best=False, cut_rising=False, toleranc
     if not (keep_best or cut_rising or tolerance):
         return optimizer
     return Guarded(optimizer, keep_best, cut_rising and name != LBFGS, tolerance)   # L-BFGS cuts its steps by itself
+
+
+def advance(optimizer, losses, codes, memory, step, stop):
+    """Steps `step` + 1 to `stop` of a search, as one loop in the graph.
+
+    Args:
+        optimizer: as `make` gives it.
+        losses: function, codes [N, L, D] -> terms, each [N]; the last one is minimised.
+        codes, memory: where the search is.
+        step, stop: int32 scalars.
+    Returns:
+        (codes, memory, terms [N, stop - step, T] before each step).
+    """
+    history = tf.TensorArray(tf.float32, size=stop - step)
+
+    def body(i, codes, memory, history):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(codes)
+            terms = losses(codes)
+        codes, memory = optimizer.step(i, codes, memory, terms[-1], tape.gradient(terms[-1], codes))
+        return i + 1, codes, memory, history.write(i - step, tf.stack(terms, axis=1))
+
+    _, codes, memory, history = tf.while_loop(
+        lambda i, *_: i < stop, body, [step, codes, memory, history], parallel_iterations=1)
+    return codes, memory, tf.transpose(history.stack(), [1, 0, 2])
+
+
+def result_steps(steps, results):
+    """Steps after which an intermediate image is kept, as in the published code: every `steps // results`, the last."""
+    if not results or not steps:
+        return []
+    every = max(steps // results, 1)
+    return sorted(set(range(every, steps + 1, every)) | {steps})
+
+
+def stops(steps, results, reports):
+    """Where a search comes back from the graph: after `result_steps`, and some `reports` times to tell its progress
+    and let itself be interrupted; the last one at the end."""
+    told = {round(steps * (i + 1) / reports) for i in range(reports)} - {0}
+    return sorted(told.union(result_steps(steps, results)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tf_idinvert import checkpoint, optimizers
 from tf_idinvert.benchmarks import matmul, memory, operations
-from tf_idinvert.inversion import Inversion, InversionOptions
+from tf_idinvert.inversion import REPORTS, Inversion, InversionOptions
 from tf_idinvert.losses import mean_squared_difference
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -27,7 +27,6 @@ from tf_idinvert.portraits import embedded, portrait
 
 GENERATORS = {"StyleGAN": functools.partial(Generator, layerwise=True), "StyleGAN2": StyleGAN2Generator}
 SIDES, BATCHES = (64, 128, 256), (1, 4)
-REPORTS = 10            # of progress in a batch of inversion, see `inversion`
 EAGER_STEPS = 3
 NEAR = 1.01             # losses this close count as equal: searches end in slightly different minima
 

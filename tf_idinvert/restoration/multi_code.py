@@ -22,6 +22,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.losses import feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
+REPORTS = 20        # of the progress in a batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +52,7 @@ class MultiCodeOptions:
 
     def result_steps(self):
         """Steps after which an intermediate image is kept: every `steps // results`, and the last."""
-        if not self.results or not self.steps:
-            return []
-        every = max(self.steps // self.results, 1)
-        return sorted(set(range(every, self.steps + 1, every)) | {self.steps})
+        return optimizers.result_steps(self.steps, self.results)
 
 
 @dataclasses.dataclass
@@ -209,7 +207,7 @@ class MultiCode:
         self._shapes = [variable.shape[1:] for variable in variables]
         point = found = self._pack(variables)
         memory = self.optimizer.start(point)
-        for stop in sorted(set(keep) | set(_progress_steps(options.steps))):
+        for stop in optimizers.stops(options.steps, options.results, REPORTS):
             rows = (point, memory, observed) + (() if target is None else (target,))
             point, memory, loss = self._advance(rows, tf.constant(step), tf.constant(stop))
             losses.append(loss.numpy().transpose(1, 2, 0))      # [steps, 4, B]
@@ -244,23 +242,8 @@ class MultiCode:
             rows: (point, memory, observed, and with features the target).
         """
         point, memory, observed, target = (*rows, None)[:4]
-        history = tf.TensorArray(tf.float32, size=stop - step)
-
-        def body(i, point, memory, history):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(point)
-                terms = self.losses(self._unpack(point), observed, target)
-            point, memory = self.optimizer.step(i, point, memory, terms[-1], tape.gradient(terms[-1], point))
-            return i + 1, point, memory, history.write(i - step, tf.stack(terms, axis=1))
-
-        _, point, memory, history = tf.while_loop(
-            lambda i, *_: i < stop, body, [step, point, memory, history], parallel_iterations=1)
-        return point, memory, tf.transpose(history.stack(), [1, 0, 2])
-
-
-def _progress_steps(steps, reports=20):
-    """Some twenty stops on the way, where the host hears of the loop (and can be interrupted), the last at the end."""
-    return [round(steps * (i + 1) / reports) for i in range(reports) if round(steps * (i + 1) / reports)]
+        return optimizers.advance(self.optimizer, lambda point: self.losses(self._unpack(point), observed, target),
+                                  point, memory, step, stop)
 
 
 def _finite(name, array, rank):

@@ -10,9 +10,7 @@ from tf_idinvert import checkpoint
 from tf_idinvert.benchmarks import memory
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.restoration.degradations import Identity
-from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
-
-REPORTS = 20        # times that the search reports its progress
+from tf_idinvert.restoration.multi_code import REPORTS, MultiCode, MultiCodeOptions
 
 
 def measure(network, codes, layer, steps_a_report=2):
