@@ -1,4 +1,4 @@
-"""Measure manipulations: whether each attribute follows its boundary's normal, and how much else changes.
+"""Measure edits: the wanted change, and what else changes.
 
 The tool is tf_idinvert/cli/assess_edits.py; this file runs it from a checkout.
 """

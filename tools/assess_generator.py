@@ -1,4 +1,4 @@
-"""Measure a portraits generator against rendered portraits that it has not seen; renders against renders are the floor.
+"""Measure a generator of portraits against renders.
 
 The tool is tf_idinvert/cli/assess_generator.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Find the boundary of an attribute, along whose normal manipulate.py changes it (Shen et al. 2020, InterFaceGAN).
+"""Find the boundary of an attribute, from scored pictures.
 
 The tool is tf_idinvert/cli/boundary.py; this file runs it from a checkout.
 """

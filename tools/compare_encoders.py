@@ -1,4 +1,4 @@
-"""Compare encoders on rendered portraits that none of them has seen: reconstructions, attributes, and codes.
+"""Compare encoders on held-out rendered portraits.
 
 The tool is tf_idinvert/cli/compare_encoders.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Show what a network file holds, and convert between the official pickle format and ours.
+"""Show what a network file holds, and convert it.
 
 The tool is tf_idinvert/cli/convert.py; this file runs it from a checkout.
 """

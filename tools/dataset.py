@@ -1,4 +1,4 @@
-"""Sets of pictures for training: TFRecords in the original's format, from rendered portraits or pictures, and back.
+"""Make sets of training pictures, and unpack them.
 
 The tool is tf_idinvert/cli/dataset.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""The whole method on the embedded model, offline: a page with everything the tools make of a few portraits.
+"""Show the whole method on the embedded model, offline.
 
 The tool is tf_idinvert/cli/demo.py; this file runs it from a checkout.
 """

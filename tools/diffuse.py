@@ -1,4 +1,4 @@
-"""Semantic diffusion: put the middle of every target into every context and let the network make it one picture.
+"""Diffuse the middle of pictures into other pictures.
 
 The tool is tf_idinvert/cli/diffuse.py; this file runs it from a checkout.
 """

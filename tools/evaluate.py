@@ -1,4 +1,4 @@
-"""The tables and figures of both papers, measured: every method on the same held-out pictures, every claim decided.
+"""Measure the tables and figures of both papers.
 
 The tool is tf_idinvert/cli/evaluate.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Measure restoration by multi-code inversion (Gu et al. 2020): how good, against what, at what cost.
+"""Measure restoration by multi-code inversion.
 
 The tool is tf_idinvert/cli/evaluate_restoration.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Write networks as a SavedModel that TensorFlow Serving loads as it is: encoding, inversion, sampling, manipulation.
+"""Write a SavedModel for TensorFlow Serving.
 
 The tool is tf_idinvert/cli/export.py; this file runs it from a checkout.
 """

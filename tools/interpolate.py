@@ -1,4 +1,4 @@
-"""Interpolate between inverted pictures: every source into every target, along straight lines in W+.
+"""Interpolate between inverted pictures.
 
 The tool is tf_idinvert/cli/interpolate.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Invert pictures: domain-regularized optimization from the encoder's codes (Zhu et al. 2020, section 2.2).
+"""Invert pictures: find the codes that redraw them.
 
 The tool is tf_idinvert/cli/invert.py; this file runs it from a checkout.
 """

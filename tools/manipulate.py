@@ -1,4 +1,4 @@
-"""Change an attribute of inverted pictures: move their codes along the normal of its boundary, w + distance * n.
+"""Change an attribute of inverted pictures.
 
 The tool is tf_idinvert/cli/manipulate.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Mix styles of inverted pictures: the fine layers of every style with the coarse layers of every content.
+"""Mix styles of inverted pictures.
 
 The tool is tf_idinvert/cli/mix_style.py; this file runs it from a checkout.
 """

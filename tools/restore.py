@@ -1,4 +1,4 @@
-"""Restore pictures with a generator as prior: multi-code inversion (Gu et al. 2020, mGANprior), here for StyleGAN.
+"""Restore pictures: colour, size, missing parts, noise.
 
 The tool is tf_idinvert/cli/restore.py; this file runs it from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Train networks.
+"""Train StyleGAN, encoders, and the attribute network.
 
 The tool is tf_idinvert/cli/train.py; this file runs it from a checkout.
 """

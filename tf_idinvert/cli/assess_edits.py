@@ -1,4 +1,6 @@
-"""Measure manipulations: whether each attribute follows its boundary's normal, and how much else changes.
+"""Measure edits: the wanted change, and what else changes.
+
+Whether each attribute follows its boundary's normal, and how much the other attributes move.
 
     python tools/assess_edits.py                                    # 200 held-out portraits, the embedded model
     python tools/assess_edits.py network.h5 --boundaries mine/ --num_iterations 0

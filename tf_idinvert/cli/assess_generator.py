@@ -1,4 +1,6 @@
-"""Measure a portraits generator against rendered portraits that it has not seen; renders against renders are the floor.
+"""Measure a generator of portraits against renders.
+
+The renders are ones that it has not seen; renders against renders are the floor.
 
     python tools/assess_generator.py                                    # those that come with the repository
     python tools/assess_generator.py runs/stylegan-portraits/network.h5 --count 2000

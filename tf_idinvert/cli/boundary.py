@@ -1,4 +1,6 @@
-"""Find the boundary of an attribute, along whose normal manipulate.py changes it (Shen et al. 2020, InterFaceGAN).
+"""Find the boundary of an attribute, from scored pictures.
+
+manipulate.py changes the attribute along the boundary's normal (Shen et al. 2020, InterFaceGAN).
 
     python tools/boundary.py sample network.pkl -o samples --num 2000            # 1. draw pictures, keep their codes
     python tools/boundary.py fit samples --scores scores.csv --attribute age -o age.npy        # 2. scores of a program

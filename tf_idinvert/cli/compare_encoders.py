@@ -1,4 +1,6 @@
-"""Compare encoders on rendered portraits that none of them has seen: reconstructions, attributes, and codes.
+"""Compare encoders on held-out rendered portraits.
+
+Reconstructions, attributes, and codes.
 
     python tools/compare_encoders.py                                    # those that come with the repository
     python tools/compare_encoders.py runs/a/network.h5 runs/b/network.h5 --seed 2000 -o results/again

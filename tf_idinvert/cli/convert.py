@@ -1,4 +1,6 @@
-"""Show what a network file holds, and convert between the official pickle format and ours.
+"""Show what a network file holds, and convert it.
+
+Writes the official pickle format or ours.
 
     python tools/convert.py                                 # show the embedded model
     python tools/convert.py network.pkl                     # only show

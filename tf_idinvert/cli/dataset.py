@@ -1,4 +1,6 @@
-"""Sets of pictures for training: TFRecords in the original's format, from rendered portraits or pictures, and back.
+"""Make sets of training pictures, and unpack them.
+
+TFRecords in the original's format, from rendered portraits or pictures, and back.
 
     python tools/dataset.py portraits sets/portraits64 --count 40000 --seed 1      # rendered, with their attributes
     python tools/dataset.py pack photographs/ sets/photographs --resolution 256    # a folder (or list) of pictures

@@ -1,4 +1,6 @@
-"""The whole method on the embedded model, offline: a page with everything the tools make of a few portraits.
+"""Show the whole method on the embedded model, offline.
+
+Writes a page with everything the tools make of a few portraits.
 
     python tools/demo.py [-o results/demo]
 

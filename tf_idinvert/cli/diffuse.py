@@ -1,4 +1,7 @@
-"""Semantic diffusion: put the middle of every target into every context and let the network make it one picture.
+"""Diffuse the middle of pictures into other pictures.
+
+Semantic diffusion (Zhu et al. 2020, section 3.4): the middle of every target is put into every context, and the
+network makes them one picture.
 
     python tools/diffuse.py network.pkl faces.list contexts.list
     python tools/diffuse.py network.pkl portrait.png photographs/ --crop_size 60 --center_x 64 --center_y 70

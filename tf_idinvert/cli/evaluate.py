@@ -1,4 +1,6 @@
-"""The tables and figures of both papers, measured: every method on the same held-out pictures, every claim decided.
+"""Measure the tables and figures of both papers.
+
+Every method on the same held-out pictures, and every claim decided.
 
     python tools/evaluate.py --quick                    # 2 minutes: that all works; so few pictures decide nothing
     python tools/evaluate.py                            # the embedded portraits networks, 12 minutes on two cores

@@ -1,4 +1,6 @@
-"""Measure restoration by multi-code inversion (Gu et al. 2020): how good, against what, at what cost.
+"""Measure restoration by multi-code inversion.
+
+Gu et al. 2020: how good, against what, at what cost.
 
     python tools/evaluate_restoration.py                                # the embedded model, 50 held-out portraits
     python tools/evaluate_restoration.py network.h5 --photographs faces/ --parts codes layers photographs

@@ -1,4 +1,6 @@
-"""Write networks as a SavedModel that TensorFlow Serving loads as it is: encoding, inversion, sampling, manipulation.
+"""Write a SavedModel for TensorFlow Serving.
+
+It encodes, inverts, samples and manipulates, and is served as it is.
 
     python tools/export.py                                  # the embedded model and its boundaries
     python tools/export.py network.pkl -o serving/faces --boundaries boundaries/

@@ -1,4 +1,6 @@
-"""Invert pictures: domain-regularized optimization from the encoder's codes (Zhu et al. 2020, section 2.2).
+"""Invert pictures: find the codes that redraw them.
+
+Domain-regularized optimization from the encoder's codes (Zhu et al. 2020, section 2.2).
 
     python tools/invert.py network.pkl photographs/
     python tools/invert.py network.pkl images.list -o results/mine --num_iterations 200

@@ -1,4 +1,6 @@
-"""Change an attribute of inverted pictures: move their codes along the normal of its boundary, w + distance * n.
+"""Change an attribute of inverted pictures.
+
+Moves their codes along the normal of the attribute's boundary: w + distance * n.
 
     python tools/manipulate.py network.pkl results/inversion/faces boundaries/age.npy
     python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0

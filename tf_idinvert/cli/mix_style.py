@@ -1,4 +1,6 @@
-"""Mix styles of inverted pictures: the fine layers of every style with the coarse layers of every content.
+"""Mix styles of inverted pictures.
+
+The fine layers of every style with the coarse layers of every content.
 
     python tools/mix_style.py network.pkl results/inversion/paintings results/inversion/faces
     python tools/mix_style.py network.pkl painting.png photographs/ --mix_layer_start_idx 8

@@ -1,4 +1,6 @@
-"""Restore pictures with a generator as prior: multi-code inversion (Gu et al. 2020, mGANprior), here for StyleGAN.
+"""Restore pictures: colour, size, missing parts, noise.
+
+Multi-code inversion with a generator as prior (Gu et al. 2020, mGANprior), here for StyleGAN.
 
     python tools/restore.py                                  # inpaints rendered portraits with the embedded model
     python tools/restore.py colorize network.pkl old_photographs/
@@ -66,7 +68,7 @@ def add_search_options(group):
     group.add_argument("--num_codes", "-N", type=number(int, 1), default=20,
                        help="codes (20; original: 20 to 30)")
     group.add_argument("--composing_layer", "-l", type=number(int, 1),
-                       help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ..., "
+                       help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ... "
                        "of StyleGAN2 at twice the side (6, for inpaint 4, as the original; inversion there: up to 8)")
     group.add_argument("--optimizer", choices=inversion_options.OPTIMIZERS, default="cosine",
                        help="cosine: Adam, its rate falling to 0 (cosine; original: gradient descent at rate 1)")

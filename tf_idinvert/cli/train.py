@@ -1,4 +1,4 @@
-"""Train networks.
+"""Train StyleGAN, encoders, and the attribute network.
 
     python tools/train.py                                   # StyleGAN on rendered portraits
     python tools/train.py --method attributes

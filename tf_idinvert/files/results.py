@@ -1,8 +1,8 @@
 """The folder of inverted pictures that tools hand to each other, in the original's form.
 
 For every picture NAME it holds NAME_ori.png (as the network sees it), NAME_enc.png (G(E(x))) and NAME_inv.png (after
-the optimisation); image_list.txt with one name a line; and in that order encoded_codes.npy and inverted_codes.npy, [N, L,
-D]. Nothing in it is executed when it is read.
+the optimisation); image_list.txt with one name a line; and in that order encoded_codes.npy and inverted_codes.npy,
+[N, L, D]. Nothing in it is executed when it is read.
 """
 from __future__ import annotations
 

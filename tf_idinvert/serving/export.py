@@ -12,7 +12,7 @@ Every input and output has a first axis of N rows, and a row's results depend on
 may put calls together. Images are float32 [N, R, R, 3] in [-1, 1], codes [N, L, D]; psi, learning_rate and distance are
 float32 [N], steps int32 [N], attribute strings [N]: a boundary's name, or its number as a string.
 
-Requests outside the bounds are answered with one line: see `checks` and `picture_bytes` for bounds on rows and pictures.
+Requests outside the bounds are answered with one line: see `checks` and `picture_bytes` for the bounds.
 Source: the guides of TensorFlow Serving for the folder; Zhu et al. 2020 (In-Domain GAN Inversion) for the methods.
 """
 from __future__ import annotations

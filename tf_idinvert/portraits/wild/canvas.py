@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from tf_idinvert.portraits.canvas import Canvas, curve, UNITS
+from tf_idinvert.portraits.canvas import UNITS, Canvas, curve
 
 SUPERSAMPLING = {32: 4, 64: 4, 128: 2, 256: 2}      # canvas pixels to the side of a picture's pixel
 SOFT = 4        # canvas pixels to the side of a pixel of soft shadows and of painted gradients

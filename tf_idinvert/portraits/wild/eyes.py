@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_idinvert.portraits.canvas import mix, oval, palette, scaled, symmetric
+from tf_idinvert.portraits.canvas import mix, oval, scaled, symmetric
 from tf_idinvert.portraits.wild.canvas import shades
 
 WHITE, INK = (250, 248, 244), (40, 28, 32)
