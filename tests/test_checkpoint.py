@@ -6,6 +6,7 @@ import json
 import os
 import time
 import tracemalloc
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -14,6 +15,7 @@ import tiny
 
 from tf_idinvert.checkpoint import CheckpointError, Models, load, record, require, save
 from tf_idinvert.formats import pickles, weights
+from tf_idinvert.portraits import embedded
 
 FIELDS = ("encoder", "training_generator", "discriminator", "generator")
 
@@ -65,6 +67,12 @@ def refusal(path):
 
 
 # ------------------------------------------------------------------------------------------------- there and back
+
+@pytest.mark.parametrize("path", [embedded.model_path, embedded.attributes_path], ids=["model", "attributes"])
+def test_embedded_files_are_written_again_byte_for_byte(tmp_path, path):
+    save(load(path()), tmp_path / "x.h5", dtype="float16")
+    assert (tmp_path / "x.h5").read_bytes() == Path(path()).read_bytes()
+
 
 @pytest.mark.parametrize("suffix", [".pkl", ".h5", ".hdf5"])
 def test_one_format(models, tmp_path, suffix):

@@ -46,7 +46,7 @@ ENTRY = Entry(
     sizes=lambda config: [("Toy/weight", [3, config["num_layers"] * config["dlatent_size"]])],
     late={"offset": 0},
     official=(Official(
-        builder="ToyEncoder", module="training.networks_toy",
+        maker="toy", builder="ToyEncoder", module="training.networks_toy",
         arguments={"size": ("resolution", 256), "num_layers": ("num_layers", 14),
                    "dlatent_size": ("dlatent_size", 512)},
         told=lambda variables, given: {"offset": 0},

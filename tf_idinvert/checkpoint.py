@@ -37,7 +37,8 @@ class Models:
     """The networks of one file, or of several that belong together; None where absent.
 
     `generator` is the running average (Gs), the one to use. `formats.weights.ENTRIES` says which classes may stand in
-    which field. `notes`, which is no field, has a line for everything that a file did not say and that was taken.
+    which field. `load` adds what is no field: `notes`, a line for everything that a file did not say and that was
+    taken, and `origins`, {field: (kind of file, whose layout)}.
     """
 
     encoder: keras.Model | None = None
@@ -48,7 +49,7 @@ class Models:
     attributes: keras.Model | None = None           # scores pictures; no part of the papers' sets
 
     def __post_init__(self):
-        self.notes = ()
+        self.notes, self.origins = (), {}
 
 
 def load(path, *more, only=None, final_activation=None):
@@ -66,15 +67,16 @@ def load(path, *more, only=None, final_activation=None):
         CheckpointError: missing or unreadable, no format we know, damaged, or hostile; one line, nothing executed.
     """
     paths = [(Path(each), _head(Path(each))) for each in (path, *more)]
-    networks, origins, notes = {}, {}, []
+    networks, places, origins, notes = {}, {}, {}, []
     for path, head in sorted(paths, key=lambda each: torch_files.is_torch(each[1])):
         try:
             for each in _described(path, head, only, final_activation):
                 if each.field not in networks:
-                    networks[each.field], origins[each.field] = _built(each, final_activation), (path, head)
+                    networks[each.field], places[each.field] = _built(each, final_activation), (path, head)
+                    origins[each.field] = each.origin, each.layout
                     notes += each.notes
-                elif torch_files.is_torch(head) and not torch_files.is_torch(origins[each.field][1]):
-                    notes.append(f"{path}: left out its {NAMES[each.field]}, {origins[each.field][0]} holds one")
+                elif torch_files.is_torch(head) and not torch_files.is_torch(places[each.field][1]):
+                    notes.append(f"{path}: left out its {NAMES[each.field]}, {places[each.field][0]} holds one")
                 else:
                     raise InputError(f"holds another {NAMES[each.field]}; one is enough")
             _check_fit(Models(**networks))
@@ -83,7 +85,7 @@ def load(path, *more, only=None, final_activation=None):
         except InputError as error:
             raise CheckpointError(f"{path}: {error}") from error
     models = Models(**networks)
-    models.notes = tuple(dict.fromkeys(notes))
+    models.notes, models.origins = tuple(dict.fromkeys(notes)), origins
     for note in models.notes:
         log.warning("%s", note)
     return models

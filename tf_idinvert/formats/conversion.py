@@ -52,7 +52,9 @@ def describe(records, entries, only=None, activation=None):
                 config["final_activation"], open_question = final_activation(
                     part.build_module_src, part.build_func_name, official.module)
                 notes += (open_question,) if open_question else ()
-            yield Described(field, entry.network.__name__, config, arrays, notes)
+            yield Described(field, entry.network.__name__, config, arrays, notes,
+                            f"official pickle, state version {record.version}",
+                            f"{official.maker}, built by {official.builder}")
 
 
 def _form(record, entries):

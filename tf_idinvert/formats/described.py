@@ -14,9 +14,13 @@ class Described:
         config: {argument of our constructor: value}; unchecked until the network is built.
         arrays: {official name: array in official layout}.
         notes: lines for the user: what the file does not say and what was taken instead.
+        origin: what kind of file it is, such as 'official pickle, state version 3'.
+        layout: whose layout, and which network of theirs, such as "NVIDIA's StyleGAN, G_style".
     """
     field: str
     network: str
     config: dict
     arrays: dict
     notes: tuple = ()
+    origin: str = ""
+    layout: str = ""

@@ -72,7 +72,8 @@ def _described(file_size, file, field, entries):
         config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"the arguments of {field!r} cannot be read") from error
-    return Described(field, network, config, _arrays(group, file_size))
+    return Described(field, network, config, _arrays(group, file_size),
+                     origin=f"file of ours (HDF5, format {FORMAT_VERSION})")
 
 
 def _arrays(group, left):

@@ -130,28 +130,31 @@ def _told_of_paper(variables, given):
     return dict(blur_filter=None, label_size=0, mbstd_num_features=1, pool_last=not given.get("fused_scale", True))
 
 
-def _is_paper(config):
-    """Whether networks_progan's builder makes the same function; that of networks_stylegan might, too."""
-    return (config["blur_filter"] is None and config["label_size"] == 0 and config["mbstd_num_features"] == 1
-            and config["fused_scale"] is not config["pool_last"] and config["fused_scale"] != "auto")
-
-
 def _not_basic(config):
-    return "its form is networks_progan's D_paper" if config["pool_last"] or _is_paper(config) else None
+    """D_basic, told not to blur and to fuse, is networks_progan's D_paper; only what pools late is D_paper's alone."""
+    return "networks_stylegan has no discriminator that pools last" if config["pool_last"] else None
 
 
 def _not_paper(config):
-    return None if _is_paper(config) else "networks_progan has no such discriminator"
+    as_told = _told_of_paper({}, config)
+    return None if all(config[name] == value for name, value in as_told.items()) else "networks_progan has no such one"
 
 
-SIZE_ARGUMENTS = {
+BASIC_ARGUMENTS = {
     "num_channels": ("num_channels", 1),
     "resolution": ("resolution", 32),
+    "label_size": ("label_size", 0),
     "fmap_base": ("fmap_base", 8192),
     "fmap_decay": ("fmap_decay", 1.0),
     "fmap_max": ("fmap_max", 512),
     "mbstd_group_size": ("mbstd_group_size", 4),
+    "mbstd_num_features": ("mbstd_num_features", 1),
+    "fused_scale": ("fused_scale", "auto"),
+    "blur_filter": ("blur_filter", [1, 2, 1]),
 }
+IGNORED_BY_PAPER = {"label_size", "mbstd_num_features", "blur_filter"}
+PAPER_ARGUMENTS = {**{name: row for name, row in BASIC_ARGUMENTS.items() if name not in IGNORED_BY_PAPER},
+                   "fused_scale": ("fused_scale", True)}
 ENTRY = Entry(
     network=Discriminator, fields=("discriminator",), weights=_named_weights, sizes=_sizes,
     kinds={
@@ -159,17 +162,11 @@ ENTRY = Entry(
         "fmap_decay": "number", "fmap_max": "size", "mbstd_group_size": "count", "mbstd_num_features": "size",
         "fused_scale": ("auto", True, False), "blur_filter": "filter", "lod": "number", "pool_last": "flag",
     },
+    generation="StyleGAN",
     late={"pool_last": False},
     official=(
-        Official(builder="D_basic", module="training.networks_stylegan", lod=("lod",), refused=_not_basic, arguments={
-            **SIZE_ARGUMENTS,
-            "label_size": ("label_size", 0),
-            "mbstd_num_features": ("mbstd_num_features", 1),
-            "fused_scale": ("fused_scale", "auto"),
-            "blur_filter": ("blur_filter", [1, 2, 1]),
-        }),
-        Official(builder="D_paper", module="training.networks_progan", lod=("lod",), refused=_not_paper,
-                 told=_told_of_paper, ignored=IGNORED | {"label_size", "mbstd_num_features", "blur_filter"}, arguments={
-                     **SIZE_ARGUMENTS,
-                     "fused_scale": ("fused_scale", True),
-                 })))
+        Official(maker="StyleGAN", builder="D_basic", module="training.networks_stylegan", lod=("lod",),
+                 refused=_not_basic, arguments=BASIC_ARGUMENTS),
+        Official(maker="progressive GAN", builder="D_paper", module="training.networks_progan", lod=("lod",),
+                 refused=_not_paper, told=_told_of_paper, ignored=IGNORED | IGNORED_BY_PAPER,
+                 arguments=PAPER_ARGUMENTS)))

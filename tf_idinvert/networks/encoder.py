@@ -221,7 +221,8 @@ ENTRY = Entry(
         "filters_max": "size", "generation": GENERATIONS, "batch_norm": "flag",
     },
     official=(Official(
-        builder="Encoder", module="training.networks_encoder", told=_told, refused=_refused, written=_written,
+        maker="idinvert", builder="Encoder", module="training.networks_encoder", told=_told, refused=_refused,
+        written=_written,
         ignored=IGNORED | {"resolution", "num_channels", "label_size", "latent_size", "fmap_base", "fmap_decay",
                            "fmap_max"},     # of the generator, handed on
         arguments={     # no defaults: what is absent, the variables tell

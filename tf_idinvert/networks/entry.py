@@ -39,6 +39,7 @@ class Official:
     """One form in which official pickles hold a network.
 
     Attributes:
+        maker: whose network, for people.
         builder: its `build_func_name`, which decides what an absent argument means.
         module: where the original's code defines the builder.
         arguments: {official constructor argument: (ours, official default)}.
@@ -53,6 +54,7 @@ class Official:
         activated: component whose source text may apply a final activation to the image, or None.
         version: of the state, as it is written.
     """
+    maker: str
     builder: str
     module: str
     arguments: dict
@@ -78,6 +80,7 @@ class Entry:
         weights: network -> rows (official name, variable, layout) of all its variables; layout 'NCHW' marks those that
             official files store channels first, [1, C, H, W].
         sizes: config -> rows (official name, shape in official layout) of the weights that can make it large.
+        generation: of StyleGAN, for people, such as 'StyleGAN2'; '' where there is none to tell.
         parts: {class of a network inside it: its rows, as `weights`, without prefix}.
         late: {constructor argument younger than our file format: value that files leave out}.
         official: its forms in official pickles, none if it has no place there.
@@ -87,6 +90,7 @@ class Entry:
     kinds: dict
     weights: Callable
     sizes: Callable
+    generation: str = ""
     parts: dict = dataclasses.field(default_factory=dict)
     late: dict = dataclasses.field(default_factory=dict)
     official: tuple = ()

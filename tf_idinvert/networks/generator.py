@@ -175,10 +175,11 @@ ENTRY = Entry(
         "lod": "number", "final_activation": (None, *layers.FINAL_ACTIVATIONS), "truncation_psi": "optional number",
         "truncation_cutoff": "optional number", "dlatent_avg_beta": "number", "style_mixing_prob": "number",
     },
+    generation="StyleGAN",
     parts={mapping.Mapping: mapping.named_weights, synthesis.Synthesis: synthesis.named_weights},
     late={"final_activation": None},
     official=(Official(
-        builder="G_style", module="training.networks_stylegan",
+        maker="StyleGAN", builder="G_style", module="training.networks_stylegan",
         parts={"synthesis": "G_synthesis", "mapping": "G_mapping"}, lod=("lod", "synthesis/lod"),
         told=_told, written=_written, activated="synthesis",
         arguments={
