@@ -1,8 +1,11 @@
 """classifiers: published classifiers score pictures as the published metric does."""
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
+import running
 import tiny
 from PIL import Image
 
@@ -65,3 +68,19 @@ def test_what_is_no_classifier(files, tmp_path):
             ("small.h5", "classifiers must take pictures of one size; got 8, 16 px")):
         with pytest.raises(InputError, match=message):
             classifiers.load([*files, tmp_path / name])
+
+
+def test_boundary_tool_scores_with_classifiers(files, tmp_path, monkeypatch, capfd):
+    save(Models(generator=tiny.generator()), tmp_path / "g.h5")
+    samples = tmp_path / "samples"
+    assert not running.run(monkeypatch, "boundary.py", "sample", tmp_path / "g.h5", "--num", 3, "-o", samples)
+    assert not running.run(monkeypatch, "boundary.py", "score", samples, "--classifier", *files)
+    with open(samples / "scores.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["name"] for line in lines] == ["000000", "000001", "000002"]
+    found = classifiers.load(files)
+    expected = np.asarray(found(np.stack([found.read(samples / f"{line['name']}_inv.png") for line in lines])))
+    written = [[float(line[name]) for name in ("smiling", "hat")] for line in lines]
+    np.testing.assert_allclose(written, expected, rtol=1e-6)
+    assert running.run(monkeypatch, "boundary.py", "score", samples, "--classifier", tmp_path / "g.h5") == 2
+    assert "expected one discriminator" in running.error_line(capfd)

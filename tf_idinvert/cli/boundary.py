@@ -6,15 +6,17 @@ manipulate.py changes the attribute along the boundary's normal (Shen et al. 202
     python tools/boundary.py fit samples --scores scores.csv --attribute age -o age.npy        # 2. scores of a program
     python tools/boundary.py fit samples --positive with/ --negative without/ -o glasses.npy   # 2. or sorted by hand
     python tools/boundary.py condition age.npy glasses.npy -o age_c_glasses.npy  # 3. age, glasses left as they are
+    python tools/boundary.py score samples --classifier celebahq-classifier-*.pkl       # scores by published networks
     python tools/boundary.py                                # all of it, for the embedded model and its attributes
 
 `sample` writes a folder of the form that invert.py writes: NAME_inv.png, image_list.txt, inverted_codes.npy. `fit`
 takes such a folder, or a .npy of codes [N, L, D] or [N, D]. Scores come from a CSV file, whose first line names the
 columns; a column 'name' says to which picture a line belongs, else the lines are in the order of the codes; or from a
-.npy file [N]; `score` writes such a CSV file for portraits. Or sort some of the pictures into two folders. The linear
-support vector machine is fitted to the codes with the highest and the lowest scores; printed are the shares of codes on
-the right side: of those it was fitted to, of those kept back to validate it, and of all the rest. Boundaries are
-written in the original's form (.npy) or without pickles (.npz).
+.npy file [N]; `score` writes such a CSV file: of portraits by an attribute network, of faces by NVIDIA's classifiers
+for CelebA-HQ, a column of probabilities for each. Or sort some of the pictures into two folders. The linear support
+vector machine is fitted to the codes with the highest and the lowest scores; printed are the shares of codes on the
+right side: of those it was fitted to, of those kept back to validate it, and of all the rest. Boundaries are written in
+the original's form (.npy) or without pickles (.npz).
 """
 from __future__ import annotations
 
@@ -41,10 +43,13 @@ def make_parser():
     sample.add_argument("--batch_size", type=command.number(int, 1), default=32, help="pictures drawn together (32)")
     sample.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     sample.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=0, help="(0)")
-    score = verbs.add_parser("score", help="score pictures with an attribute network")
+    score = verbs.add_parser("score", help="score pictures with an attribute network or classifiers")
     score.add_argument("codes", help="folder that invert.py or `sample` wrote")
-    score.add_argument("--attributes", help="network file with an attribute network; default: the embedded one, which "
-                       "knows portraits")
+    scorers = score.add_mutually_exclusive_group()
+    scorers.add_argument("--classifier", nargs="+", metavar="FILE", help="files of one classifier each, such as "
+                         "celebahq-classifier-31-smiling.pkl; an attribute is named after its file")
+    scorers.add_argument("--attributes", help="network file with an attribute network; default: the embedded one, "
+                         "which knows portraits")
     score.add_argument("-o", "--output", help="CSV file to write (FOLDER/scores.csv)")
     add_fit_arguments(verbs.add_parser("fit", help="scores or sorted pictures -> boundary"))
     condition = verbs.add_parser("condition", help="project other boundaries out of one")
@@ -114,14 +119,19 @@ def sample(args):
 
 def score(args):
     command.import_tensorflow()
-    from tf_idinvert import checkpoint
+    from tf_idinvert import checkpoint, classifiers
     from tf_idinvert.jobs import boundary
     from tf_idinvert.portraits import embedded
-    path = args.attributes or embedded.attributes_path()
-    models = checkpoint.load(path, only=("attributes",))
-    checkpoint.require(models, path, "attributes")
     output = args.output or Path(args.codes) / "scores.csv"
-    say(f"{boundary.score(models.attributes, args.codes, output)} pictures scored -> {output}")
+    if args.classifier:
+        network = classifiers.load(args.classifier)
+        count = boundary.score(network, args.codes, output, read=network.read)
+    else:
+        path = args.attributes or embedded.attributes_path()
+        models = checkpoint.load(path, only=("attributes",))
+        checkpoint.require(models, path, "attributes")
+        count = boundary.score(models.attributes, args.codes, output)
+    say(f"{count} pictures scored -> {output}")
 
 
 def fit(args):

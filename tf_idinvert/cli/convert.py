@@ -1,4 +1,4 @@
-"""Show what a network file holds, and convert it.
+"""Show what a network file is and holds, and convert it.
 
 Writes the official pickle format or ours.
 
@@ -6,33 +6,39 @@ Writes the official pickle format or ours.
     python tools/convert.py network.pkl                     # only show
     python tools/convert.py network.pkl network.h5          # to ours; --dtype float16 halves it
     python tools/convert.py network.h5 network.pkl          # to the official format, for the original code
+    python tools/convert.py network.h5 --model generator.pth encoder.pth   # of several files that make one set
     python tools/convert.py runs/stylegan/network.h5 generator.h5 --w-deviation 0.5
 
-Prints a line for every network: resolution, parameters (trainable and stored), layers and width of its codes, and
-whether every layer has a w of its own (idinvert) or all share one (StyleGAN). Nothing in either file is executed.
+Prints what kind of file it is and a line for every network: generation, resolution, parameters (trainable and stored),
+layers and width of its codes, whether every layer has a w of its own (idinvert) or all share one (StyleGAN), the final
+activation, and whose layout it has. Then what the file does not say and what is taken instead (--final-activation says
+otherwise), and which networks are missing and what that means. Nothing in any file is executed.
 
 The weights of the domain term and of R1 on codes, steps of the optimisation, distances of manipulation: all depend on
 how large W is. A training may end at any size; --w-deviation changes it, and no picture.
 """
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
+from tf_idinvert.formats.described import ROLES
 from tf_idinvert.portraits import embedded
 
-ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
-         "latent_discriminator": "D_w", "attributes": "A"}
 CODES = 10000       # of W, to measure its deviation
 
 
-def main(argv=None):
+def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("source", nargs="?", help="network file: official pickle or ours, told by its content; "
-                        "default: the embedded model")
+    parser.add_argument("source", nargs="?", help="network file: official pickle, PyTorch file of a public layout, or "
+                        "ours; its content tells which; default: the embedded model")
     parser.add_argument("target", nargs="?", help="file to write: .pkl official, .h5 ours")
+    parser.add_argument("--model", nargs="+", metavar="FILE", help="files that make one set, in place of the source")
+    parser.add_argument("--final-activation", choices=["none", "tanh", "sigmoid", "softsign"],
+                        help="of the generators' images, whatever the files say")
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
     parser.add_argument("--without", nargs="+", choices=ROLES.values(), default=(), metavar="NETWORK",
                         help=f"networks not to write, of {', '.join(ROLES.values())}")
@@ -40,21 +46,34 @@ def main(argv=None):
                         help="multiply W so that this is the mean standard deviation of its components; for generators "
                         "without encoder")
     args = parser.parse_intermixed_args(argv)
+    if args.model:
+        if args.target:
+            raise InputError(f"--model names the files to read; expected one more, to write, got {args.source} and "
+                             f"{args.target}")
+        args.target = args.source
+    else:
+        args.model = [args.source or embedded.model_path()]
     if args.target and Path(args.target).is_dir():
         raise InputError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
+    return args
 
-    source = args.source or embedded.model_path()
 
+def main(argv=None):
+    args = parse_arguments(argv)
     command.import_tensorflow()
     from tf_idinvert import checkpoint
-    models = checkpoint.load(source)
-    say(f"{source}: {size(source)}")
-    for field, role in ROLES.items():
-        network = getattr(models, field)
-        if network is not None:
-            say(f"  {role:3} {type(network).__name__:14} {described(network)}")
+    from tf_idinvert.formats import summary
+    log = logging.getLogger("tf_idinvert.checkpoint")
+    log.disabled = True         # the summary has its notes
+    try:
+        models = checkpoint.load(*args.model, final_activation=args.final_activation)
+    finally:
+        log.disabled = False
+    say(f"{', '.join(map(str, args.model))}: {', '.join(map(size, args.model))}, {summary.kinds(models)}")
+    for line in summary.lines(models):
+        say(f"  {line}")
     if args.w_deviation:
-        say(f"  W times {scale_w(source, models, args.w_deviation):.6g}")
+        say(f"  W times {scale_w(args.model[0], models, args.w_deviation):.6g}")
     if args.target:
         for field, role in ROLES.items():
             if role in args.without:
@@ -78,22 +97,3 @@ def scale_w(source, models, deviation):
 
 def size(path):
     return f"{Path(path).stat().st_size / 1e6:.1f} MB"
-
-
-def described(network):
-    """Facts about a network, in one line."""
-    import math
-    config = network.get_config()
-    counts = [sum(math.prod(weight.shape) for weight in weights)
-              for weights in (network.trainable_weights, network.weights)]
-    facts = [f"{config['resolution']} px" if "resolution" in config else "",
-             f"{counts[0]:,} parameters ({counts[1]:,} stored)",
-             f"codes {network.num_layers} x {network.dlatent_size}" if hasattr(network, "num_layers") else ""]
-    if "layerwise" in config:
-        facts.append("a w for each layer" if config["layerwise"] else "one w for all layers")
-    facts += [f"{config['label_size']} labels" if config.get("label_size") else "",
-              f"lod {config['lod']:g}" if config.get("lod") else "",
-              f"generation {config['generation']}" if "generation" in config else "",
-              f"architecture {config['architecture']}" if "architecture" in config else "",
-              "without batch norm" if config.get("batch_norm") is False else ""]
-    return ", ".join(filter(None, facts))

@@ -3,6 +3,10 @@ from __future__ import annotations
 
 import dataclasses
 
+# The fields of `checkpoint.Models`, in the order of the papers' sets, and what the papers call them; A is ours.
+ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
+         "latent_discriminator": "D_w", "attributes": "A"}
+
 
 @dataclasses.dataclass(eq=False)
 class Described:

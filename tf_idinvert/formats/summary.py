@@ -4,47 +4,50 @@ from __future__ import annotations
 import math
 
 from tf_idinvert.formats import weights
+from tf_idinvert.formats.described import ROLES
 
-ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
-         "latent_discriminator": "D_w", "attributes": "A"}
+
+def kinds(models):
+    """What kinds of file the networks come from, in one line; '' where they come from none."""
+    return "; ".join(filter(None, dict.fromkeys(origin for origin, _ in models.origins.values())))
 
 
 def lines(models):
-    """What is in a file, a line a network, and what is missing.
+    """What is in a file, a line a network; what was taken for what it does not say; and what is missing.
 
     Args:
         models: Models, as `checkpoint.load` gives them.
     Returns:
-        list of str: first the kinds of file, then the networks, notes, and what the absent ones mean.
+        list of str.
     """
-    kinds = dict.fromkeys(origin for origin, _ in models.origins.values())
-    found = [", ".join(filter(None, kinds))] if any(kinds) else []
+    found = []
     for field, role in ROLES.items():
         network = getattr(models, field)
         if network is not None:
             layout = models.origins.get(field, ("", ""))[1]
-            found.append(f"  {role:3} {type(network).__name__:14} {described(network)}"
-                         + (f" [{layout}]" if layout else ""))
-    return [*found, *(f"  note: {note}" for note in models.notes), *(f"  {line}" for line in missing(models))]
+            found.append(f"{role:3} {type(network).__name__:14} {described(network)}"
+                         + (f" ({layout})" if layout else ""))
+    return [*found, *(f"note: {note}" for note in models.notes), *missing(models)]
 
 
 def described(network):
     """Facts about a network, in one line."""
     config = network.get_config()
-    counts = [sum(math.prod(weight.shape) for weight in weights)
-              for weights in (network.trainable_weights, network.weights)]
+    counts = [sum(math.prod(weight.shape) for weight in group)
+              for group in (network.trainable_weights, network.weights)]
     entry = weights.entry_of(type(network))
     facts = [entry.generation,
              f"{config['resolution']} px" if "resolution" in config else "",
              f"{counts[0]:,} parameters ({counts[1]:,} stored)",
              f"codes {network.num_layers} x {network.dlatent_size}" if hasattr(network, "num_layers") else ""]
     if "layerwise" in config:
-        facts.append("a w for each layer" if config["layerwise"] else "one w for all layers")
+        facts.append("a w for each layer, as idinvert has it" if config["layerwise"] else "one w for all layers")
     if "final_activation" in config:
         facts.append(f"final activation {config['final_activation'] or 'none'}")
     facts += [f"{config['label_size']} labels" if config.get("label_size") else "",
               f"lod {config['lod']:g}" if config.get("lod") else "",
               f"generation {config['generation']}" if "generation" in config else "",
+              f"architecture {config['architecture']}" if "architecture" in config else "",
               "without batch norm" if config.get("batch_norm") is False else ""]
     return ", ".join(filter(None, facts))
 
@@ -62,6 +65,6 @@ def missing(models):
     if models.encoder is None:
         found.append("no encoder: invert with --start mean, or train one (train.py --method force-in-domain)")
     if models.discriminator is None:
-        found.append("no discriminator: no official pickle can be written, and only train.py --method traditional "
-                     "starts from it")
+        found.append("no discriminator: train.py --method in-domain and force-in-domain start from one, and the original "
+                     "code reads no .pkl without")
     return found

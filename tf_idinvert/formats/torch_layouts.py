@@ -77,7 +77,8 @@ def describe(path, only=None, guess=True):
         with np.errstate(all="ignore"):     # weights of a broken network stay what they are
             config, arrays = layout.convert(file.arrays(state))
         config, lines = _completed(config, layout, guess)
-        yield Described(field, layout.network, config, arrays, (*notes, *lines))
+        yield Described(field, layout.network, config, arrays, (*notes, *lines), "PyTorch file",
+                        _owner(layout, config))
         notes = ()
 
 
@@ -145,6 +146,13 @@ def _refuse_known(content):
 def _field(name, states):
     """The field of a named network; a generator without a running average beside it is the one to use."""
     return "generator" if name == "generator" and "generator_smooth" not in states else FIELDS[name]
+
+
+def _owner(layout, config):
+    """Whose layout it is, as far as the file tells: of two that share their names, only one has a w for each layer."""
+    if not layout.owner.endswith(" or HiGAN"):
+        return layout.owner
+    return layout.owner.split(" or ")[0 if config["layerwise"] else 1]
 
 
 def _listed(keys):

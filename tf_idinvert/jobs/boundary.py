@@ -66,19 +66,20 @@ def _name(i):
 
 # ------------------------------------------------------------------------------------------------- scores
 
-def score(network, folder, output):
+def score(network, folder, output, read=None):
     """Write a CSV file with a line for every picture of a folder of results: its name, and its scores.
 
     Args:
-        network: Attributes; the higher a score, the more of the attribute there is.
+        network: Attributes or Classifiers; the higher a score, the more of the attribute there is.
         folder: of inverted pictures, or of samples.
         output: path of the file.
+        read: path -> picture [R, R, 3] as the network takes it; None: resized by `images.load`.
     Returns:
         Number of pictures.
     Raises:
         InputError: the folder or a picture cannot be read.
     """
-    found = results.read(folder)
+    found, read = results.read(folder), read or (lambda path: images.load(path, network.resolution)[0])
     pictures = [found.picture(i, "inv") for i in range(len(found.names))]
     if None in pictures:
         raise InputError(f"{folder}: there is no picture {found.names[pictures.index(None)]}_inv.png")
@@ -86,7 +87,7 @@ def score(network, folder, output):
         lines = csv.writer(file)
         lines.writerow(["name", *network.names])
         for first in range(0, len(pictures), SCORED_TOGETHER):
-            batch = [images.load(path, network.resolution)[0] for path in pictures[first:first + SCORED_TOGETHER]]
+            batch = [read(path) for path in pictures[first:first + SCORED_TOGETHER]]
             scores = np.asarray(network(np.stack(batch)))
             lines.writerows([name, *map(str, line)] for name, line in zip(found.names[first:], scores))
     return len(pictures)

@@ -162,7 +162,6 @@ ENTRY = Entry(
         "fmap_decay": "number", "fmap_max": "size", "mbstd_group_size": "count", "mbstd_num_features": "size",
         "fused_scale": ("auto", True, False), "blur_filter": "filter", "lod": "number", "pool_last": "flag",
     },
-    generation="StyleGAN",
     late={"pool_last": False},
     official=(
         Official(maker="StyleGAN", builder="D_basic", module="training.networks_stylegan", lod=("lod",),

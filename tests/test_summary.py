@@ -1,0 +1,74 @@
+"""convert.py's lines: what a file is, whose layout it has, what it does not say, and what is missing."""
+from __future__ import annotations
+
+import pytest
+import running
+import tiny
+
+from tf_idinvert.checkpoint import Models, load, record, save
+from tf_idinvert.formats import pickles, summary
+
+
+def shown(monkeypatch, capfd, *arguments):
+    """Lines that convert.py prints."""
+    capfd.readouterr()
+    assert not running.run(monkeypatch, "convert.py", *arguments)
+    printed = capfd.readouterr()
+    assert "Traceback" not in printed.err
+    return printed.out.splitlines()
+
+
+def test_a_set_in_both_formats(tmp_path, monkeypatch, capfd):
+    save(tiny.models(layerwise=True, final_activation="tanh"), tmp_path / "x.pkl")
+    lines = shown(monkeypatch, capfd, tmp_path / "x.pkl", tmp_path / "x.h5")
+    assert lines[0].endswith("x.pkl: 0.1 MB, official pickle, state version 3")
+    assert lines[1].startswith("  E   Encoder        16 px, ") and lines[1].endswith(
+        "codes 6 x 8, generation 2020-09 (idinvert, built by Encoder)")
+    assert [line[:21] for line in lines[2:5]] == [
+        "  G   Generator      ", "  D   Discriminator  ", "  Gs  Generator      "]
+    assert lines[4].startswith("  Gs  Generator      StyleGAN, 16 px, ") and lines[4].endswith(
+        "codes 6 x 8, a w for each layer, as idinvert has it, final activation tanh (StyleGAN, built by G_style)")
+    assert len(lines) == 6 and lines[5].startswith("-> ")
+    lines = shown(monkeypatch, capfd, tmp_path / "x.h5")
+    assert lines[0].endswith(", file of ours (HDF5, format 1)") and lines[4].endswith("final activation tanh")
+    lines = shown(monkeypatch, capfd, tmp_path / "x.h5", "--final-activation", "none")
+    assert lines[4].endswith("final activation none")
+
+
+def test_what_the_text_leaves_open(tmp_path, monkeypatch, capfd):
+    records = [record(network, name) for network, name in (
+        (tiny.generator(), "G"), (tiny.discriminator(), "D"), (tiny.generator(), "Gs"))]
+    for each in records[::2]:
+        each.components["synthesis"].build_module_src = ""
+    pickles.write(tmp_path / "x.pkl", records)
+    lines = shown(monkeypatch, capfd, tmp_path / "x.pkl")
+    assert [line for line in lines if "note:" in line] == [
+        "  note: there is no source text of G_synthesis, which alone could show a final activation; none is applied"]
+    assert not [line for line in shown(monkeypatch, capfd, tmp_path / "x.pkl", "--final-activation", "tanh")
+                if "note:" in line]
+
+
+@pytest.mark.parametrize("networks, words", [
+    (lambda: dict(generator=tiny.generator(), discriminator=tiny.discriminator()),
+     ["no encoder: invert with --start mean, or train one (train.py --method force-in-domain)"]),
+    (lambda: dict(generator=tiny.generator(), encoder=tiny.encoder()), ["no discriminator: train.py --method"]),
+    (lambda: dict(encoder=tiny.encoder()), ["no generator: give the file that holds it, too"]),
+    (lambda: dict(discriminator=tiny.discriminator()), ["a discriminator alone: if it classifies an attribute"]),
+    (lambda: dict(attributes=tiny.attributes()), ["an attribute network alone: invert.py --features"]),
+    (lambda: dict(latent_discriminator=tiny.latent_discriminator()), ["no generator: nothing here makes pictures"]),
+    (lambda: dict(generator=tiny.generator(), encoder=tiny.encoder(), discriminator=tiny.discriminator()), [])])
+def test_what_is_missing_and_what_that_means(networks, words):
+    found = summary.missing(Models(**networks()))
+    assert len(found) == len(words) and all(line.startswith(word) for line, word in zip(found, words))
+
+
+def test_several_files_are_converted_as_one_set(tmp_path, monkeypatch, capfd):
+    models = tiny.models()
+    save(Models(encoder=models.encoder), tmp_path / "e.h5")
+    save(Models(generator=models.generator, discriminator=models.discriminator), tmp_path / "g.h5")
+    lines = shown(monkeypatch, capfd, tmp_path / "x.pkl", "--model", tmp_path / "g.h5", tmp_path / "e.h5")
+    assert [line[2:5].strip() for line in lines[1:4]] == ["E", "D", "Gs"]
+    found = load(tmp_path / "x.pkl")
+    assert all(getattr(found, field) is not None for field in ("encoder", "generator", "discriminator"))
+    assert running.run(monkeypatch, "convert.py", "a.h5", "b.h5", "--model", tmp_path / "g.h5") == 2
+    assert "--model names the files to read; expected one more" in running.error_line(capfd)
