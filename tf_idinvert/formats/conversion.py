@@ -54,7 +54,7 @@ def describe(records, entries, only=None, activation=None):
                 notes += (open_question,) if open_question else ()
             yield Described(field, entry.network.__name__, config, arrays, notes,
                             f"official pickle, state version {record.version}",
-                            f"{official.maker}, built by {official.builder}")
+                            f"{official.maker or official.module}, built by {official.builder}")
 
 
 def _form(record, entries):

@@ -63,7 +63,8 @@ def missing(models):
                 "an attribute network alone: invert.py --features and boundary.py score --attributes take it"]
     found = []
     if models.encoder is None:
-        found.append("no encoder: invert with --start mean, or train one (train.py --method force-in-domain)")
+        found.append("no encoder: invert with --start mean --no-domain-regularizer, or train one (train.py --method "
+                     "force-in-domain)")
     if models.discriminator is None:
         found.append("no discriminator: train.py --method in-domain and force-in-domain start from one, and the original "
                      "code reads no .pkl without")

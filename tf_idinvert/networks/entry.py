@@ -39,7 +39,6 @@ class Official:
     """One form in which official pickles hold a network.
 
     Attributes:
-        maker: whose network, for people.
         builder: its `build_func_name`, which decides what an absent argument means.
         module: where the original's code defines the builder.
         arguments: {official constructor argument: (ours, official default)}.
@@ -53,8 +52,8 @@ class Official:
         refused: config -> why this form cannot hold the network, or None.
         activated: component whose source text may apply a final activation to the image, or None.
         version: of the state, as it is written.
+        maker: whose network it is, for people; '': the module says.
     """
-    maker: str
     builder: str
     module: str
     arguments: dict
@@ -67,6 +66,7 @@ class Official:
     refused: Callable = never
     activated: str | None = None
     version: int = 3
+    maker: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
