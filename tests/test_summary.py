@@ -50,7 +50,7 @@ def test_what_the_text_leaves_open(tmp_path, monkeypatch, capfd):
 
 @pytest.mark.parametrize("networks, words", [
     (lambda: dict(generator=tiny.generator(), discriminator=tiny.discriminator()),
-     ["no encoder: invert with --start mean --no-domain-regularizer, or train one (train.py --method force-in-domain)"]),
+     ["no encoder: invert with --start mean --no-domain-regularizer, or train one (train.py --method force-in"]),
     (lambda: dict(generator=tiny.generator(), encoder=tiny.encoder()), ["no discriminator: train.py --method"]),
     (lambda: dict(encoder=tiny.encoder()), ["no generator: give the file that holds it, too"]),
     (lambda: dict(discriminator=tiny.discriminator()), ["a discriminator alone: if it classifies an attribute"]),

@@ -66,6 +66,6 @@ def missing(models):
         found.append("no encoder: invert with --start mean --no-domain-regularizer, or train one (train.py --method "
                      "force-in-domain)")
     if models.discriminator is None:
-        found.append("no discriminator: train.py --method in-domain and force-in-domain start from one, and the original "
-                     "code reads no .pkl without")
+        found.append("no discriminator: train.py --method in-domain and force-in-domain start from one, and the "
+                     "original code reads no .pkl without")
     return found
