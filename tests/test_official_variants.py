@@ -98,6 +98,15 @@ def test_final_activation_is_kept(tmp_path, suffix, name, function):
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".pkl"])
+def test_final_activation_of_stylegan2(tmp_path, suffix):
+    models, w = Models(generator=tiny.stylegan2_generator(final_activation="tanh")), tiny.normal(2, 6, 8)
+    save(models, tmp_path / f"x{suffix}")
+    again = load(tmp_path / f"x{suffix}").generator
+    assert again.get_config() == models.generator.get_config()
+    assert relative(again.synthesis(w), np.tanh(tiny.stylegan2_generator().synthesis(w))) < 1e-5
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".pkl"])
 def test_final_activation_that_the_caller_knows(tmp_path, suffix):
     save(tiny.models(final_activation="tanh"), tmp_path / f"x{suffix}")
     path = tmp_path / f"x{suffix}"

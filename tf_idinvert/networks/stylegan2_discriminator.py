@@ -170,7 +170,7 @@ def _sizes(config):
 
 def _form(builder, lod, arguments, told, fits):
     return Official(
-        builder=builder, module="training.networks_stylegan2", version=4, lod=lod, told=told,
+        builder=builder, module="training.networks_stylegan2", version=4, maker="StyleGAN2", lod=lod, told=told,
         refused=lambda config: None if fits(config["architecture"]) else f"is not built by {builder}",
         arguments={
             "num_channels": ("num_channels", 3),

@@ -36,6 +36,7 @@ class StyleGAN2Generator(keras.Model):
         fmap_min=1,
         fmap_max=512,
         resample_kernel=(1, 3, 3, 1),
+        final_activation=None,          # of the image: 'tanh', 'sigmoid', 'softsign'; None: none
         truncation_psi=0.5,             # psi at evaluation; None: no truncation
         truncation_cutoff=None,         # layers below it are truncated; None: all
         dlatent_avg_beta=0.995,         # of training, kept for the file
@@ -46,7 +47,7 @@ class StyleGAN2Generator(keras.Model):
         self.synthesis = synthesis.StyleGAN2Synthesis(
             resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels, architecture=architecture,
             fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_min=fmap_min, fmap_max=fmap_max,
-            resample_kernel=resample_kernel, name="synthesis")
+            resample_kernel=resample_kernel, final_activation=final_activation, name="synthesis")
         self.mapping = mapping.Mapping(
             latent_size=latent_size, label_size=label_size, dlatent_size=dlatent_size,
             num_layers=self.synthesis.num_layers, mapping_layers=mapping_layers, mapping_fmaps=mapping_fmaps,
@@ -124,7 +125,8 @@ def _form(synthesis_builder, lod, arguments, told, fits):
         return dict(own.get(part, {}), **arguments)
 
     return Official(
-        builder="G_main", module="training.networks_stylegan2", version=4, lod=lod,
+        builder="G_main", module="training.networks_stylegan2", version=4, maker="StyleGAN2", lod=lod,
+        activated="synthesis",
         parts={"synthesis": synthesis_builder, "mapping": "G_mapping"},
         ignored=IGNORED | {"fused_modconv", "mapping_func", "synthesis_func"}, told=told, written=written,
         refused=lambda config: None if fits(config["architecture"]) else f"is not built by {synthesis_builder}",
@@ -152,14 +154,16 @@ def _form(synthesis_builder, lod, arguments, told, fits):
 
 
 ENTRY = Entry(
+    generation="StyleGAN2", late={"final_activation": None},
+    parts={mapping.Mapping: mapping.named_weights, synthesis.StyleGAN2Synthesis: synthesis.named_weights},
     network=StyleGAN2Generator, fields=("generator", "training_generator"), weights=_named_weights, sizes=_sizes,
     kinds={
         "resolution": "size", "latent_size": "size", "label_size": "count", "dlatent_size": "size",
         "num_channels": "size", "mapping_layers": "size", "mapping_fmaps": "size", "mapping_lrmul": "positive",
         "normalize_latents": "flag", "architecture": synthesis.ARCHITECTURES, "fmap_base": "positive",
         "fmap_decay": "number", "fmap_min": "size", "fmap_max": "size", "resample_kernel": "filter",
-        "truncation_psi": "optional number", "truncation_cutoff": "optional number", "dlatent_avg_beta": "number",
-        "style_mixing_prob": "number",
+        "final_activation": (None, *layers.FINAL_ACTIVATIONS), "truncation_psi": "optional number",
+        "truncation_cutoff": "optional number", "dlatent_avg_beta": "number", "style_mixing_prob": "number",
     },
     official=(      # configurations E and F; B to D
         _form("G_synthesis_stylegan2", ("lod",), {"architecture": ("architecture", "skip")},

@@ -113,6 +113,7 @@ class StyleGAN2Synthesis(keras.Model):
         fmap_min=1,                     # at least this
         fmap_max=512,
         resample_kernel=(1, 3, 3, 1),   # taps of the filter after doubling; None: (1, 1)
+        final_activation=None,          # of the image: 'tanh', 'sigmoid', 'softsign'; None, as published: none
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -120,8 +121,8 @@ class StyleGAN2Synthesis(keras.Model):
             raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}; got {architecture!r}")
         self.config = dict(resolution=resolution, dlatent_size=dlatent_size, num_channels=num_channels,
                            architecture=architecture, fmap_base=fmap_base, fmap_decay=fmap_decay, fmap_min=fmap_min,
-                           fmap_max=fmap_max, resample_kernel=resample_kernel)
-        self.resolution, self.architecture = resolution, architecture
+                           fmap_max=fmap_max, resample_kernel=resample_kernel, final_activation=final_activation)
+        self.resolution, self.architecture, self.final_activation = resolution, architecture, final_activation
         self.taps = resampling.taps_of(resample_kernel)
         self.widths = widths = _widths(self.config)             # of the resolutions from 4 to R
         self.num_layers = len(widths) * 2                       # L
@@ -148,7 +149,7 @@ class StyleGAN2Synthesis(keras.Model):
             raise ValueError(f"start: expected a layer from 0 to {self.last_start}; got {start}")
         x, beside = self._through(w, start, self.last_start, self._parted(features, start), noise_seed)
         image = self.to_rgb[-1](x, w[:, -1])
-        return image if beside is None else beside + image
+        return layers.final_activation(image if beside is None else beside + image, self.final_activation)
 
     def run(self, w, start, stop, features=None, noise_seed=None):
         """Layers `start` to `stop` (exclusive, at most L - 1): features after layer start - 1 -> after layer stop - 1.
