@@ -94,7 +94,7 @@ class Generator(keras.Model):
 
     def truncate(self, w, psi, cutoff=None):
         """Truncation: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None leaves w as it is."""
-        return truncate(w, tf.convert_to_tensor(self.dlatent_avg), psi, cutoff)
+        return mapping.truncate(w, tf.convert_to_tensor(self.dlatent_avg), psi, cutoff)
 
     def mix_styles(self, w, other, seed, lod=0):
         """Style mixing: with probability `style_mixing_prob`, layers from a random one on take their w from `other`.
@@ -123,18 +123,6 @@ class Generator(keras.Model):
         return dict(of_mapping, **self.synthesis.get_config(), truncation_psi=self.truncation_psi,
                     truncation_cutoff=self.truncation_cutoff, dlatent_avg_beta=self.dlatent_avg_beta,
                     style_mixing_prob=self.style_mixing_prob)
-
-
-def truncate(w, average, psi, cutoff):
-    """Truncation of codes w [N, L, D] towards their average [D]; see `Generator.truncate`."""
-    if psi is None:
-        return w
-    average = tf.cast(average, w.dtype)
-    truncated = average + (w - average) * psi
-    if cutoff is None:
-        return truncated
-    below = tf.range(w.shape[1])[None, :, None] < cutoff
-    return tf.where(below, truncated, w)
 
 
 def _num_layers(resolution):

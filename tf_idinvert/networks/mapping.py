@@ -72,6 +72,18 @@ class Mapping(keras.Model):
         return dict(self.config)
 
 
+def truncate(w, average, psi, cutoff):
+    """Truncation of codes w [N, L, D] towards their average [D]; see `truncate` of the generators."""
+    if psi is None:
+        return w
+    average = tf.cast(average, w.dtype)
+    truncated = average + (w - average) * psi
+    if cutoff is None:
+        return truncated
+    below = tf.range(w.shape[1])[None, :, None] < cutoff
+    return tf.where(below, truncated, w)
+
+
 def named_weights(mapping):
     """Rows (official name, variable, layout); see `entry`."""
     if mapping.label_weight is not None:

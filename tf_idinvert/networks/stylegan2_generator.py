@@ -7,7 +7,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tf_idinvert.networks import generator, layers, mapping
+from tf_idinvert.networks import layers, mapping
 from tf_idinvert.networks import stylegan2_synthesis as synthesis
 from tf_idinvert.networks.entry import IGNORED, Entry, Official, nothing_told
 
@@ -79,7 +79,7 @@ class StyleGAN2Generator(keras.Model):
 
     def truncate(self, w, psi, cutoff=None):
         """Truncation: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None leaves w as it is."""
-        return generator.truncate(w, tf.convert_to_tensor(self.dlatent_avg), psi, cutoff)
+        return mapping.truncate(w, tf.convert_to_tensor(self.dlatent_avg), psi, cutoff)
 
     def scale_codes(self, factor):
         """Make W `factor` (> 0) times as large, in place; the picture of a z stays what it is.
