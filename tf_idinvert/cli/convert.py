@@ -33,12 +33,9 @@ CODES = 10000       # of W, to measure its deviation
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("source", nargs="?", help="network file: official pickle, PyTorch file of a public layout, or "
-                        "ours; its content tells which; default: the embedded model")
+    command.add_model_arguments(parser, "network file: official pickle, PyTorch file of a public layout, or ours; its "
+                                "content tells which; default: the embedded model")
     parser.add_argument("target", nargs="?", help="file to write: .pkl official, .h5 ours")
-    parser.add_argument("--model", nargs="+", metavar="FILE", help="files that make one set, in place of the source")
-    parser.add_argument("--final-activation", choices=["none", "tanh", "sigmoid", "softsign"],
-                        help="of the generators' images, whatever the files say")
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
     parser.add_argument("--without", nargs="+", choices=ROLES.values(), default=(), metavar="NETWORK",
                         help=f"networks not to write, of {', '.join(ROLES.values())}")
@@ -46,13 +43,6 @@ def parse_arguments(argv):
                         help="multiply W so that this is the mean standard deviation of its components; for generators "
                         "without encoder")
     args = parser.parse_intermixed_args(argv)
-    if args.model:
-        if args.target:
-            raise InputError(f"--model names the files to read; expected one more, to write, got {args.source} and "
-                             f"{args.target}")
-        args.target = args.source
-    else:
-        args.model = [args.source or embedded.model_path()]
     if args.target and Path(args.target).is_dir():
         raise InputError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
     return args
@@ -60,20 +50,22 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    args.model_path = args.model_path or embedded.model_path()
+    files = command.model_files(args)
     command.import_tensorflow()
     from tf_idinvert import checkpoint
     from tf_idinvert.formats import summary
     log = logging.getLogger("tf_idinvert.checkpoint")
     log.disabled = True         # the summary has its notes
     try:
-        models = checkpoint.load(*args.model, final_activation=args.final_activation)
+        models = checkpoint.load(*files, final_activation=args.final_activation)
     finally:
         log.disabled = False
-    say(f"{', '.join(map(str, args.model))}: {', '.join(map(size, args.model))}, {summary.kinds(models)}")
+    say(f"{', '.join(map(str, files))}: {', '.join(map(size, files))}, {summary.kinds(models)}")
     for line in summary.lines(models):
         say(f"  {line}")
     if args.w_deviation:
-        say(f"  W times {scale_w(args.model[0], models, args.w_deviation):.6g}")
+        say(f"  W times {scale_w(files[0], models, args.w_deviation):.6g}")
     if args.target:
         for field, role in ROLES.items():
             if role in args.without:

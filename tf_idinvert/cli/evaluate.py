@@ -4,7 +4,7 @@ Every method on the same held-out pictures, and every claim decided.
 
     python tools/evaluate.py --quick                    # 2 minutes: that all works; so few pictures decide nothing
     python tools/evaluate.py                            # the embedded portraits networks, 12 minutes on two cores
-    python tools/evaluate.py --encoders styleganinv_ffhq256_encoder.pkl --images photographs/ --inception weights.h5
+    python tools/evaluate.py --encoders styleganinv_face_256.pkl --images photographs/ --inception weights.h5
     python tools/evaluate.py --encoders encoder.h5 --images photographs/ --labels labels.csv --boundaries boundaries/
 
 Encoders are files that hold an encoder and its generator, ROLE=FILE, ROLE one of in-domain, in-domain-nobn (without
