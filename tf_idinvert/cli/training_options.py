@@ -198,16 +198,16 @@ def check_options(args):
         _check_path(name, getattr(args, name, None))
     earlier = {name: _options("").parser.get_default(name) for name in vars(args)}
     if args.resume and (args.output / record.STATE).exists():
-        before = {**_as_before(args), **record.read(args.output)}
-        kept = {name: before.get(name) for name in AS_BEFORE if getattr(args, name, 0) is None}
-        vars(args).update(kept)
-        earlier.update(_as_before(args))
+        before = record.read(args.output)
+        begun = {} if "recipe" in before else _as_before(args)
+        vars(args).update({name: {**begun, **before}.get(name) for name in AS_BEFORE if getattr(args, name, 0) is None})
+        earlier.update(begun)
     record.resumes(args.output, options_of(args), args.resume,
                    free=RESUMABLE_STYLEGAN if args.method == "stylegan" else RESUMABLE, earlier=earlier)
 
 
 def _as_before(args):
-    """What runs had of the options that they did not have yet."""
+    """What runs had of the options that they did not have yet: those that did not keep their recipe."""
     return {**AS_BEFORE, "mirror": True} if getattr(args, "preset", None) == "official" else AS_BEFORE
 
 
