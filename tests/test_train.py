@@ -199,7 +199,7 @@ def test_encoder_of_another_generator_is_refused(files, trained):
     checkpoint.save(larger, files / "larger.h5")
     for generator, initial, message in (
             ("other.h5", "trained.h5", "trained.h5: its encoder is of another generator than that of"),
-            ("larger.h5", "trained.h5", "trained.h5: an encoder of 8 px with codes 4 x 8; the generator of"),
+            ("larger.h5", "trained.h5", "trained.h5: an encoder of 8 px, codes 4 x 8; the generator of"),
             ("generator.h5", "generator.h5", "generator.h5: holds no encoder")):
         args = types.SimpleNamespace(initial_encoder=files / initial, generator=files / generator,
                                      method="in-domain", precision="float32")
