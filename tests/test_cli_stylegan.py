@@ -98,7 +98,7 @@ def test_whole_small_run(monkeypatch, tmp_path):
     latent = dict(latent_size=16, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
     recipe = dataclasses.replace(tiny_recipe(4), stages=stages, discriminator=shared, generator=dict(
         shared, **latent))
-    monkeypatch.setattr(train_stylegan, "make_recipe", lambda args: recipe)
+    monkeypatch.setattr(train_stylegan, "make_recipe", lambda args, replicas: recipe)
     for _ in range(2):      # the second time, nothing is left to do
         assert running.run(monkeypatch, "train.py", "--preset", "portraits", "--pictures", "10", "--output",
                            tmp_path / "run") == 0
