@@ -131,6 +131,15 @@ def test_a_line_where_the_text_leaves_it_open(tmp_path, caplog):
     assert load(tmp_path / "x.pkl", only=("discriminator",)).notes == ()
 
 
+def test_a_final_activation_outside_the_synthesis_is_told(tmp_path):
+    whole = record(tiny.generator(), "Gs")
+    whole.build_module_src = "def G_style(z, **kwargs):\n    return tf.tanh(synthesis(z))\n"
+    pickles.write(tmp_path / "x.pkl", [whole])
+    models = load(tmp_path / "x.pkl")
+    assert models.generator.synthesis.final_activation is None
+    assert models.notes == ("the source text of G_style names tanh, that of its synthesis does not; none is applied",)
+
+
 # ------------------------------------------------------------------------------------------------- builders
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

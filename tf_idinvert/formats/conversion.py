@@ -48,13 +48,22 @@ def describe(records, entries, only=None, activation=None):
         if only is None or field in only:
             config, arrays = _config_and_arrays(record, entry, official, entries)
             if official.activated and activation is None:
-                part = record.components[official.activated]
-                config["final_activation"], open_question = final_activation(
-                    part.build_module_src, part.build_func_name, official.module)
-                notes += (open_question,) if open_question else ()
+                config["final_activation"], open_questions = _final_activation(record, official)
+                notes += open_questions
             yield Described(field, entry.network.__name__, config, arrays, notes,
                             f"official pickle, state version {record.version}",
                             f"{official.maker or official.module}, built by {official.builder}")
+
+
+def _final_activation(record, official):
+    """(name or None, notes) by the source text of the part that makes images, and of the whole around it."""
+    part = record.components[official.activated]
+    name, question = final_activation(part.build_module_src, part.build_func_name, official.module)
+    outside, _ = final_activation(record.build_module_src, record.build_func_name, official.module)
+    if outside and name is None:
+        question = (f"the source text of {official.builder} names {outside}, that of its synthesis does not; none is "
+                    "applied")
+    return name, (question,) if question else ()
 
 
 def _form(record, entries):

@@ -66,6 +66,10 @@ def start_from(model, initial, kimg):
         shapes = [[tuple(weight.shape) for weight in each.weights] if each else None for each in (network, other)]
         if shapes[0] != shapes[1]:
             raise InputError(f"the initial networks hold no {type(network).__name__.lower()} of the sizes of this run")
+        for name in ("final_activation", "pool_last"):      # what weights cannot show
+            if network.get_config().get(name) != other.get_config().get(name):
+                raise InputError(f"the initial {type(network).__name__.lower()} has {name} "
+                                 f"{other.get_config().get(name)}, which this training has not")
         network.set_weights(other.get_weights())
     model.images_seen.assign(int(kimg * 1000))
 
