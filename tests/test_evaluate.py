@@ -1,6 +1,8 @@
 """tools/evaluate.py on tiny networks: all files, all parts, going on after a stop; what is missing; one-line errors."""
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 
 import evaluating
@@ -38,9 +40,21 @@ def without_seconds(value):
     return value
 
 
-def test_everything_of_the_embedded_networks(checkpoints, tmp_path, monkeypatch, capfd):
-    out = tmp_path / "out"
-    assert evaluate(monkeypatch, out, *FEW) == 0
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """(folder of networks with a reason for each claim, folder of their whole evaluation, what the tool printed)."""
+    folder = evaluating.write_files(tmp_path_factory.mktemp("networks") / "checkpoints")
+    (folder / "reasons.json").write_text(json.dumps({claim.name: f"of {claim.name}" for claim in claims.CLAIMS}))
+    out, printed = tmp_path_factory.mktemp("whole") / "out", io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(printed):
+        patch.setattr(embedded, "CHECKPOINTS", folder)
+        assert evaluate(patch, out, *FEW) == 0
+    return folder, out, printed.getvalue()
+
+
+def test_everything_of_the_embedded_networks(whole, tmp_path, monkeypatch):
+    checkpoints, out, printed = whole
+    monkeypatch.setattr(embedded, "CHECKPOINTS", checkpoints)
     found = numbers(out)
     assert list(found["parts"]) == ["table1", "table1-force", "table2", "figure3", "figures5-7", "figure9", "figure10",
                                     "diffusion"] and not found["missing"]
@@ -48,7 +62,7 @@ def test_everything_of_the_embedded_networks(checkpoints, tmp_path, monkeypatch,
     unmeasured = {each["name"] for each in found["claims"] if each["holds"] is None}
     assert {"tower-1", "tower-2", "force-mse", "tsne", "w-nobn"} <= unmeasured
     assert not {"encoder-mse", "speed", "w-bn", "weight-mse", "outside-domain", "force-edits"} & unmeasured
-    assert "portraits64-in-domain-nobn.h5 is not there" in capfd.readouterr().err
+    assert "portraits64-in-domain-nobn.h5 is not there" in printed
     text, page = ((out / name).read_text(encoding="utf-8") for name in ("tables.md", "index.html"))
     for expected in ("portraits64-in-domain-nobn.h5 is not there", "12 rendered portraits", "seed 1000", "16 px",
                      "values in [-1, 1]", "portraits64-attributes.h5", "not comparable with FID", "other originals"):
@@ -149,11 +163,8 @@ def test_labels_of_a_user(checkpoints, tmp_path, monkeypatch, capfd):
     assert "of rendered portraits all is known" in running.error_line(capfd)
 
 
-def test_reasons_beside_the_embedded_networks_are_told(checkpoints, tmp_path, monkeypatch):
-    names = [claim.name for claim in claims.CLAIMS]
-    (checkpoints / "reasons.json").write_text(json.dumps({name: f"of {name}" for name in names}))
-    assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--parts", "table1") == 0
-    failed = [each for each in numbers(tmp_path / "out")["claims"] if each["holds"] is False]
+def test_reasons_beside_the_embedded_networks_are_told(whole):
+    failed = [each for each in numbers(whole[1])["claims"] if each["holds"] is False]
     assert failed and all(each["reason"].endswith(f"of {each['name']}") for each in failed)
 
 
