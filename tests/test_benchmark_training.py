@@ -11,15 +11,15 @@ import tiny
 from tf_idinvert.benchmarks import operations, training
 from tf_idinvert.training import encoder_recipes, stylegan_recipes
 
-GENERATOR = dict(tiny.GENERATOR, resolution=16, latent_size=16, layerwise=True)
+GENERATOR = dict(tiny.GENERATOR, resolution=8, latent_size=16, layerwise=True)
 
 
 @pytest.fixture(scope="module")
 def small():
     """(recipe of StyleGAN, recipe of the encoders), both for batches of four."""
-    stage = dataclasses.replace(stylegan_recipes.portraits().stages[-1], resolution=16, batch_size=4)
-    recipe = dataclasses.replace(stylegan_recipes.portraits(), generator=GENERATOR, discriminator=tiny.DISCRIMINATOR,
-                                 stages=(stage,), r1_interval=2)
+    stage = dataclasses.replace(stylegan_recipes.portraits().stages[-1], resolution=8, batch_size=4)
+    recipe = dataclasses.replace(stylegan_recipes.portraits(), generator=GENERATOR,
+                                 discriminator=dict(tiny.DISCRIMINATOR, resolution=8), stages=(stage,), r1_interval=2)
     encoders = dataclasses.replace(
         encoder_recipes.portraits(), encoder=dict(filters=4, filters_max=8), batch_per_replica=4,
         latent_discriminator=dict(mlp_layers=2, mlp_fmaps=8))
@@ -56,11 +56,11 @@ def test_rows_of_a_step_and_its_parts(rows_of, method, names):
 
 def test_stylegan_while_it_grows(small, rows_of):
     recipe, encoders = small
-    stages = tuple(dataclasses.replace(recipe.stages[-1], resolution=side) for side in (8, 8, 16))
+    stages = tuple(dataclasses.replace(recipe.stages[-1], resolution=side) for side in (4, 4, 8))
     smaller = training._smaller(dataclasses.replace(recipe, stages=stages))
-    assert [each.stages[-1].resolution for each in smaller] == [8]
+    assert [each.stages[-1].resolution for each in smaller] == [4]
     whole, half = rows_of("stylegan"), training.measure("stylegan", 1, smaller[0], encoders)
-    assert (whole[0]["px"], half[0]["px"], half[0]["part"]) == (16, 8, "step")
+    assert (whole[0]["px"], half[0]["px"], half[0]["part"]) == (8, 4, "step")
     assert all(large["GFLOP"] > 2 * little["GFLOP"] for large, little in zip(whole, half))
 
 
