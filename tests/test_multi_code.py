@@ -14,29 +14,35 @@ from tf_idinvert.networks.synthesis import Synthesis
 from tf_idinvert.restoration.degradations import Downsampling, Identity, Luminance, Mask
 from tf_idinvert.restoration.multi_code import TERMS, MultiCode, MultiCodeOptions, compose, spread_codes
 
-KNOWN = np.ones([16, 16], "float32")
-KNOWN[3:9, 5:12] = 0
-COUNT, LAYER = 3, 4
+KNOWN = np.ones([8, 8], "float32")
+KNOWN[1:5, 2:7] = 0
+COUNT, LAYER = 3, 2
 
 
 @pytest.fixture(scope="module")
 def networks():
-    encoder = tiny.encoder()
-    return tiny.generator().synthesis, lambda images: tf.tanh(encoder(images) / 500)    # its codes are in the hundreds
+    encoder = tiny.encoder(resolution=8, num_layers=4)
+    return tiny.generator(resolution=8).synthesis, lambda images: tf.tanh(encoder(images) / 500)    # its codes are in the hundreds
 
 
 @pytest.fixture(scope="module")
 def pictures():
-    return np.tanh(normal(3, 16, 16, 3, seed=5))
+    return np.tanh(normal(3, 8, 8, 3, seed=5))
+
+
+@pytest.fixture(scope="module")
+def synthesis():
+    """A synthesis of 6 layers; all that is optimised is smaller, which is much quicker to trace."""
+    return tiny.generator().synthesis
 
 
 @pytest.fixture(scope="module")
 def start():
-    return normal(3, COUNT, 6, 8, seed=6)
+    return normal(3, COUNT, 4, 8, seed=6)
 
 
 def features(images):
-    return tf.nn.avg_pool2d((images + 1.0) * 127.5, 4, 4, "VALID")
+    return tf.nn.avg_pool2d((images + 1.0) * 127.5, 2, 2, "VALID")
 
 
 def search(networks, degrade=Identity(), features=features, **options):
@@ -65,8 +71,8 @@ def test_synthesis_goes_on_from_any_layer(start, lod):
 # ---- composition
 
 @pytest.mark.parametrize("layer", range(1, 7))
-def test_composition_by_hand(networks, layer):
-    synthesis, codes, shared = networks[0], normal(2, 3, layer, 8, seed=1), normal(2, 6 - layer, 8, seed=2)
+def test_composition_by_hand(synthesis, layer):
+    codes, shared = normal(2, 3, layer, 8, seed=1), normal(2, 6 - layer, 8, seed=2)
     channels = synthesis.run(codes[:1, 0], 0, layer).shape[-1]
     alphas = normal(2, 3, channels, seed=3)
     made = np.asarray(compose(synthesis, codes, shared, alphas))
@@ -77,10 +83,10 @@ def test_composition_by_hand(networks, layer):
         assert relative(made[i:i + 1], synthesis.to_rgb[-1](composed)) < 1e-5
 
 
-def test_equal_codes_are_one_code(networks):
+def test_equal_codes_are_one_code(synthesis):
     w = normal(2, 6, 8)
-    made = compose(networks[0], np.repeat(w[:, None, :4], 3, axis=1), w[:, 4:], np.full([2, 3, 8], 1 / 3, "float32"))
-    assert relative(made, networks[0](w)) < 1e-5
+    made = compose(synthesis, np.repeat(w[:, None, :4], 3, axis=1), w[:, 4:], np.full([2, 3, 8], 1 / 3, "float32"))
+    assert relative(made, synthesis(w)) < 1e-5
 
 
 def test_start_codes_are_nested_around_the_first():
@@ -95,7 +101,7 @@ def test_start_codes_are_nested_around_the_first():
 # ---- one code is ordinary inversion
 
 @pytest.mark.parametrize("layer, mask, domain_weight", [
-    (6, None, 2.0), (6, KNOWN, 0.0), (4, None, 0.5)])
+    (4, None, 2.0), (4, KNOWN, 0.0), (2, None, 0.5)])
 def test_one_code_is_inversion(networks, pictures, layer, mask, domain_weight):
     synthesis, encoder = networks
     settings = dict(steps=8, feature_weight=1e-4, domain_weight=domain_weight)
@@ -115,6 +121,12 @@ def test_one_code_is_inversion(networks, pictures, layer, mask, domain_weight):
 
 
 # ---- the optimisation
+
+@pytest.fixture(scope="module")
+def found(networks, pictures, start):
+    """What comes of all pictures in one batch, with results on the way."""
+    return search(networks, results=2)(pictures, start)
+
 
 def test_steps_of_adam(networks, pictures, start):
     """Codes, shared code and N * alphas move by Adam; each image by the gradient of its own loss."""
@@ -168,13 +180,13 @@ def test_features_see_small_observations_enlarged(networks, pictures, start):
         seen.append(tuple(images.shape))
         return images
 
-    phi = Downsampling(16, 4)
+    phi = Downsampling(8, 4)
     result = search(networks, phi, features=record, steps=2)(phi(pictures), start)
-    assert set(seen) == {(1, 16, 16, 3)} and relative(result.losses["feature"], result.losses["pixel"]) < 1e-5
+    assert set(seen) == {(1, 8, 8, 3)} and relative(result.losses["feature"], result.losses["pixel"]) < 1e-5
 
 
-def test_what_is_returned_draws_the_images(networks, pictures, start):
-    result = search(networks, results=2)(pictures, start)
+def test_what_is_returned_draws_the_images(networks, pictures, start, found):
+    result = found
     assert result.codes.shape == (3, COUNT, LAYER, 8) and result.shared.shape == (3, 2, 8)
     assert result.alphas.shape == (3, COUNT, 8)
     assert relative(compose(networks[0], result.codes, result.shared, result.alphas), result.images) < 1e-5
@@ -188,20 +200,19 @@ def test_what_is_returned_draws_the_images(networks, pictures, start):
 def test_more_codes_fit_closer(networks, pictures):
     last = {}
     for count in 1, 8:
-        codes = spread_codes(np.asarray(networks[1](pictures)), normal(count - 1, 6, 8), np.zeros(8), 0.5)
+        codes = spread_codes(np.asarray(networks[1](pictures)), normal(count - 1, 4, 8), np.zeros(8), 0.5)
         result = search(networks, codes=count, steps=60, learning_rate=0.03, features=None)(pictures, codes)
         last[count] = result.losses["pixel"][-1]
     assert (last[8] < 0.9 * last[1]).all(), last
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_results_do_not_depend_on_the_batch(networks, pictures, start, batch_size):
-    whole = search(networks, batch_size=3, results=2)(pictures, start)
+def test_results_do_not_depend_on_the_batch(networks, pictures, start, found, batch_size):
     result = search(networks, batch_size=batch_size, results=2)(pictures, start)
     for field in ("codes", "shared", "alphas", "images", "start_images"):
-        assert np.array_equal(getattr(result, field), getattr(whole, field)), field
-    assert np.array_equal(result.intermediate[4], whole.intermediate[4])
-    assert np.array_equal(result.losses["total"], whole.losses["total"])
+        assert np.array_equal(getattr(result, field), getattr(found, field)), field
+    assert np.array_equal(result.intermediate[4], found.intermediate[4])
+    assert np.array_equal(result.losses["total"], found.losses["total"])
 
 
 def test_moments_start_afresh_and_one_trace_does(networks, pictures, start):
@@ -250,8 +261,8 @@ def double():
 def test_gradients(double, pictures, start, which):
     """Central differences in float64 along random directions."""
     options = MultiCodeOptions(codes=COUNT, layer=LAYER)
-    multi = MultiCode(synthesis=double, degrade=Downsampling(16, 2), features=features, options=options)
-    phi = Downsampling(16, 2)
+    multi = MultiCode(synthesis=double, degrade=Downsampling(8, 2), features=features, options=options)
+    phi = Downsampling(8, 2)
     observed = tf.cast(phi(pictures), tf.float64)
     target = multi._seen_features(observed)
     variables = [tf.constant(value, tf.float64) for value in
@@ -288,20 +299,20 @@ def test_options_that_are_refused(option, message):
 
 
 def test_networks_that_are_refused(networks):
-    with pytest.raises(ValueError, match="composing layer: expected 1 to 6 in this network; got 7"):
-        search(networks, layer=7)
+    with pytest.raises(ValueError, match="composing layer: expected 1 to 4 in this network; got 5"):
+        search(networks, layer=5)
     with pytest.raises(ValueError, match="the domain term needs an encoder"):
         search((networks[0], None), domain_weight=1.0)
 
 
 @pytest.mark.parametrize("observed, start, message", [
-    (np.zeros((0, 16, 16, 3)), np.zeros((0, 3, 6, 8)), "observed: expected at least one image; got none"),
-    (np.zeros((16, 16, 3)), np.zeros((1, 3, 6, 8)), "observed: expected 4 axes; got shape [16, 16, 3]"),
-    (np.full((1, 16, 16, 3), np.nan), np.zeros((1, 3, 6, 8)), "observed: expected finite numbers; got NaN or infinity"),
-    (np.zeros((1, 16, 16, 3)), np.zeros((1, 2, 6, 8)),
-     "start: expected 3 codes for each of 1 images; got shape [1, 2, 6, 8]"),
-    (np.zeros((1, 8, 8, 3)), np.zeros((1, 3, 6, 8)),
-     "observed: expected [16, 16, 3], as this network's degraded images; got [8, 8, 3]")])
+    (np.zeros((0, 8, 8, 3)), np.zeros((0, 3, 4, 8)), "observed: expected at least one image; got none"),
+    (np.zeros((8, 8, 3)), np.zeros((1, 3, 4, 8)), "observed: expected 4 axes; got shape [8, 8, 3]"),
+    (np.full((1, 8, 8, 3), np.nan), np.zeros((1, 3, 4, 8)), "observed: expected finite numbers; got NaN or infinity"),
+    (np.zeros((1, 8, 8, 3)), np.zeros((1, 2, 4, 8)),
+     "start: expected 3 codes for each of 1 images; got shape [1, 2, 4, 8]"),
+    (np.zeros((1, 4, 4, 3)), np.zeros((1, 3, 4, 8)),
+     "observed: expected [8, 8, 3], as this network's degraded images; got [4, 4, 3]")])
 def test_arguments_that_are_refused(networks, observed, start, message):
     with pytest.raises(ValueError) as caught:
         search(networks, features=None)(observed, start)
