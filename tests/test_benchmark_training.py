@@ -11,30 +11,33 @@ import tiny
 from tf_idinvert.benchmarks import operations, training
 from tf_idinvert.training import encoder_recipes, stylegan_recipes
 
-GENERATOR = dict(tiny.GENERATOR, resolution=8, latent_size=16, layerwise=True)
+GENERATOR = dict(tiny.GENERATOR, latent_size=16, layerwise=True)
 
 
-@pytest.fixture(scope="module")
-def small():
-    """(recipe of StyleGAN, recipe of the encoders), both for batches of four."""
-    stage = dataclasses.replace(stylegan_recipes.portraits().stages[-1], resolution=8, batch_size=4)
-    recipe = dataclasses.replace(stylegan_recipes.portraits(), generator=GENERATOR,
-                                 discriminator=dict(tiny.DISCRIMINATOR, resolution=8), stages=(stage,), r1_interval=2)
+def recipes(side):
+    """(recipe of StyleGAN, recipe of the encoders), both for batches of four; encoders with features need 16 px."""
+    stage = dataclasses.replace(stylegan_recipes.portraits().stages[-1], resolution=side, batch_size=4)
+    recipe = dataclasses.replace(stylegan_recipes.portraits(), generator=dict(GENERATOR, resolution=side),
+                                 discriminator=dict(tiny.DISCRIMINATOR, resolution=side), stages=(stage,),
+                                 r1_interval=2)
     encoders = dataclasses.replace(
         encoder_recipes.portraits(), encoder=dict(filters=4, filters_max=8), batch_per_replica=4,
         latent_discriminator=dict(mlp_layers=2, mlp_fmaps=8))
     return recipe, encoders
 
 
-@pytest.fixture(scope="module")
-def rows_of(small):
-    """Callable, method -> rows of its benchmark on one replica, measured once."""
-    return functools.lru_cache(maxsize=None)(lambda method: training.measure(method, 1, *small))
+SMALL, SMALLER = recipes(16), recipes(8)
 
 
-def found_parts(method, small):
-    model = training.make_model(method, *small)
-    return model, training.parts(method, model, training.arguments(model, 4), *small)
+@functools.lru_cache(maxsize=None)
+def rows_of(method):
+    """Rows of the benchmark of a method on one replica, measured once."""
+    return training.measure(method, 1, *(SMALL if method == "force-in-domain" else SMALLER))
+
+
+def found_parts(method):
+    model = training.make_model(method, *SMALL)
+    return model, training.parts(method, model, training.arguments(model, 4), *SMALL)
 
 
 def counted(part):
@@ -45,7 +48,7 @@ def counted(part):
 @pytest.mark.parametrize("method, names", [
     ("traditional", ["FC, G", "E"]), ("force-in-domain", ["E", "D", "R1", "D_w", "R1 of D_w"]),
     ("stylegan", ["G", "D", "R1"])])
-def test_rows_of_a_step_and_its_parts(rows_of, method, names):
+def test_rows_of_a_step_and_its_parts(method, names):
     rows = rows_of(method)
     assert [row["part"] for row in rows] == ["step", *names]
     assert all(row["method"] == method and (row["replicas"], row["batch"]) == (1, 4) for row in rows)
@@ -54,8 +57,8 @@ def test_rows_of_a_step_and_its_parts(rows_of, method, names):
     assert rows[0]["GFLOP"] == pytest.approx(sum(row["GFLOP"] * times.get(row["part"], 1) for row in rows[1:]))
 
 
-def test_stylegan_while_it_grows(small, rows_of):
-    recipe, encoders = small
+def test_stylegan_while_it_grows():
+    recipe, encoders = SMALLER
     stages = tuple(dataclasses.replace(recipe.stages[-1], resolution=side) for side in (4, 4, 8))
     smaller = training._smaller(dataclasses.replace(recipe, stages=stages))
     assert [each.stages[-1].resolution for each in smaller] == [4]
@@ -64,9 +67,9 @@ def test_stylegan_while_it_grows(small, rows_of):
     assert all(large["GFLOP"] > 2 * little["GFLOP"] for large, little in zip(whole, half))
 
 
-def test_operations_by_hand(small):
+def test_operations_by_hand():
     """A perceptron's gradient in its weights takes twice the products of a call, but for its first layer's inputs."""
-    model, parts = found_parts("force-in-domain", small)
+    model, parts = found_parts("force-in-domain")
     codes, rows = 8, 4 * model.generator.num_layers
     call = 2 * rows * (codes * 8 + 8 * 8 + 8)
     first = 2 * rows * codes * 8
@@ -76,9 +79,9 @@ def test_operations_by_hand(small):
     assert 2 * 2.5 * call < counted(parts["D"]) <= 2 * 3 * call
 
 
-def test_parts_are_gradients_of_the_networks_that_learn(small):
+def test_parts_are_gradients_of_the_networks_that_learn():
     for method in training.METHODS:
-        model, parts = found_parts(method, small)
+        model, parts = found_parts(method)
         assert method != "in-domain" or list(parts) == ["E", "D", "R1"]
         for name, (function, given, _) in parts.items():
             if name == "FC, G":
@@ -91,9 +94,9 @@ def test_parts_are_gradients_of_the_networks_that_learn(small):
             assert max(float(tf.reduce_max(tf.abs(each))) for each in gradients) > 0, (method, name)
 
 
-def test_two_replicas_in_a_process_of_their_own(small):
+def test_two_replicas_in_a_process_of_their_own():
     lines = []
-    one, *parts, two = training.run(lines.append, *small, methods=["traditional"])      # the quickest to trace
+    one, *parts, two = training.run(lines.append, *SMALLER, methods=["traditional"])      # the quickest to trace
     assert [row["part"] for row in parts] == ["FC, G", "E"]
     assert (one["part"], one["replicas"], one["batch"]) == ("step", 1, 4)
     assert (two["part"], two["replicas"], two["batch"]) == ("step", 2, 8)

@@ -20,16 +20,17 @@ SHORT = "--num_iterations", "2"
 
 @pytest.fixture(scope="module")
 def small_checkpoints(tmp_path_factory):
-    """The repository's folder of checkpoints, with networks for 16 px."""
+    """The repository's folder of checkpoints, with networks for 8 px."""
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("repository") / "checkpoints"
     (folder / "boundaries").mkdir(parents=True)
-    checkpoint.save(checkpoint.Models(encoder=Encoder(**tiny.ENCODER), generator=Generator(**tiny.GENERATOR)),
+    checkpoint.save(checkpoint.Models(encoder=Encoder(**{**tiny.ENCODER, "resolution": 8, "num_layers": 4}),
+                                      generator=Generator(**{**tiny.GENERATOR, "resolution": 8})),
                     folder / embedded.MODELS[0])
-    network = Attributes(portrait.ATTRIBUTES, binary=["eyeglasses"], resolution=16, widths=(4, 8), hidden=8)
+    network = Attributes(portrait.ATTRIBUTES, binary=["eyeglasses"], resolution=8, widths=(4, 8), hidden=8)
     checkpoint.save(checkpoint.Models(attributes=network), folder / embedded.ATTRIBUTES)
     for i, name in enumerate(["pose", "age"]):
-        boundaries.write(folder / f"boundaries/{name}.npz", boundaries.Boundary(tiny.normal(1, 6, 8, seed=i)))
+        boundaries.write(folder / f"boundaries/{name}.npz", boundaries.Boundary(tiny.normal(1, 4, 8, seed=i)))
     return folder
 
 
@@ -48,9 +49,9 @@ def test_inversion(monkeypatch, tmp_path, small_checkpoints):
 
 
 @pytest.mark.parametrize("tool, job, shape", [
-    ("interpolate.py", "interpolation/portraits_TO_others_codes.npy", (4, 2, 7, 6, 8)),
-    ("mix_style.py", "style_mixing/others_STYLIZE_portraits_codes.npy", (2, 4, 6, 8)),
-    ("diffuse.py", "diffusion/others_TO_portraits_inverted_codes.npy", (2, 4, 6, 8))])
+    ("interpolate.py", "interpolation/portraits_TO_others_codes.npy", (4, 2, 7, 4, 8)),
+    ("mix_style.py", "style_mixing/others_STYLIZE_portraits_codes.npy", (2, 4, 4, 8)),
+    ("diffuse.py", "diffusion/others_TO_portraits_inverted_codes.npy", (2, 4, 4, 8))])
 def test_pairs_of_pictures(monkeypatch, tmp_path, tool, job, shape):
     assert run(monkeypatch, tool, *SHORT) == 0
     assert np.load(tmp_path / "results" / job).shape == shape
@@ -63,8 +64,8 @@ def test_manipulation_along_every_boundary(monkeypatch, tmp_path, small_checkpoi
     out = tmp_path / "results/manipulation"
     assert {path.stem for path in out.glob("*.html")} == {"AGE_portraits", "POSE_portraits"}
     age, pose = (np.load(out / f"{name}_portraits_codes.npy") for name in ("AGE", "POSE"))
-    assert age.shape == (4, 7, 6, 8)
-    np.testing.assert_allclose(age[:, 6] - age[:, 0], np.repeat(6 * tiny.normal(1, 6, 8, seed=1), 4, 0), atol=1e-4)
+    assert age.shape == (4, 7, 4, 8)
+    np.testing.assert_allclose(age[:, 6] - age[:, 0], np.repeat(6 * tiny.normal(1, 4, 8, seed=1), 4, 0), atol=1e-4)
     np.testing.assert_allclose(age[:, 3], pose[:, 3], atol=1e-6)
     assert [path.name for path in (out / "inversion").iterdir()] == ["portraits"], "inverted once"
     model = small_checkpoints / embedded.MODELS[0]
@@ -80,7 +81,7 @@ def test_conversion_shows_the_embedded_model(monkeypatch, capsys):
 def test_boundaries_of_all_attributes(monkeypatch, tmp_path, small_checkpoints, capsys):
     assert run(monkeypatch, "boundary.py") == 0
     for name in portrait.ATTRIBUTES:
-        assert boundaries.read(tmp_path / f"results/boundaries/{name}.npz").normal.shape == (1, 6, 8)
+        assert boundaries.read(tmp_path / f"results/boundaries/{name}.npz").normal.shape == (1, 4, 8)
     with open(tmp_path / "results/samples/scores.csv", newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 2000 and lines[7]["name"] == "000007"
