@@ -161,14 +161,18 @@ def check_compiled(make, batch):
     assert moved(before, expected) > 0.5 and apart(before, expected, values(compiled)) < 1e-3
 
 
-def run_replicas(make, batches):
-    """In a process of its own: the same steps on one and on two logical CPU devices; prints how far they end apart.
+def two_devices():
+    """The strategy of two logical CPU devices, in a process where TensorFlow has not yet started."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def run_replicas(strategy, make, batches):
+    """The same steps on one device and on two, see `two_devices`; prints how far they end apart.
 
     One device gets the two shares interleaved, since the discriminator's groups are every second image of eight.
     """
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         model = make(0)
     model.fit(batches(0), epochs=1, steps_per_epoch=2, verbose=0)
@@ -192,11 +196,6 @@ def print_comparison(alone, distributed, batches):
     order = [0, 4, 1, 5, 2, 6, 3, 7]
     before, expected = values(alone), run(alone, [np.asarray(batch)[order] for batch in batches(0).take(2)])
     print(json.dumps({"moved": moved(before, expected), "apart": apart(before, expected, values(distributed))}))
-
-
-def check_replicas(test_module):
-    """Runs `test_module.replicas()`, which calls `run_replicas`, in a process where TensorFlow has not yet started."""
-    check_comparison(start(f"import {test_module}; {test_module}.replicas()"))
 
 
 def check_workers(test_module):

@@ -127,12 +127,9 @@ def test_compiled_step_is_the_same_step():
     common.check_compiled(small, common.PICTURES[:8])
 
 
-def replicas():
-    common.run_replicas(small, common.picture_batches)
-
-
-def test_two_replicas_train_like_one():
-    common.check_replicas("test_in_domain")
+def replicas(strategy):
+    """Run by `test_replicas`, in another process."""
+    common.run_replicas(strategy, small, common.picture_batches)
 
 
 def worker():

@@ -62,9 +62,6 @@ def test_compiled_step_is_the_same_step():
     common.check_compiled(small, np.asarray(next(iter(batches()))))
 
 
-def replicas():
-    common.run_replicas(small, batches)
-
-
-def test_two_replicas_train_like_one():
-    common.check_replicas("test_traditional")
+def replicas(strategy):
+    """Run by `test_replicas`, in another process."""
+    common.run_replicas(strategy, small, batches)
