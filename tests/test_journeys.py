@@ -25,13 +25,13 @@ from tf_idinvert.networks.generator import Generator
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory):
-    """An official pickle (E, G, D, Gs) at 16 px."""
+    """An official pickle (E, G, D, Gs) at 8 px."""
     keras.utils.set_random_seed(0)
     models = checkpoint.Models(
-        encoder=Encoder(resolution=16, num_layers=6, dlatent_size=8, filters=4, filters_max=8),
-        generator=Generator(resolution=16, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
+        encoder=Encoder(resolution=8, num_layers=4, dlatent_size=8, filters=4, filters_max=8),
+        generator=Generator(resolution=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
                             fmap_base=64, fmap_max=8, layerwise=True),
-        discriminator=Discriminator(resolution=16, fmap_base=64, fmap_max=8))
+        discriminator=Discriminator(resolution=8, fmap_base=64, fmap_max=8))
     path = tmp_path_factory.mktemp("model") / "network.pkl"
     checkpoint.save(models, path)
     return path
@@ -42,7 +42,7 @@ def pictures(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for i in range(3):
-        pixels = np.random.default_rng(i).integers(0, 256, [16, 16, 3], np.uint8)
+        pixels = np.random.default_rng(i).integers(0, 256, [8, 8, 3], np.uint8)
         Image.fromarray(pixels).save(folder / f"p{i}.png")
     return folder
 
@@ -58,7 +58,7 @@ def test_inversion_writes_the_files_of_the_original(monkeypatch, tmp_path, model
     assert made == {f"p{i}_{kind}.png" for i in range(3) for kind in ("ori", "enc", "inv")} | {
         "encoded_codes.npy", "inverted_codes.npy", "image_list.txt", "inversion.html", "inversion.log", "options.json"}
     encoded, inverted = (np.load(tmp_path / f"out/{kind}_codes.npy") for kind in ("encoded", "inverted"))
-    assert encoded.shape == inverted.shape == (3, 6, 8) and 0 < np.abs(inverted - encoded).max() < 0.1
+    assert encoded.shape == inverted.shape == (3, 4, 8) and 0 < np.abs(inverted - encoded).max() < 0.1
     models = checkpoint.load(model_path)
     originals = np.stack([np.asarray(Image.open(pictures / f"p{i}.png")) for i in range(3)])
     np.testing.assert_allclose(encoded, models.encoder(originals / np.float32(127.5) - 1), atol=1e-4)
