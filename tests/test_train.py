@@ -24,6 +24,7 @@ from tf_idinvert.training import callbacks, force_in_domain, loop
 SCRIPT = running.TOOLS / "train.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3",
                "CUDA_VISIBLE_DEVICES": "-1"}
+SNAPSHOTS = "--snapshot-kimg", "0.016"
 
 
 def test_help_needs_no_tensorflow():
@@ -85,26 +86,37 @@ def test_run_writes_all_that_was_promised(train, files, tmp_path, method, extra)
     assert options["method"] == method and len(options["generator_sha256"]) == 64 and "structure" not in options
 
 
-def test_run_that_was_killed_ends_in_the_same_weights(train, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def whole(files, tmp_path_factory):
+    """(folder of a force-in-domain run that nothing interrupted, its record as of `recording`)."""
+    folder, runs = tmp_path_factory.mktemp("whole") / "run", []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "run", recording(loop.run, runs))
+        assert running.run(patch, "train.py", *arguments(files, "force-in-domain"), "--features",
+                           files / "attributes.h5", "--output", folder, *SNAPSHOTS) == 0
+    return folder, runs[0]
+
+
+def test_run_that_was_killed_ends_in_the_same_weights(train, whole, tmp_path, monkeypatch):
     """Step by step, so that it shows what differs: the pictures, the state that was taken up, or the arithmetic."""
-    options, runs = ["--snapshot-kimg", "0.016"], []
+    folder, whole = whole
+    runs = [whole]
     monkeypatch.setattr(loop, "run", recording(loop.run, runs))
-    assert train("force-in-domain", *options, output="whole") == 0
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_train_batch_end", interrupted_at(24))
-        assert train("force-in-domain", *options) == 130
-    assert [int(np.load(tmp_path / name / "state.npz")[last(tmp_path / name)]) for name in ("run", "whole")] == [16, 48]
-    assert train("force-in-domain", *options) == 0
-    whole, killed, resumed = runs
+        assert train("force-in-domain", *SNAPSHOTS) == 130
+    assert [int(np.load(path / "state.npz")[last(path)]) for path in (tmp_path / "run", folder)] == [16, 48]
+    assert train("force-in-domain", *SNAPSHOTS) == 0
+    _, killed, resumed = runs
     assert [sorted(run) for run in runs] == [[0, 8, 16, 24, 32, 40, 48], [0, 8, 16, 24], [16, 24, 32, 40, 48]]
     for run in killed, resumed:
         for images in run:
             assert run[images]["pictures"] == whole[images]["pictures"], f"other pictures after {images}"
             differing = [i for i, (a, b) in enumerate(zip(run[images]["state"], whole[images]["state"])) if a != b]
             assert not differing, f"other variables after {images} images: {differing}"
-    with np.load(tmp_path / "run/state.npz") as one, np.load(tmp_path / "whole/state.npz") as other:
+    with np.load(tmp_path / "run/state.npz") as one, np.load(folder / "state.npz") as other:
         assert all(one[name].tobytes() == other[name].tobytes() for name in other.files)
-    found, expected = (checkpoint.load(tmp_path / name / "network.h5").encoder for name in ("run", "whole"))
+    found, expected = (checkpoint.load(path / "network.h5").encoder for path in (tmp_path / "run", folder))
     assert all(np.array_equal(a, b) for a, b in zip(found.get_weights(), expected.get_weights()))
 
 
@@ -154,15 +166,15 @@ def test_divergence_is_one_line_that_says_what_to_try(train, tmp_path, capfd):
     assert not (tmp_path / "run/state.npz").exists()
 
 
-def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weights(train, tmp_path, monkeypatch):
+def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weights(train, whole, tmp_path, monkeypatch):
     seen = []
     penalty = force_in_domain.losses.r1_penalty
     monkeypatch.setattr(force_in_domain.losses, "r1_penalty",
                         lambda network, x, gamma: seen.append(x.dtype.name) or penalty(network, x, gamma))
     assert train("force-in-domain", "--precision", "mixed") == 0
-    assert train("force-in-domain", output="full") == 0
     assert set(seen) == {"float32"}
-    mixed, full = (checkpoint.load(tmp_path / name / "network.h5").encoder.get_weights() for name in ("run", "full"))
+    mixed, full = (checkpoint.load(path / "network.h5").encoder.get_weights()
+                   for path in (tmp_path / "run", whole[0]))
     assert all(weight.dtype == "float32" for weight in mixed)
     differences = [np.abs(a - b).max() for a, b in zip(mixed, full)]
     assert 0 < max(differences) < 0.1
