@@ -32,7 +32,7 @@ SMALL, SMALLER = recipes(16), recipes(8)
 @functools.lru_cache(maxsize=None)
 def rows_of(method):
     """Rows of the benchmark of a method on one replica, measured once."""
-    return training.measure(method, 1, *(SMALL if method == "force-in-domain" else SMALLER))
+    return training.measure(method, 1, *(SMALLER if method == "stylegan" else SMALL))
 
 
 def found_parts(method):
@@ -96,7 +96,7 @@ def test_parts_are_gradients_of_the_networks_that_learn():
 
 def test_two_replicas_in_a_process_of_their_own():
     lines = []
-    one, *parts, two = training.run(lines.append, *SMALLER, methods=["traditional"])      # the quickest to trace
+    one, *parts, two = training.run(lines.append, *SMALL, methods=["traditional"])      # the quickest to trace
     assert [row["part"] for row in parts] == ["FC, G", "E"]
     assert (one["part"], one["replicas"], one["batch"]) == ("step", 1, 4)
     assert (two["part"], two["replicas"], two["batch"]) == ("step", 2, 8)
