@@ -162,7 +162,7 @@ def test_is_served(monkeypatch, tmp_path, trained):
 def test_its_own_training_is_not_offered(monkeypatch, model, pictures, capfd):
     np.save("pictures.npy", pictures)
     assert run(monkeypatch, "train.py", "--method", "stylegan", "--initial", model, "--data", "pictures.npy",
-               "--resolution", "8", "--output", "run") == 2
+               "--resolution", "8", "--batch-size", "8", "--output", "run") == 2
     assert "holds a StyleGAN2Generator; --method stylegan trains StyleGAN" in error_line(capfd)
 
 
