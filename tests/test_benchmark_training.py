@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tf_idinvert.benchmarks import operations, training
+from tf_idinvert.benchmarks import matmul, operations, training
 from tf_idinvert.training import encoder_recipes, stylegan_recipes
 
 GENERATOR = dict(tiny.GENERATOR, latent_size=16, layerwise=True)
@@ -94,7 +94,8 @@ def test_parts_are_gradients_of_the_networks_that_learn():
             assert max(float(tf.reduce_max(tf.abs(each))) for each in gradients) > 0, (method, name)
 
 
-def test_two_replicas_in_a_process_of_their_own():
+def test_two_replicas_in_a_process_of_their_own(monkeypatch):
+    monkeypatch.setattr(matmul, "rate", functools.partial(matmul.rate, size=256, seconds=0.1))     # is tested elsewhere
     lines = []
     one, *parts, two = training.run(lines.append, *SMALL, methods=["traditional"])      # the quickest to trace
     assert [row["part"] for row in parts] == ["FC, G", "E"]
