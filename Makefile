@@ -10,7 +10,7 @@ demo:
 	@$(ENVIRONMENT) && $$environment/bin/python tools/demo.py
 
 test:
-	@$(ENVIRONMENT) && $$environment/bin/python -m pytest -q -n 2 --dist loadfile
+	@$(ENVIRONMENT) && $$environment/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-current:
 	@$(MAKE) --no-print-directory test STACK=current

@@ -14,6 +14,17 @@ import pytest
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
+# Files that keep a core busy for half a minute or more, the longest first. They begin first, so that processes which
+# share the files out (`-n 2 --dist loadfile --no-loadscope-reorder`) end at about the same time.
+LONGEST = ("test_train", "test_evaluate", "test_tool_defaults", "test_optimizers", "test_multi_code", "test_replicas",
+           "test_restore", "test_export", "test_benchmark_training", "test_journeys", "test_in_domain",
+           "test_editing_journeys", "test_stylegan2_journeys", "test_stylegan", "test_benchmark_inversion")
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def reference_file():
