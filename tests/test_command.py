@@ -163,6 +163,11 @@ def test_what_modules_log_on_their_own_is_escaped(capsys, monkeypatch):
 
 # ---- Ctrl-C
 
+def heeding_ctrl_c():
+    """Processes of tests that run in the background ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_ctrl_c_while_modules_are_imported(tool, tmp_path):
     """A signal at the first import of the tool's module, of NumPy in most: one word, exit code 130."""
@@ -173,7 +178,8 @@ def test_ctrl_c_while_modules_are_imported(tool, tmp_path):
             "            os.kill(os.getpid(), signal.SIGINT)\n"
             "sys.meta_path.insert(0, Interrupt())\n"
             f"runpy.run_path({str(tool)!r}, run_name='__main__')")
-    done = subprocess.run([sys.executable, "-c", code, tool.stem], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code, tool.stem], capture_output=True, text=True, cwd=tmp_path,
+                          preexec_fn=heeding_ctrl_c)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
     assert not list(tmp_path.iterdir())
 
@@ -185,12 +191,15 @@ def test_ctrl_c_while_tensorflow_is_imported(tmp_path):
     code = "from tf_idinvert.cli import command\ncommand.run(command.import_tensorflow)"
     path = os.pathsep.join([str(tmp_path), str(TOOLS[0].parents[1])])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": path})
+                          env={**os.environ, "PYTHONPATH": path}, preexec_fn=heeding_ctrl_c)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
 def test_after_imports_ctrl_c_is_as_before():
-    before = signal.getsignal(signal.SIGINT)
-    with command.leaving_at_once():
-        assert signal.getsignal(signal.SIGINT) not in (before, signal.default_int_handler)
-    assert signal.getsignal(signal.SIGINT) is before
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)      # in the background it is ignored
+    try:
+        with command.leaving_at_once():
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, outside)
