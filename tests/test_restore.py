@@ -158,6 +158,8 @@ def test_scores_by_hand():
     mse = np.square(np.clip(a * 1.5, -1, 1) - b).mean(axis=(1, 2, 3))
     assert tiny.relative(found["mse"], mse) < 1e-5 and tiny.relative(found["psnr"], 10 * np.log10(4 / mse)) < 1e-5
     assert restoration.scores(a, a)["ssim"] == pytest.approx([1, 1]) and (found["ssim"] < 0.5).all()
+    small = restoration.scores(a[:, :8, :8], a[:, :8, :8])["ssim"]
+    assert small == pytest.approx([1, 1]), "pictures smaller than the window have one of their size"
 
 
 # ---- what goes wrong

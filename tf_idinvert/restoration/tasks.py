@@ -13,6 +13,7 @@ from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, L
 from tf_idinvert.restoration.multi_code import spread_codes
 
 SPREAD = 0.5        # of the codes a search starts from: halfway to the domain's other samples
+SSIM_WINDOW = 11    # pixels
 
 
 def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
@@ -71,9 +72,11 @@ def scores(pictures, references):
     """How close pictures are to their references: dict of float64 [B], 'mse', 'psnr' (dB) and 'ssim'.
 
     Args:
-        pictures, references: [B, R, R, 3] in [-1, 1], R at least 11; clipped. The MSE is on that scale, as elsewhere.
+        pictures, references: [B, R, R, 3] in [-1, 1], clipped. The MSE is on that scale, as elsewhere. SSIM has a
+            window of 11 pixels (Wang et al. 2004); in smaller pictures, one of their size.
     """
     a, b = (tf.clip_by_value(tf.convert_to_tensor(images, tf.float32), -1.0, 1.0) for images in (pictures, references))
     mse = tf.reduce_mean(tf.square(a - b), axis=(1, 2, 3))
-    found = {"mse": mse, "psnr": tf.image.psnr(a, b, max_val=2.0), "ssim": tf.image.ssim(a, b, max_val=2.0)}
+    ssim = tf.image.ssim(a, b, max_val=2.0, filter_size=min(SSIM_WINDOW, a.shape[1]))
+    found = {"mse": mse, "psnr": tf.image.psnr(a, b, max_val=2.0), "ssim": ssim}
     return {name: values.numpy().astype("float64") for name, values in found.items()}
