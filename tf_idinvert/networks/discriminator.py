@@ -86,11 +86,7 @@ class Discriminator(keras.Model):
         x = layers.leaky_relu(self.conv(x))
         x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, x.shape[-1] * 16])               # C, H, W as in the files
         x = self.dense1(layers.leaky_relu(self.dense0(x)))                                  # [N, max(label_size, 1)]
-        if not self.label_size:
-            return x
-        if labels is None:
-            raise ValueError(f"this network needs labels [N, {self.label_size}]; got none")
-        return tf.reduce_sum(x * tf.cast(labels, x.dtype), axis=1, keepdims=True)
+        return layers.logit_of_labels(x, labels, self.label_size)
 
     def get_config(self):
         return dict(self.config, lod=self.lod)

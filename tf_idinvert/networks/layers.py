@@ -201,3 +201,18 @@ def minibatch_stddev(x, group_size, num_features):
     y = tf.sqrt(tf.reduce_mean(tf.square(y), axis=0) + 1e-8)                   # [M, H, W, F, C/F]
     y = tf.reduce_mean(y, axis=[1, 2, 4])[:, None, None, :]                    # [M, 1, 1, F]
     return tf.concat([x, tf.tile(y, [group, h, w, 1])], axis=-1)               # [N, H, W, C + F]
+
+
+def logit_of_labels(logits, labels, label_size):
+    """The logit of each image's own label: [N, max(label_size, 1)] -> [N, 1].
+
+    Args:
+        logits: [N, max(label_size, 1)], the output of a discriminator's last layer.
+        labels: [N, label_size], one-hot; not used where `label_size` is 0.
+    Source: the published discriminators of StyleGAN and StyleGAN2.
+    """
+    if not label_size:
+        return logits
+    if labels is None:
+        raise ValueError(f"this network needs labels [N, {label_size}]; got none")
+    return tf.reduce_sum(logits * tf.cast(labels, logits.dtype), axis=1, keepdims=True)
