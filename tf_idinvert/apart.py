@@ -1,13 +1,14 @@
-"""Functions of a batch that give each picture the same result, bit by bit, whatever else is in its batch.
+"""Run functions of a batch so that a picture's result has the same bits whatever else is in its batch.
 
-A processor sums in an order that depends on shapes (blocks, vector widths, threads), so that one picture's gradient
-differs in its last bits between batches of 1 and of 4. An optimisation amplifies that: in directions that the loss
-hardly depends on, codes of L-BFGS are 10,000 times further apart after 20 steps. So the shapes must never differ:
+The order in which a processor sums depends on the shapes (blocks, vector widths, threads), so the gradient of one
+picture differs in its last bits between a batch of 1 and a batch of 4. An optimisation amplifies the difference: in
+directions on which the loss hardly depends, L-BFGS makes it 10,000 times larger within 20 steps. Therefore the shapes
+are kept constant:
 
-- on a CPU each picture is a batch of its own; as many are computed at the same time as there are cores, which
-  uses these about as well as one large batch does;
-- on a GPU, which needs large batches, every batch is filled up to `batch_size`. There a picture's result depends on
-  `batch_size`, but still not on the other pictures, as far as the GPU's own functions repeat themselves.
+- On a CPU, every picture is a batch of its own. As many pictures are computed in parallel as the machine has cores,
+  which uses the cores about as well as one large batch.
+- A GPU needs large batches, so a short batch is filled up to `batch_size` by repeating its last picture. A picture's
+  result then depends on `batch_size`, but not on the other pictures, provided that the GPU's kernels are deterministic.
 """
 from __future__ import annotations
 
@@ -18,18 +19,18 @@ import tensorflow as tf
 
 
 def batches(count, batch_size):
-    """Yield (rows of a batch: indices below `count`, how many of them are not filling)."""
+    """Yield (indices of the pictures in a batch, number of pictures without filling) for `count` pictures."""
     for first in range(0, count, batch_size):
         rows = np.arange(first, first + batch_size)
         yield (rows.clip(max=count - 1) if on_gpu() else rows[rows < count]), min(batch_size, count - first)
 
 
 def compiled(function):
-    """The tf.function of `function(rows, *shared)`, apart for each row.
+    """Compile `function(rows, *shared)`; on a CPU the result calls it once per row, in parallel.
 
     Args:
-        function: callable; `rows` is a nest of tensors whose first axis counts pictures, `shared` are tensors; it
-            returns a nest like `rows`.
+        function: callable. `rows` is a nest of tensors with the pictures along the first axis; `shared` are tensors
+            that all pictures use. It returns a nest of tensors, again with the pictures along the first axis.
     """
     if on_gpu():
         return tf.function(function)
@@ -49,5 +50,5 @@ def compiled(function):
 
 
 def on_gpu():
-    """Whether TensorFlow computes on a GPU here."""
+    """Return whether TensorFlow has a GPU."""
     return bool(tf.config.list_logical_devices("GPU"))

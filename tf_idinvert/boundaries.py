@@ -1,12 +1,13 @@
-"""Boundaries: the hyperplane in W or W+ that separates the codes of pictures with an attribute from those without.
+"""Boundaries: hyperplanes in W or W+ that separate codes of pictures with an attribute from codes of pictures without.
 
-Its unit normal is the direction that changes the attribute. Source: Shen et al. 2020 (InterFaceGAN), section 3: a
-linear support vector machine on the codes whose scores are the most confident; the normal of a second attribute is
-projected out for conditional manipulation. The published boundaries of idinvert are for W+, each layer's part of unit
-length.
+The unit normal of the hyperplane is the direction that changes the attribute. `fit` trains a linear support vector
+machine on the codes with the highest and the lowest scores; `conditional` projects out the normals of other attributes.
+The published boundaries of idinvert are for W+; the part of every layer has unit length.
 
-Files: the original's .npy (a bare array, or a pickled dictionary, read by `pickle_machine`, which executes nothing),
+Files: the original's .npy (an array, or a pickled dictionary that `pickle_machine` reads without executing anything),
 and .npz without objects.
+
+Source: Shen et al. 2020 (InterFaceGAN), section 3.
 """
 from __future__ import annotations
 
@@ -22,12 +23,12 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic
 from tf_idinvert.formats.pickle_machine import Array, Machine, Refused
 
-MAX_BYTES = 64 << 20        # the largest known, 1024 px, has 37 KB
+MAX_BYTES = 64 << 20        # generous: the largest published boundary, for 1024 px, has 37 KB
 MAX_LAYERS = 64
 
 
 class BoundaryError(InputError):
-    """A boundary that cannot be found, read, written or used; one line."""
+    """A boundary cannot be fitted, read, written or used; the message is one line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Boundary:
 
     Attributes:
         normal: float32 [1, L, D], or [1, 1, D] for one direction in all layers.
-        layers: tuple of the layers that it is meant for; None: all.
+        layers: tuple of the layers to change; None: all.
     """
 
     normal: np.ndarray
     layers: tuple | None = None
 
     def for_network(self, num_layers, width):
-        """The same with a normal of [1, num_layers, width]; BoundaryError where it is for another network."""
+        """Return the boundary with a normal [1, num_layers, width]; BoundaryError if it is for another network."""
         _, own_layers, own_width = self.normal.shape
         if own_layers not in (1, num_layers) or own_width != width:
             raise BoundaryError(f"a boundary of {own_layers} layers of {own_width}, expected {num_layers} of {width} "
@@ -54,7 +55,10 @@ class Boundary:
         return Boundary(np.broadcast_to(self.normal, [1, num_layers, width]), self.layers)
 
     def deviation(self, codes):
-        """Standard deviation of codes [N, L, D] along the normal, as a distance: `w + deviation * n` moves w by one."""
+        """Return the standard deviation of codes [N, L, D] along the normal, as a factor of the normal.
+
+        `w + deviation * normal` moves w by one standard deviation. Only `layers` count.
+        """
         layers = list(range(codes.shape[1])) if self.layers is None else list(self.layers)
         normal = np.broadcast_to(self.normal[0], codes.shape[1:])[layers].astype(np.float64)
         along = np.einsum("nld,ld->n", codes[:, layers], normal)
@@ -63,10 +67,15 @@ class Boundary:
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """A boundary and how well it separates: shares of codes on the right side, and numbers of codes.
+    """A boundary and how well it separates the codes.
 
-    `accuracy` and `counts` have 'train' and 'validation', parts of the confident ends, and 'rest', all other codes,
-    which count as positive above the middle between the two ends' scores. A part without codes has the accuracy NaN.
+    Attributes:
+        boundary: Boundary.
+        accuracy: {part: share of codes on the correct side, in [0, 1]; NaN for a part without codes}.
+        counts: {part: number of codes}.
+
+    The parts 'train' and 'validation' divide the codes with extreme scores; 'rest' holds all others. A code of 'rest'
+    is positive if its score is above the midpoint between the lowest positive and the highest negative score.
     """
 
     boundary: Boundary
@@ -75,28 +84,31 @@ class Fit:
 
 
 def side_of(num_layers):
-    """Resolution R in pixels of a network of L layers."""
+    """Return the resolution R in pixels of a network with L layers."""
     return 2 ** (num_layers // 2 + 1)
 
 
 # ------------------------------------------------------------------------------------------------- fitting
 
 def fit(codes, scores, keep=0.02, train_share=0.7, unit="all", seed=0):
-    """Boundary between the codes of high and of low scores.
+    """Fit a boundary between codes with high and codes with low scores.
 
     Args:
-        codes: [N, L, D], or [N, D] of W. Where all layers of every code are equal, one direction is found and repeated.
-        scores: [N], high where the attribute is present; labels 0 and 1 will do. NaN: the code is left out.
-        keep: how many codes to take from either end: a share up to 0.5, or a count of at least 2.
-        train_share: share of those that the hyperplane is fitted to; the others validate it.
-        unit: what is scaled to length 1. 'all': the layers' parts in root mean square, so that distances mean the same
-            as for one direction repeated in every layer, and layers that do not know the attribute hardly move.
-            'layer': every layer's part, as in the published boundaries.
-        seed: of the split, and of the order of codes with equal scores.
+        codes: [N, L, D] of W+, or [N, D] of W. If all layers of every code are equal, one direction is fitted and
+            repeated for the layers.
+        scores: [N], high if the attribute is present; labels 0 and 1 are possible too. Codes with the score NaN are
+            left out.
+        keep: number of codes to take with the highest and with the lowest scores: a share up to 0.5, or a count of at
+            least 2.
+        train_share: share of these codes to fit the hyperplane to; the others validate it.
+        unit: how to scale the normal. 'all': the root mean square of the layers' lengths is 1, so that distances
+            compare with those of one direction repeated in every layer, and layers without influence on the attribute
+            hardly move. 'layer': every layer has length 1, as in the published boundaries.
+        seed: seed of the split, and of the order of codes with equal scores.
     Returns:
         Fit. Positive distances along its normal raise the score.
     Raises:
-        BoundaryError: arguments that do not fit each other, or scores whose ends are not apart.
+        BoundaryError: arguments do not fit each other, or the high and the low scores do not differ.
     """
     codes, scores = _checked(codes, scores)
     order, count = _ends(scores, keep, seed)
@@ -131,7 +143,7 @@ def _checked(codes, scores):
 
 
 def _ends(scores, keep, seed):
-    """(indices by rising score, how many to take from either end)"""
+    """Return (indices by rising score, number of codes to take from either end)."""
     if not (0 < keep <= 0.5 or keep >= 2):
         raise BoundaryError(f"expected to keep a share up to 0.5 or a count of at least 2, got {keep:g}")
     count = int(keep) if keep >= 2 else int(len(scores) * keep + 1e-9)
@@ -148,8 +160,8 @@ def _ends(scores, keep, seed):
 
 
 def _hyperplane(vectors, labels, seed):
-    """(unit direction [K], offset): positive where `vectors @ direction > offset`."""
-    from sklearn.svm import LinearSVC  # takes a second to import, which reading a boundary should not cost
+    """Return (unit direction [K], offset); a vector is positive if `vector @ direction > offset`."""
+    from sklearn.svm import LinearSVC  # not at the top: the import takes a second, and reading needs none
     mean = vectors.mean(axis=0, dtype=np.float64)
     scale = float(vectors.std()) or 1.0
     machine = LinearSVC(dual="auto", max_iter=20_000, random_state=seed)
@@ -163,7 +175,7 @@ def _hyperplane(vectors, labels, seed):
 
 
 def _unit(normal, unit):
-    """Normal scaled to length 1 in each layer ('layer'), or in root mean square over the layers ('all')."""
+    """Scale a normal to length 1 in every layer ('layer'), or in root mean square over the layers ('all')."""
     if unit not in ("layer", "all"):
         raise BoundaryError(f"unit: expected 'layer' or 'all', got {unit!r}")
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -173,16 +185,18 @@ def _unit(normal, unit):
 
 
 def conditional(boundary, others):
-    """The boundary with the others projected out, so that moving along it does not change their scores.
+    """Project other boundaries out of a boundary, so that moving along it leaves their scores unchanged.
 
-    In every layer the normals of the others are projected out of the boundary's, so that this holds for any choice of
-    layers; then each layer is scaled back to its length. Source: Shen et al. 2020, section 3.2, Fig. 2.
+    The projection is done layer by layer, so that it holds for any choice of layers; every layer keeps its length.
 
     Args:
         boundary: Boundary.
-        others: Boundaries of the same shape, at least one.
+        others: at least one Boundary of the same shape.
+    Returns:
+        Boundary.
     Raises:
-        BoundaryError: other shapes, or nothing is left.
+        BoundaryError: shapes differ, or nothing is left of a layer.
+    Source: Shen et al. 2020, section 3.2, Fig. 2.
     """
     wrong = [other for other in others if other.normal.shape != boundary.normal.shape]
     if wrong or not others:
@@ -202,10 +216,12 @@ def conditional(boundary, others):
 # ------------------------------------------------------------------------------------------------- files
 
 def read(path):
-    """A boundary from a .npy file of the original's, bare or with a pickled dictionary, or from a .npz of ours.
+    """Read a boundary from a .npy file of the original (array or pickled dictionary), or from a .npz of this project.
+
+    Nothing in the file is executed.
 
     Raises:
-        BoundaryError: missing, something else, damaged or hostile; nothing is executed.
+        BoundaryError: the file is missing, damaged, hostile or no boundary.
     """
     path = Path(path)
     try:
@@ -223,10 +239,10 @@ def read(path):
 
 
 def read_all(paths):
-    """{file name without suffix: Boundary} of files, and of all files in folders.
+    """Read boundaries from files and folders; return {file name without suffix: Boundary}.
 
     Raises:
-        BoundaryError: one cannot be read, a folder has none, or two have the same name.
+        BoundaryError: a file cannot be read, a folder holds no boundary, or two files have the same name.
     """
     found = []
     for path in map(Path, paths):
@@ -279,7 +295,7 @@ def _read_zip(data, path):
 
 
 def _boundary(normal, layers, path):
-    """Boundary from what a file says, checked."""
+    """Check the contents of a file and return them as a Boundary."""
     if not isinstance(normal, np.ndarray) or normal.dtype.kind != "f" or normal.ndim > 3 or 0 in normal.shape:
         raise BoundaryError(f"{path}: expected a normal [1, L, D] of floats")
     normal = normal.reshape([1] * (3 - normal.ndim) + list(normal.shape))
@@ -304,17 +320,17 @@ def _layers(layers, path):
 
 
 def files(folder):
-    """Paths of the files of boundaries in a folder, in the order of their names."""
+    """Return the paths of the boundary files (.npy, .npz) in a folder, sorted by name."""
     return sorted(path for path in Path(folder).iterdir() if path.suffix in (".npy", ".npz"))
 
 
 def write(path, boundary):
-    """Write a boundary, atomically: the original's form if `path` ends in .npy, without any pickle if in .npz.
+    """Write a boundary atomically: in the original's form if `path` ends in .npy, without pickle if it ends in .npz.
 
-    The original's form is a bare array, and a pickled dictionary where layers are given; every NumPy opens it.
+    The original's form is an array, or a pickled dictionary if the boundary has `layers`; every NumPy opens it.
 
     Raises:
-        BoundaryError: another suffix, or a file that cannot be written.
+        BoundaryError: another suffix, or the file cannot be written.
     """
     path = Path(path)
     if path.suffix not in (".npy", ".npz"):
@@ -336,6 +352,6 @@ def write(path, boundary):
 def _write_dictionary(file, normal, layers):
     content = np.array({"boundary": normal, "meta_data": {"manipulate_layers": list(layers)}}, dtype=object)
     np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
-    # NumPy 2 names a module that the NumPy of the original's time lacks; the old name opens everywhere. In protocol 3 a
-    # name is followed by a line break and counted nowhere.
+    # NumPy 2 names a module that older versions lack; every NumPy opens the old name. Replacing bytes is safe: protocol
+    # 3 ends a name with a line break and stores no length.
     file.write(pickle.dumps(content, protocol=3).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))

@@ -1,8 +1,8 @@
-"""The one door to model files: whatever kind it is, the same `Models` come out; ours and official ones are written.
+"""Load and save model files: official pickles, PyTorch files of public projects, and this project's HDF5 files.
 
-The kinds, told apart by content, have a reader each in `formats`: official pickles, PyTorch files of public layouts,
-and our own HDF5 files. A reader says what a file describes; the networks are built here. Nothing in any file is ever
-executed.
+`load` recognises the format by the file's content and returns `Models` for all of them; `save` writes official pickles
+and HDF5. The readers in `formats` describe the networks of a file, and this module builds them. Loading executes
+nothing from a file.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 NAMES = {"encoder": "encoder", "generator": "generator", "discriminator": "discriminator",
          "latent_discriminator": "latent discriminator", "training_generator": "training generator",
          "attributes": "attribute network"}
-SHARED = {      # what must be as the generator has it
+SHARED = {      # sizes that must equal the generator's
     "encoder": ("resolution", "num_layers", "dlatent_size"), "latent_discriminator": ("num_layers", "dlatent_size"),
     "attributes": ("resolution",),
 }
@@ -29,16 +29,19 @@ SYMBOLS = {"resolution": "R", "num_layers": "L", "dlatent_size": "D"}
 
 
 class CheckpointError(InputError):
-    """A model file that cannot be read or written; the message is one line and begins with the file's path."""
+    """A model file cannot be read or written; the message is one line and begins with the file's path."""
 
 
 @dataclasses.dataclass
 class Models:
-    """The networks of one file, or of several that belong together; None where absent.
+    """The networks of one file, or of several files that belong together; absent networks are None.
 
-    `generator` is the running average (Gs), the one to use. `formats.weights.ENTRIES` says which classes may stand in
-    which field. `load` adds what is no field: `notes`, a line for everything that a file did not say and that was
-    taken, and `origins`, {field: (kind of file, whose layout)}.
+    `generator` is the running average (Gs), which all tools use; `formats.weights.ENTRIES` lists the classes that a
+    field may hold.
+
+    Attributes (besides the fields):
+        notes: tuple of text; for everything that a file leaves open, the assumption that `load` made.
+        origins: {field: (format of its file, project whose layout it has)}, set by `load`.
     """
 
     encoder: keras.Model | None = None
@@ -46,25 +49,26 @@ class Models:
     discriminator: keras.Model | None = None
     latent_discriminator: keras.Model | None = None
     training_generator: keras.Model | None = None   # G as trained, from which Gs is averaged
-    attributes: keras.Model | None = None           # scores pictures; no part of the papers' sets
+    attributes: keras.Model | None = None           # scores attributes of pictures; not one of the papers' networks
 
     def __post_init__(self):
         self.notes, self.origins = (), {}
 
 
 def load(path, *more, only=None, final_activation=None):
-    """Networks of a model file, or of several that make one set; of each, its content tells the kind.
+    """Load the networks of one model file, or of several files that make one set.
 
     Args:
-        path, *more: file names; suffixes do not matter. Where a PyTorch file and one of another kind hold the same
-            network, the other's is taken: PyTorch files leave things open.
-        only: names of the fields of Models that are wanted, to save time and memory; None: all.
-        final_activation: of the generators' images, 'tanh', 'sigmoid', 'softsign' or 'none', whatever the files say;
-            None: as they say.
+        path, *more: file names; the format is recognised by content, not by suffix. If a PyTorch file and one of
+            another format hold the same network, the other one wins, because PyTorch files leave settings open.
+        only: fields of Models to load, to save time and memory; None: all.
+        final_activation: activation of the generators' images, 'tanh', 'sigmoid', 'softsign' or 'none'; it overrides
+            the files. None: as the files say.
     Returns:
-        Models; its `notes` are logged as warnings, too.
+        Models; its `notes` are also logged as warnings.
     Raises:
-        CheckpointError: missing or unreadable, no format we know, damaged, or hostile; one line, nothing executed.
+        CheckpointError: a file is missing, unreadable, damaged, hostile or of an unknown format, or the networks do
+            not fit each other.
     """
     paths = [(Path(each), _head(Path(each))) for each in (path, *more)]
     networks, places, origins, notes = {}, {}, {}, []
@@ -92,7 +96,7 @@ def load(path, *more, only=None, final_activation=None):
 
 
 def _head(path):
-    """The first bytes of a file, which tell its kind; none where it is no file, of which its reader says more."""
+    """Return the first bytes of a file, which identify its format; b"" if it is no file, which its reader reports."""
     try:
         if path.is_file():      # opening a pipe would wait for its writer
             with open(path, "rb") as file:
@@ -103,7 +107,7 @@ def _head(path):
 
 
 def _described(path, head, only, final_activation):
-    """Yield what a file describes, whichever kind it is."""
+    """Return the Described networks of a file."""
     if head.startswith(hdf5.SIGNATURE):
         return hdf5.describe(path, weights.ENTRIES, only)
     if torch_files.is_torch(head):
@@ -112,7 +116,7 @@ def _described(path, head, only, final_activation):
 
 
 def _built(described, final_activation):
-    """The network that a file describes."""
+    """Build a network and fill in its weights."""
     entry = next(entry for entry in weights.ENTRIES if entry.network.__name__ == described.network)
     config = dict(described.config)
     if final_activation is not None and "final_activation" in entry.kinds:
@@ -121,16 +125,15 @@ def _built(described, final_activation):
 
 
 def save(models, path, dtype="float32"):
-    """Write a model file, atomically: an official pickle if `path` ends in .pkl, ours if in .h5 or .hdf5.
+    """Write a model file atomically: an official pickle if `path` ends in .pkl, HDF5 if it ends in .h5 or .hdf5.
 
     Args:
-        models: Models. An official pickle holds (G, D, Gs), or (E, G, D, Gs) with an encoder; where G as trained is
-            absent, Gs stands for it too. An incomplete set is written as it is, for readers that expect one.
+        models: Models. An official pickle holds (G, D, Gs), or (E, G, D, Gs) with an encoder; if the trained G is
+            missing, Gs takes its place too. An incomplete set is written with the networks that it has.
         path: file name.
-        dtype: 'float32' or 'float16', how our format stores weights; a pickle always has float32.
+        dtype: 'float32' or 'float16', the number type of weights in HDF5; a pickle always holds float32.
     Raises:
-        CheckpointError: an unknown suffix or dtype, a network the format has no place for, or a file that cannot be
-            written.
+        CheckpointError: unknown suffix or dtype, a network that the format cannot hold, or the file cannot be written.
     """
     path = Path(path)
     try:
@@ -153,7 +156,7 @@ def save(models, path, dtype="float32"):
 
 
 def _networks(models):
-    """Yield a Described of every network there is."""
+    """Yield a Described for every network that is present."""
     for field in dataclasses.fields(models):
         network = getattr(models, field.name)
         if network is not None:
@@ -162,7 +165,7 @@ def _networks(models):
 
 
 def _records(models):
-    """The networks as an official pickle has them, in its order; of an incomplete set, those that there are."""
+    """Return the records of an official pickle, in its order (E, G, D, Gs), without absent networks."""
     for field in ("latent_discriminator", "attributes"):
         if getattr(models, field) is not None:
             raise InputError(f"an official pickle has no place for a{'n' * (field == 'attributes')} {NAMES[field]}")
@@ -179,14 +182,14 @@ def _records(models):
 
 
 def record(network, name):
-    """Official record of a network; InputError where it has no official form."""
+    """Return the official record of a network; InputError if it has no official form."""
     entry = weights.entry_of(type(network))
     return conversion.record(Described(entry.fields[0], type(network).__name__, network.get_config(),
                                        weights.export_arrays(network)), entry, name)
 
 
 def _check_fit(models):
-    """InputError where the pictures or codes of another network are not the generator's."""
+    """Raise InputError if a network's pictures or codes have other sizes than the generator's."""
     for field, sizes in SHARED.items():
         network = getattr(models, field)
         if network is None or models.generator is None:
@@ -198,15 +201,15 @@ def _check_fit(models):
 
 
 def require(models, path, *names, why=""):
-    """Refuse the Models of a file that lack a network.
+    """Check that a file held the networks that the caller needs.
 
     Args:
         models: Models.
-        path: of their file, for the message.
-        names: of fields of Models, such as 'generator'.
-        why: end of the message: what for, or what else to give.
+        path: path of their file, for the message.
+        names: fields of Models, such as 'generator'.
+        why: end of the message: the purpose, or what to do instead.
     Raises:
-        CheckpointError: one of them is None.
+        CheckpointError: one of the networks is None.
     """
     for name in names:
         if getattr(models, name) is None:

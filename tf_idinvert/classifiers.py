@@ -1,6 +1,6 @@
-"""Published classifiers of attributes, one network a file (celebahq-classifier-*.pkl), as scorers of pictures.
+"""Score pictures with the published attribute classifiers, one network per file (celebahq-classifier-*.pkl).
 
-Each is a discriminator whose logit l says how much of the attribute there is: P = softmax([l, -l])[0] = sigmoid(2 l).
+A classifier is a discriminator; its logit l gives the probability of the attribute, softmax([l, -l])[0] = sigmoid(2 l).
 Source: Karras et al. 2019, section 4.2 (linear separability), and its published metric.
 """
 from __future__ import annotations
@@ -18,14 +18,15 @@ PUBLISHED_NAME = re.compile(r"celebahq-classifier-\d+-(.+)")
 
 
 class Classifiers:
-    """`classifiers(x)`: x [N, R, R, 3], RGB in [-1, 1] -> probabilities [N, A], float64, that the attributes are there.
-
-    `names` are the A attributes, `resolution` is R.
+    """`classifiers(x)`: x [N, R, R, 3], RGB in [-1, 1] -> float64 [N, A], the probability of every attribute.
 
     Args:
         networks: {attribute: Discriminator}.
+    Attributes:
+        names: the A attributes, in the order of the result's columns.
+        resolution: R in pixels.
     Raises:
-        InputError: no classifiers of single pictures, or for pictures of different sizes.
+        InputError: a network uses labels or minibatch statistics, or the networks take pictures of different sizes.
     """
 
     def __init__(self, networks):
@@ -43,9 +44,10 @@ class Classifiers:
         return tf.sigmoid(2 * tf.cast(logits, tf.float64))
 
     def read(self, path):
-        """A picture file as the networks take it, float32 [R, R, 3].
+        """Read a picture file as input of the networks, float32 [R, R, 3] in [-1, 1].
 
-        Where its side is a multiple of R, it is averaged, as the metric does; else resized as by `images.fit`.
+        If the shorter side is a multiple of R, blocks of pixels are averaged, as in the published metric; otherwise
+        `images.fit` resizes the picture.
         """
         pixels = images.read(path)
         side = min(pixels.shape[:2])
@@ -58,12 +60,12 @@ class Classifiers:
 
 
 def load(paths):
-    """Classifiers from their files; the name of an attribute is that of its file, without celebahq-classifier-NN-.
+    """Load classifiers from files. An attribute has the name of its file, without celebahq-classifier-NN-.
 
     Args:
-        paths: files of one discriminator each, of any format that `checkpoint` knows.
+        paths: files that hold one discriminator each, in any format that `checkpoint` reads.
     Raises:
-        InputError: a file cannot be read, holds no discriminator, or more than one.
+        InputError: a file cannot be read, or does not hold exactly one discriminator.
     """
     networks = {}
     for path in map(Path, paths):
@@ -79,7 +81,7 @@ def load(paths):
 
 
 def attribute(path):
-    """Name of the attribute that a file classifies: 'smiling' of celebahq-classifier-31-smiling.pkl."""
+    """Return the attribute that a file classifies: 'smiling' for celebahq-classifier-31-smiling.pkl."""
     stem = Path(path).stem
     published = PUBLISHED_NAME.fullmatch(stem)
     return published[1] if published else stem

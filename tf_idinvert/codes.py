@@ -1,18 +1,22 @@
-"""Codes of random z, and their mean: where a search may start, and what W is compared with."""
+"""Codes of random z, and their mean code, which searches can start from and encoders are compared with."""
 from __future__ import annotations
 
 import numpy as np
 
-MEAN_SAMPLES = 4096     # z whose codes are averaged
+MEAN_SAMPLES = 4096     # number of codes that `mean_code` averages
 
 
 def mean_code(generator):
-    """The mean code of random z, layer by layer, [1, L, D]; w_avg, where one w serves all layers."""
+    """Return the mean code of random z, [1, L, D]. If the mapping repeats one w for all layers, this is w_avg."""
     return random_codes(generator, 0, 0, MEAN_SAMPLES).mean(axis=0, keepdims=True)
 
 
 def random_codes(generator, seed, first, count):
-    """W codes of z ~ N(0, I), [count, L, D]; code number i of a seed is always the same."""
+    """Return the codes of random z ~ N(0, I), [count, L, D], numbered from `first`, without truncation.
+
+    The code with a number depends on the seed alone, not on `first` and `count`. Conditional generators get random
+    labels.
+    """
     rows = [np.random.default_rng([seed, first + i]) for i in range(count)]
     z = np.stack([rng.standard_normal(generator.latent_size) for rng in rows]).astype("float32")
     labels = None

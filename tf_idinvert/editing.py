@@ -1,8 +1,9 @@
-"""Edits of codes: interpolation, manipulation along a direction, style mixing; and the stitching of semantic diffusion.
+"""Edits of codes (interpolation, manipulation along a direction, style mixing) and the stitching of semantic diffusion.
 
-Codes are float32 [N, L, D], a w for each of L layers; pictures are [..., R, R, C], of any number type. Source: Zhu et
-al. 2020 (In-Domain GAN Inversion), section 3.4; manipulation is `w + alpha * n` on the chosen layers (section 4.2 of
-Shen et al. 2020, InterFaceGAN), style mixing is that of Karras et al. 2019, section 3.1.
+Codes are float32 [N, L, D], with one w for each of L layers. Pictures are [..., R, R, C], of any number type.
+
+Sources: Zhu et al. 2020 (In-Domain GAN Inversion), section 3.4; manipulation, `w + alpha * n` on the chosen layers:
+Shen et al. 2020 (InterFaceGAN), section 4.2; style mixing: Karras et al. 2019, section 3.1.
 """
 from __future__ import annotations
 
@@ -12,18 +13,19 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 
-CROP_RESOLUTION, CROP_SIZE, CROP_CENTER_X, CROP_CENTER_Y = 256, 110, 125, 145     # of the published code, for faces
-
+CROP_RESOLUTION, CROP_SIZE, CROP_CENTER_X, CROP_CENTER_Y = 256, 110, 125, 145     # published diffusion of faces
 
 
 def interpolate(source, target, count):
-    """Codes on the straight line from one code to another.
+    """Interpolate linearly between codes.
 
     Args:
         source, target: [N, L, D].
-        count: how many codes, at least 2, evenly spaced; the first is the source, the last the target.
+        count: number of codes, at least 2, evenly spaced; the first is the source, the last the target.
     Returns:
         float32 [N, count, L, D].
+    Raises:
+        InputError: shapes differ, or count is below 2.
     """
     source, target = _codes("source", source), _codes("target", target)
     if source.shape != target.shape:
@@ -36,15 +38,17 @@ def interpolate(source, target, count):
 
 
 def manipulate(codes, normal, distances, layers=None):
-    """Codes moved along a direction: `w + distance * normal` on the chosen layers, unchanged on the others.
+    """Move codes along a direction: `w + distance * normal` on the chosen layers; the others stay unchanged.
 
     Args:
         codes: [N, L, D].
         normal: [1, L, D], or [1, 1, D] for one direction in all layers.
-        distances: [S], signed; in units of the normal's length.
+        distances: [S], signed, in units of the normal's length.
         layers: indices in 0..L-1; None: all.
     Returns:
         float32 [N, S, L, D].
+    Raises:
+        InputError: the normal does not fit the codes, or a layer is out of range.
     """
     codes, normal = _codes("codes", codes), _codes("normal", normal)
     length = codes.shape[1]
@@ -56,13 +60,15 @@ def manipulate(codes, normal, distances, layers=None):
 
 
 def mix_styles(content, style, layers):
-    """Codes of `content` whose chosen layers are those of `style`.
+    """Replace the chosen layers of `content` by those of `style`.
 
     Args:
-        content, style: [N, L, D]; one of the two may have N = 1, it is then used for all of the other.
+        content, style: [N, L, D]; if one of them has N = 1, it is combined with every code of the other.
         layers: indices in 0..L-1 that come from `style`.
     Returns:
         float32 [N, L, D].
+    Raises:
+        InputError: the shapes do not fit, or a layer is out of range.
     """
     content, style = _codes("content", content), _codes("style", style)
     if content.shape[1:] != style.shape[1:] or 1 != len(content) != len(style) != 1:
@@ -71,10 +77,10 @@ def mix_styles(content, style, layers):
 
 
 def parse_layers(text, num_layers):
-    """Layers as people write them: '0,1,2-5' -> (0, 1, 2, 3, 4, 5); nothing -> None, which means all.
+    """Parse a list of layers: '0,1,2-5' -> (0, 1, 2, 3, 4, 5); an empty text -> None, which means all layers.
 
     Raises:
-        InputError: anything else, or a layer outside 0..num_layers-1.
+        InputError: another syntax, or a layer outside 0..num_layers-1.
     """
     chosen = set()
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -86,7 +92,7 @@ def parse_layers(text, num_layers):
 
 
 def check_layers(layers, num_layers):
-    """The same layers as a tuple of int; InputError where one is not in 0..num_layers-1."""
+    """Return the layers as a tuple of int; InputError if one is not in 0..num_layers-1."""
     outside = [layer for layer in layers if not 0 <= layer < num_layers]
     if outside:
         raise InputError(f"layer {outside[0]}: the network has layers 0 to {num_layers - 1}")
@@ -94,14 +100,14 @@ def check_layers(layers, num_layers):
 
 
 def crop_box(resolution, size=None, center_x=None, center_y=None):
-    """The square that diffusion copies: (top, left, side) in pixels.
+    """Return the square that diffusion copies from the target, as (top, left, side) in pixels.
 
     Args:
-        resolution: R.
-        size, center_x, center_y: pixels at this resolution; None: those of the published code (110, 125, 145 at 256
-            px), scaled to R.
+        resolution: R in pixels.
+        size, center_x, center_y: in pixels at this resolution; None: the published values (110, 125, 145 at 256 px),
+            scaled to R.
     Raises:
-        InputError: the square is not inside the picture.
+        InputError: the square reaches beyond the picture.
     """
     def scaled(value, default):
         return round(default * resolution / CROP_RESOLUTION) if value is None else value
@@ -115,7 +121,7 @@ def crop_box(resolution, size=None, center_x=None, center_y=None):
 
 
 def stitch(target, context, box):
-    """`context` with the square `box` (see `crop_box`) of `target` copied into it; both [..., R, R, C]."""
+    """Copy the square `box` (see `crop_box`) of `target` into `context`; both [..., R, R, C], as is the result."""
     top, left, side = box
     if target.shape[-3:] != context.shape[-3:]:
         raise InputError(f"stitch: pictures of {list(target.shape)} and {list(context.shape)} do not fit")
@@ -126,7 +132,7 @@ def stitch(target, context, box):
 
 
 def box_mask(resolution, box):
-    """float32 [1, R, R, 1]: 1 inside the square `box`, 0 elsewhere."""
+    """Return the mask of `box`, float32 [1, R, R, 1]: 1 inside the square, 0 outside."""
     shape = [1, resolution, resolution, 1]
     return stitch(np.ones(shape, np.float32), np.zeros(shape, np.float32), box)
 

@@ -1,10 +1,10 @@
-"""The one kind of error that is a user's business: something given does not fit."""
+"""The error that a user can correct: a file, option or array that does not fit."""
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """What was given cannot be used: a file, an option, an array. One line: what came, what was expected.
+    """An input cannot be used: a file, an option, an array. The message is one line: what came and what was expected.
 
-    The tools print it as that line and exit with 2. Any other exception is a fault of the program and shows its
-    traceback. A subclass exists only where a caller catches it by name.
+    The tools print this line and exit with status 2. Any other exception is a fault of the program, and they show its
+    traceback. Add a subclass only if a caller catches it by name.
     """

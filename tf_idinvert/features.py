@@ -1,6 +1,6 @@
-"""F of the feature term, by its name or from a file: VGG16, some of its layers, or an attribute network of ours.
+"""Load the feature network F by name or from a file: VGG16, a sum over layers of VGG16, or an attribute network.
 
-Each F carries the lambda_vgg that suits it, its attribute `weight` (see `losses.feature_weight`).
+An F has an attribute `weight`, its default lambda_vgg (see `losses.feature_weight`).
 """
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from tf_idinvert.networks.perceptual import FeaturesError, VGG16Features, VGG16L
 
 
 def load(name, resolution, layers=None):
-    """The feature network F.
+    """Load the feature network F.
 
     Args:
-        name: 'imagenet' (VGG16, fetched once), the path of Keras' VGG16 notop .h5, or that of an attribute network.
-        resolution: side R of the images that F is to take.
-        layers: {layer of VGG16: weight}; None: block4_conv3 alone.
+        name: 'imagenet' (VGG16, which Keras downloads once), the path of Keras' VGG16 notop .h5, or the path of an
+            attribute network.
+        resolution: side R of the images in pixels.
+        layers: {VGG16 layer: weight}; None: block4_conv3 only.
     Returns:
         callable, images [N, R, R, 3] in [-1, 1] -> features, with the attribute `weight`.
     Raises:
-        FeaturesError: it cannot be had, or is for other images.
+        FeaturesError: F cannot be loaded, or is for images of another size.
     """
     if name == "imagenet":
         return _vgg16(name, layers)

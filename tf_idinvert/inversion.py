@@ -1,10 +1,12 @@
-"""Domain-regularized optimization: from an image to the code whose synthesis is that image, within the domain.
+"""Domain-regularized optimization: find a code that reproduces an image and stays in the domain of the encoder.
 
     z_inv = argmin_z ||x - G(z)|| + lambda_vgg ||F(x) - F(G(z))|| + lambda_dom ||z - E(G(z))||
 
-starting at z = E(x). Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (4) and section 2.2; each norm is the mean
-of squared differences, as in the published code. The masked form is the optimisation of semantic diffusion (section
-3.4): both images count as -1 outside the mask. Networks are handed in as callables; none is imported.
+The search starts at z = E(x). As in the published code, every norm is a mean of squared differences. Semantic diffusion
+(section 3.4) uses the same objective with a mask: outside the mask both images are set to -1, so those pixels have no
+effect. The networks are arguments of the caller; this module imports none.
+
+Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (4) and section 2.2.
 """
 from __future__ import annotations
 
@@ -18,51 +20,55 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.losses import feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
-REPORTS = 10        # of the progress in a batch
+REPORTS = 10        # progress reports per batch
 
 
 @dataclasses.dataclass(frozen=True)
 class InversionOptions:
     """Options of the optimisation; the defaults are those of the published code."""
 
-    steps: int = 100                        # each one evaluation of loss and gradient
+    steps: int = 100                        # evaluations of loss and gradient
     learning_rate: float = 0.01
     optimizer: str = "adam"                 # or 'cosine', 'lbfgs'; see `optimizers.recommended` for steps and rate
-    keep_best: bool = False                 # the code of the lowest loss, not that of the last step
-    cut_rising: bool = False                # half the step, from the best code, where the loss rises
-    tolerance: float = 0.0                  # stop an image when its loss falls by less than this share in 10 steps
-    feature_weight: float | None = None     # lambda_vgg; None: what suits F, see `losses.feature_weight`
+    keep_best: bool = False                 # return the code with the lowest loss instead of the last one
+    cut_rising: bool = False                # when the loss rises, return to the best code and halve the step
+    tolerance: float = 0.0                  # stop an image whose loss falls by less than this share in 10 steps
+    feature_weight: float | None = None     # lambda_vgg; None: the default of F, see `losses.feature_weight`
     domain_weight: float = 2.0              # lambda_dom
-    masked_domain_weight: float = 0.0       # lambda_dom where a mask is given: diffusion has no domain term
-    batch_size: int = 4                     # images optimised together, at most
-    results: int = 0                        # intermediate images, evenly spaced, the last after the final step
+    masked_domain_weight: float = 0.0       # lambda_dom with a mask; 0 because published diffusion has no domain term
+    batch_size: int = 4                     # largest number of images optimised together
+    results: int = 0                        # intermediate images to keep, evenly spaced, the last after the final step
 
     def __post_init__(self):
         for name, lowest in (("steps", 0), ("batch_size", 1), ("results", 0)):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < lowest:
                 raise InputError(f"{name} must be a whole number, {lowest} or more; got {value}")
-        optimizers.recommended(self.optimizer)      # InputError where there is none of that name
+        optimizers.recommended(self.optimizer)      # raises InputError for an unknown name
         for name in ("learning_rate", "tolerance", "feature_weight", "domain_weight", "masked_domain_weight"):
             value = getattr(self, name)
             if not (name == "feature_weight" and value is None or 0 <= value < np.inf):
                 raise InputError(f"{name} must be a number, 0 or more; got {value}")
 
     def for_features(self, features):
-        """The same options, `feature_weight` a number: as chosen, else what suits the network F; without F 0."""
+        """Return these options with `feature_weight` resolved to a number; see `losses.feature_weight`."""
         return dataclasses.replace(self, feature_weight=feature_weight(features, self.feature_weight))
 
     def result_steps(self):
-        """Steps after which an intermediate image is kept, as the original: every `steps // results`, and the last."""
+        """Return the steps after which an intermediate image is kept; see `optimizers.result_steps`."""
         return optimizers.result_steps(self.steps, self.results)
 
 
 @dataclasses.dataclass
 class InversionResult:
-    """What came out, as NumPy arrays. Images [N, R, R, C] in [-1, 1] (not clipped), codes [N, L, D].
+    """Result of an inversion, as NumPy arrays.
 
-    `losses` has 'pixel', 'feature', 'domain' and 'total', each [steps, N], before its step, of the codes that it tried;
-    the terms are not weighted, the total is their weighted sum. `intermediate` maps a step to the images after it.
+    Attributes:
+        codes, start_codes: float32 [N, L, D], after and before the optimisation.
+        images, start_images: float32 [N, R, R, C], their syntheses; about [-1, 1], not clipped.
+        losses: {'pixel', 'feature', 'domain', 'total': float32 [steps, N]}. Row i holds the losses at the codes that
+            step i evaluated, before it changed them. Terms are unweighted; 'total' is their weighted sum.
+        intermediate: {step: images [N, R, R, C] after that step}.
     """
 
     codes: np.ndarray
@@ -75,20 +81,20 @@ class InversionResult:
 
 def invert(images, *, synthesis, encoder=None, features=None, options=InversionOptions(), start=None, mask=None,
            progress=None):
-    """Invert images of any number, in batches of `options.batch_size`; see `Inversion` for the arguments."""
+    """Invert any number of images, in batches of `options.batch_size`; see `Inversion` for arguments and errors."""
     inversion = Inversion(synthesis=synthesis, encoder=encoder, features=features, options=options)
     return inversion(images, start=start, mask=mask, progress=progress)
 
 
 class Inversion:
-    """The optimisation for given networks; compiled once for all batches it is called with.
+    """The optimisation for one set of networks. It is compiled once and can be called with any number of batches.
 
     Args:
         synthesis: callable, codes [N, L, D] -> images [N, R, R, C]; G of the paper.
-        encoder: callable, images -> codes, in inference mode; E. May be None where `start` is given and there is no
-            domain term.
-        features: callable, images in [-1, 1] -> any tensor [N, ...]; F. None: no feature term. lambda_vgg is that of
-            the options, else its attribute `weight`, else the published one for VGG16.
+        encoder: callable, images -> codes, in inference mode; E. May be None if calls pass `start` and the domain
+            weight is 0.
+        features: callable, images in [-1, 1] -> any tensor [N, ...]; F. None: no feature term. lambda_vgg comes from
+            the options, else from the attribute `weight` of `features`, else it is the published value for VGG16.
         options: InversionOptions.
     """
 
@@ -108,14 +114,16 @@ class Inversion:
 
         Args:
             images: float32 [N, R, R, C] in [-1, 1], RGB.
-            start: codes [N, L, D] to begin from; None: E(images).
-            mask: [1 or N, R, R, 1 or C], 1 where the losses count and 0 elsewhere; None: everywhere.
-            progress: callable (share done in [0, 1], mean total loss of the batch), called a few times a batch.
+            start: initial codes [N, L, D]; None: E(images).
+            mask: [1 or N, R, R, 1 or C]: 1 for pixels that count in the losses, 0 for the others; None: all count.
+            progress: callable (share done in [0, 1], mean total loss of the batch), called about REPORTS
+                times per batch.
         Returns:
-            InversionResult. An image's result does not depend on the others: on a CPU it has the same bits in any batch
-            of any `batch_size`, with the same threads on the same processor; on a GPU in any batch of one `batch_size`.
+            InversionResult. An image's result does not depend on the other images. On a CPU it has the same bits for
+            any batch and any `batch_size`, given the same processor and number of threads; on a GPU, for any batch
+            of the same `batch_size`.
         Raises:
-            InputError: shapes that do not fit, values that are not finite, no encoder where one is needed.
+            InputError: shapes do not fit, values are not finite, or an encoder is needed and missing.
         """
         images = _finite("images", images, 4)
         if not len(images):
@@ -178,10 +186,10 @@ class Inversion:
                                start_codes.numpy(), start_images.numpy(), intermediate)
 
     def _optimise(self, rows, step, stop):
-        """Steps `step` + 1 to `stop` as one loop in the graph -> codes, memory, losses [N, steps, 4].
+        """Run steps `step` + 1 to `stop` as one loop in the graph; return codes, memory, losses [N, steps, 4].
 
         Args:
-            rows: (codes, memory, images, target, and where there is one the mask).
+            rows: (codes, memory, images, target), followed by the mask if one is used.
         """
         codes, memory, images, target, mask = (*rows, None)[:5]
 
@@ -194,17 +202,17 @@ class Inversion:
 
 
 def objective(codes, images, target, mask=None, *, synthesis, encoder, features, feature_weight, domain_weight):
-    """What is minimised.
+    """Objective of Eq. (4) and its terms.
 
     Args:
         codes: [N, L, D].
-        images: [N, R, R, C] in [-1, 1], masked already where there is a mask.
-        target: F(images); where there are no features, anything.
-        mask, synthesis, encoder, features: see `Inversion`; features None: without that term.
-        feature_weight, domain_weight: lambda_vgg and lambda_dom; 0: without that term.
+        images: [N, R, R, C] in [-1, 1]; already masked if a mask is used.
+        target: F(images); ignored without `features`.
+        mask, synthesis, encoder, features: see `Inversion`.
+        feature_weight, domain_weight: lambda_vgg and lambda_dom, >= 0. A domain weight of 0 skips the encoder.
     Returns:
-        (G(z) [N, R, R, C], (pixel, feature, domain, total)): the terms of Eq. (4), not weighted, and their weighted
-        sum, each [N]; terms that do not count are 0.
+        (G(z) [N, R, R, C], (pixel, feature, domain, total)): the unweighted terms of Eq. (4) and their weighted sum,
+        each [N]; a term that is left out is 0.
     """
     reconstruction = synthesis(codes)
     seen = reconstruction if mask is None else _masked(reconstruction, mask)

@@ -1,8 +1,10 @@
-"""The terms of the papers' objectives. Each is pure and returns one value for every image, not reduced.
+"""Loss terms of the papers, as pure functions that return one value per image, [N].
 
-The training step divides once by the global batch. Images are float32 [N, H, W, C] in [-1, 1], codes [N, L, D].
-Sources: Zhu et al. 2020 (In-Domain GAN Inversion); Leng et al. 2021 (Force-in-domain GAN inversion). The last one is
-for generators whose pictures' codes are known.
+They do not average over the batch: the training step divides once by the global batch size, which is correct with
+several replicas too. Images are float32 [N, H, W, C] in [-1, 1], codes [N, L, D].
+
+Sources: Zhu et al. 2020 (In-Domain GAN Inversion); Leng et al. 2021 (Force-in-domain GAN inversion).
+`laplacian_distance` is no part of these papers; it trains generators on pairs of code and image.
 """
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ FEATURE_WEIGHT = 5e-5       # lambda_vgg of the published code, for features of 
 def mean_squared_difference(a, b):
     """Mean of squared differences over all but the batch axis: [N, ...], [N, ...] -> [N].
 
-    The pixel loss for images, the feature loss for features and the domain loss for codes: the papers write
-    `||a - b||_2`, their code takes this mean. Source: Zhu et al. 2020, Eq. (2) and (4).
+    With images it is the pixel loss, with features the feature loss, with codes the domain loss. The papers write
+    `||a - b||_2`; the published code computes this mean. Source: Zhu et al. 2020, Eq. (2) and (4).
     """
     difference = tf.square(a - b)
     return tf.reduce_mean(tf.reshape(difference, [tf.shape(difference)[0], -1]), axis=1)
@@ -25,9 +27,10 @@ def feature_weight(features, chosen=None):
     """lambda_vgg for a feature network F.
 
     Args:
-        features: F, or None: the term is left out, and its weight is 0.
-        chosen: the weight that a user asks for; None: F's own, its attribute `weight`, and for a plain callable, which
-            has none, that of the published code.
+        features: F; None: no feature term, so the weight is 0.
+        chosen: the weight that the user chose; None: the attribute `weight` of F, or FEATURE_WEIGHT if it has none.
+    Returns:
+        float, >= 0.
     """
     if features is None:
         return 0.0
@@ -35,10 +38,10 @@ def feature_weight(features, chosen=None):
 
 
 def adversarial_loss(logits):
-    """Non-saturating logistic loss of what should look real, `softplus(-D(x))`: logits [N, 1] -> [N].
+    """Non-saturating logistic loss `softplus(-D(x))` of inputs that should look real: logits [N, 1] -> [N].
 
-    The last term of Eq. (2), Zhu et al. 2020, in the form of the published code; for the latent discriminator, that of
-    Eq. (5), Leng et al. 2021.
+    It is the last term of Eq. (2) of Zhu et al. 2020, in the form of the published code, and with the latent
+    discriminator the last term of Eq. (5) of Leng et al. 2021.
     """
     return tf.nn.softplus(-logits)[:, 0]
 
@@ -46,17 +49,17 @@ def adversarial_loss(logits):
 def discriminator_loss(real_logits, fake_logits):
     """Logistic loss of a discriminator, `softplus(D(fake)) + softplus(-D(real))`: [N, 1], [N, 1] -> [N].
 
-    The first two terms of Eq. (3), Zhu et al. 2020, in the form of the published code; of Eq. (1) and (2), Leng et al.
-    2021.
+    It is the first two terms of Eq. (3) of Zhu et al. 2020, in the form of the published code, and of Eq. (1) and (2)
+    of Leng et al. 2021.
     """
     return tf.nn.softplus(fake_logits)[:, 0] + tf.nn.softplus(-real_logits)[:, 0]
 
 
 def r1_penalty(discriminator, inputs, gamma):
-    """R1 penalty: `gamma / 2 * ||dD/dx||^2`, summed over all but the batch axis, one value for every input.
+    """R1 penalty: `gamma / 2 * ||dD/dx||^2`, summed over all but the batch axis.
 
-    Where D couples its inputs (minibatch standard deviation), the gradient is that of the sum of all logits, as in the
-    published code.
+    The gradient is that of the sum of all logits, as in the published code. With minibatch standard deviation, D
+    couples the inputs of a group, and an input's value includes its effect on the other logits.
 
     Args:
         discriminator: callable, inputs -> logits [N, 1], before any sigmoid.
@@ -74,11 +77,14 @@ def r1_penalty(discriminator, inputs, gamma):
 
 
 def laplacian_distance(a, b, levels=3):
-    """Sum over the bands of the Laplacian pyramid of the mean absolute difference: [N, H, W, C], [N, H, W, C] -> [N].
+    """Mean absolute difference, summed over the bands of a Laplacian pyramid: [N, H, W, C], [N, H, W, C] -> [N].
 
-    Each of the `levels` bands is what halving by means and doubling by repetition loses; the last is what is left. H
-    and W are multiples of 2 ** levels. Fine lines weigh as much as large areas, which they do not in a plain mean.
+    A level halves the image by 2x2 means and doubles it again by repetition; what this loses is a band. The last band
+    is the coarsest image. Fine lines weigh as much as large areas, unlike in a mean over pixels.
 
+    Args:
+        a, b: images; H and W are multiples of 2 ** levels.
+        levels: number of halvings; the pyramid has levels + 1 bands.
     Source: Bojanowski et al. 2018 (Optimizing the Latent Space of Generative Networks), section 2, "Lap1".
     """
     rest, total = a - b, 0.0
