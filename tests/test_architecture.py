@@ -20,6 +20,7 @@ RULE = {
     "files": set(), "metrics": set(), "networks": set(), "losses": set(), "optimizers": set(), "editing": set(),
     "apart": set(),
     "portraits": {"files"},
+    "alignment": {"files"},
     "formats": {"networks", "files"},
     "checkpoint": {"formats", "networks", "files"},
     "boundaries": {"formats", "files"},

@@ -10,6 +10,7 @@ The list format (one path a line) and the rounding to 8 bits are those of the or
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -29,7 +30,7 @@ _FORMATS = {
 }
 _FORMAT_NAMES = "PNG, JPEG, WebP, BMP, TIFF or GIF"
 
-_EXIF_ORIENTATION = 0x0112
+EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {  # EXIF 2.3, tag 274: how the stored picture is to be turned
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
@@ -59,12 +60,19 @@ def read(path):
     Raises:
         ImageError: missing, no picture, damaged, or more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
     """
+    with opened(path) as image:
+        image.load()
+        return visible(image)
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Yields the Pillow image of a file, not yet loaded; errors in the block are those of the file, as of `read`."""
     try:
         _check_file(path)
         with Image.open(path, formats=sorted(set(_FORMATS.values()))) as image:
             _check_size(path, image.size)
-            image.load()
-            return _visible(image)
+            yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -97,11 +105,11 @@ def _check_size(path, size):
         raise ImageError(f"{path}: too large: {width}x{height} is {width * height} pixels, the limit is {limit}")
 
 
-def _visible(image):
+def visible(image):
     """Loaded Pillow image of any mode -> uint8 [H, W, 3], upright, over white."""
     is_png = image.format == "PNG"
     # Only after loading: PNG may hold its EXIF block behind the pixels, and TIFF is turned by Pillow itself.
-    orientation = image.getexif().get(_EXIF_ORIENTATION)
+    orientation = image.getexif().get(EXIF_ORIENTATION)
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     if image.mode[0] in "IF":
@@ -215,9 +223,7 @@ def save(path, image):
         ImageError: unknown suffix, wrong shape, NaN, or a file that cannot be written.
     """
     path = Path(path)
-    kind = _FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise ImageError(f"{path}: suffix {path.suffix!r} is no picture's, expected one of {' '.join(_FORMATS)}")
+    kind = format_of(path)
     try:
         pixels = to_uint8(image)
     except ImageError as error:
@@ -230,6 +236,14 @@ def save(path, image):
     except (OSError, ValueError) as error:  # ValueError: more pixels than the format can hold
         reason = _one_line(getattr(error, "strerror", None) or error)
         raise ImageError(f"{path}: cannot be written: {reason}") from error
+
+
+def format_of(path):
+    """Pillow's name of the format that a file name asks for; ImageError where its suffix is no picture's."""
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise ImageError(f"{path}: suffix {path.suffix!r} is no picture's, expected one of {' '.join(_FORMATS)}")
+    return _FORMATS[path.suffix.lower()]
 
 
 def grid(images, columns=None, gap=2):
@@ -280,7 +294,7 @@ def listing(inputs):
     paths = [path for given in inputs for path in _expand(given)]
     if not paths:
         raise ImageError("no pictures given, expected pictures, folders or text lists")
-    return list(zip(_unique([_clean(path) for path in paths]), paths))
+    return list(zip(unique([clean(path) for path in paths]), paths))
 
 
 def _expand(given):
@@ -351,7 +365,7 @@ def _home(path):
         return path
 
 
-def _clean(path):
+def clean(path):
     """A result name for a path: its base name without suffix, legal on Linux, macOS and Windows, not too long."""
     name = unicodedata.normalize("NFC", path.stem.encode("utf-8", "replace").decode("utf-8"))
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)
@@ -359,7 +373,7 @@ def _clean(path):
     return name or "image"
 
 
-def _unique(names):
+def unique(names):
     """The same names, repeated ones numbered from 2; a picture whose own name is cat_2 keeps it."""
     taken = {name.casefold() for name in names}
     seen, numbers, unique = set(), {}, []
