@@ -1,1 +1,1 @@
-"""The published networks as Keras models, one file a network."""
+"""The networks as Keras models, one network per file."""

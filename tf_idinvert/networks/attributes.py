@@ -1,8 +1,10 @@
-"""Attribute network of the portraits: picture -> what it shows, and the features it sees it by.
+"""Attribute network of the rendered portraits: picture -> attribute scores, perceptual features and an embedding.
 
-It plays three parts for the rendered domain, where neither ImageNet features nor a face classifier is of use: it scores
-attributes (as the classifiers of Zhu et al. 2020, section 3.2, do for faces), its convolutions are the perceptual
-features F of Eq. (2) and (4), and its last hidden layer gives the features behind Fréchet distances.
+ImageNet features and face classifiers do not suit rendered portraits, so this network replaces them in three roles:
+
+- it scores attributes, as the classifiers of Zhu et al. 2020 (section 3.2) do for faces;
+- its convolutions are the perceptual features F of Eq. (2) and (4);
+- its last hidden layer is the embedding in which Fréchet distances are computed.
 """
 from __future__ import annotations
 
@@ -15,18 +17,18 @@ from tf_idinvert.networks.entry import Entry
 class Attributes(keras.Model):
     """`attributes(x)`: x [N, R, R, C], RGB in [-1, 1] -> scores [N, A], in the units of `portraits`.
 
-    Of an attribute in `binary`, the score is a logit. `attributes.features(x)` and `attributes.embedding(x)` give what
-    lies between. Pictures larger than R are seen in nine overlapping parts of R x R, whose embeddings are averaged: so
-    a network can be made to judge by parts alone.
+    The score of an attribute in `binary` is a logit. `attributes.features(x)` and `attributes.embedding(x)` return the
+    intermediate layers. For pictures larger than R, the network computes the embeddings of nine overlapping crops of
+    R x R and averages them; with a small R it therefore judges by local parts alone.
     """
 
     def __init__(
         self,
         names,                      # A names, in the order of the scores
-        binary=(),                  # those of them that are 0 or 1
+        binary=(),                  # names of the attributes that are 0 or 1
         resolution=64,              # R
         num_channels=3,             # C
-        widths=(24, 48, 96, 128),   # of the convolutions; 2x2 averaging follows each
+        widths=(24, 48, 96, 128),   # channels of the convolutions; 2x2 averaging follows every convolution
         hidden=128,                 # width of the embedding
         **kwargs,
     ):
@@ -53,15 +55,15 @@ class Attributes(keras.Model):
         self.built = True
 
     def features(self, x):
-        """Features of the last but one convolution, after ReLU: [N, R, R, C] -> [N, h, h, F]."""
+        """Return the output of the second to last convolution, after ReLU: [N, R, R, C] -> [N, h, h, F]."""
         for i, convolution in enumerate(self.convolutions[:-1]):
             x = convolution(tf.nn.avg_pool2d(x, 2, 2, "VALID") if i else tf.convert_to_tensor(x))
         return x
 
-    features.weight = 20.0      # lambda_vgg: the feature term of two portraits is then as large as their pixel term
+    features.weight = 20.0      # lambda_vgg; makes the feature term of two portraits about as large as the pixel term
 
     def embedding(self, x):
-        """The last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]; of larger pictures, the mean over parts."""
+        """Return the last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]; larger pictures: mean over crops."""
         side = x.shape[1]
         if side > self.resolution:
             places = (0, (side - self.resolution) // 2, side - self.resolution)
@@ -76,7 +78,7 @@ class Attributes(keras.Model):
         return self.scores(self.embedding(x))
 
     def predict_attributes(self, x):
-        """{name: float32 [N]} in the units of `portraits`; a binary attribute as its probability."""
+        """Return {name: float32 [N]} in the units of `portraits`; for binary attributes, the probability."""
         scores = self(x)
         return {name: tf.sigmoid(scores[:, i]) if name in self.binary else scores[:, i]
                 for i, name in enumerate(self.names)}
@@ -101,7 +103,7 @@ def _sizes(config):
     yield "Scores/weight", [config["hidden"], len(config["names"])]
 
 
-ENTRY = Entry(      # no official file holds one: names in their manner
+ENTRY = Entry(      # no official form exists; the weight names follow the official style
     network=Attributes, fields=("attributes",), weights=_named_weights, sizes=_sizes,
     kinds={"names": "names", "binary": "names", "resolution": "size", "num_channels": "size", "widths": "widths",
            "hidden": "size"})

@@ -16,9 +16,10 @@ class Discriminator(keras.Model):
     """`discriminator(x)`: x [N, R, R, C] -> logits [N, 1].
 
     Call arguments:
-        labels: [N, label_size], one-hot, where the network has labels: the score of the given class.
+        labels: [N, label_size], one-hot; required if label_size > 0. The logit is that of the image's class.
         lod, fade: as in `synthesis.Synthesis`; at level k the image is first averaged down to R / 2^k.
-    The batch must be a multiple of `mbstd_group_size`, or smaller than it; the scores of a group depend on each other.
+
+    N must be a multiple of `mbstd_group_size`, or smaller. The logits of a group depend on all its images.
     """
 
     def __init__(
@@ -30,10 +31,10 @@ class Discriminator(keras.Model):
         fmap_decay=1.0,
         fmap_max=512,
         mbstd_group_size=4,         # images in a group of the minibatch standard deviation; 0 or 1: none
-        mbstd_num_features=1,       # maps it appends
-        fused_scale="auto",         # downsampling fused with its convolution: 'auto' (from 128 px), True, False
+        mbstd_num_features=1,       # number of standard deviation maps
+        fused_scale="auto",         # fuse downsampling with its convolution: 'auto' (from 128 px), True, False
         blur_filter=(1, 2, 1),      # before downsampling; None: none
-        lod=0.0,                    # level of detail the weights stand at
+        lod=0.0,                    # level of detail that training has reached
         pool_last=False,            # unfused downsampling averages after bias and activation, as in `D_paper`
         **kwargs,
     ):
@@ -122,12 +123,12 @@ def _sizes(config):
 
 
 def _told_of_paper(variables, given):
-    """networks_progan never blurs, has one score whatever the labels, and pools late where it does not fuse."""
+    """Arguments that networks_progan fixes: no blur, one logit without labels; unfused downsampling pools last."""
     return dict(blur_filter=None, label_size=0, mbstd_num_features=1, pool_last=not given.get("fused_scale", True))
 
 
 def _not_basic(config):
-    """D_basic, told not to blur and to fuse, is networks_progan's D_paper; only what pools late is D_paper's alone."""
+    """D_basic covers D_paper by its arguments (no blur, fused), unless the network pools last."""
     return "networks_stylegan has no discriminator that pools last" if config["pool_last"] else None
 
 

@@ -1,8 +1,10 @@
 """Encoder: image -> codes in W+, in the two generations that the authors of In-Domain GAN Inversion published.
 
-They differ in details only: 2020-09 starts with a 5x5 convolution and orders bias, leaky ReLU, batch norm (scale and
-shift); 2020-05 starts with 3x3 and orders batch norm (shift only), leaky ReLU, without biases. The force-in-domain
-paper compares with an encoder without batch norm, so it can be left out.
+- 2020-09: the first convolution is 5x5; the order in a layer is bias, leaky ReLU, batch norm with scale and shift.
+- 2020-05: the first convolution is 3x3; the order is batch norm with shift only, leaky ReLU; no biases.
+
+Batch norm is optional, because the force-in-domain paper compares with an encoder without it.
+
 
 Source: Zhu et al. 2020 (In-Domain GAN Inversion), section 2.1, and the published weights; Leng et al. 2021
 (Force-in-domain GAN inversion), table 1.
@@ -20,9 +22,9 @@ GENERATIONS = ("2020-09", "2020-05")
 
 
 class Unit(keras.layers.Layer):
-    """A convolution (4-D `shape`) or dense layer (2-D `shape`) with bias, activation and batch norm of its generation.
+    """A convolution (4-D `shape`) or dense layer (2-D `shape`) with bias, activation and batch norm.
 
-    The published orders: 2020-09 bias -> leaky ReLU -> batch norm, 2020-05 batch norm -> leaky ReLU.
+    Order in generation 2020-09: bias, leaky ReLU, batch norm; in 2020-05: batch norm, leaky ReLU.
     """
 
     def __init__(self, shape, generation, batch_norm, use_bias, activate, **kwargs):
@@ -34,7 +36,7 @@ class Unit(keras.layers.Layer):
         if use_bias:
             self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros", trainable=True)
         if batch_norm:
-            # synchronized: statistics of the global batch, as the original averages them over all GPUs.
+            # synchronized=True computes statistics over the global batch; the original averages them over its GPUs.
             self.norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=not self.norm_first,
                                                         synchronized=True, name="norm")
             self.norm.build((None,) * (len(shape) - 1) + shape[-1:])
@@ -55,7 +57,10 @@ class Unit(keras.layers.Layer):
 
 
 class ResidualBlock(keras.layers.Layer):
-    """Two 3x3 units beside a shortcut, which is a 1x1 unit where the width changes: [N, h, w, inputs] -> outputs."""
+    """Two 3x3 units plus a shortcut, [N, h, w, inputs] -> [N, h, w, outputs].
+
+    The shortcut is the identity, or a 1x1 unit if the number of channels changes.
+    """
 
     def __init__(self, inputs, outputs, generation, batch_norm, **kwargs):
         super().__init__(**kwargs)
@@ -79,13 +84,13 @@ class Encoder(keras.Model):
     def __init__(
         self,
         resolution=256,             # R, a power of two, 8 or more
-        num_layers=14,              # L of the generator it serves
+        num_layers=14,              # L of its generator
         dlatent_size=512,           # D
         num_channels=3,             # C
-        filters=64,                 # width of the first convolution, doubled by every block
-        filters_max=512,            # up to this
+        filters=64,                 # channels of the first convolution; every block doubles them
+        filters_max=512,            # upper limit of the channels
         generation="2020-09",       # or '2020-05'
-        batch_norm=True,            # False: none anywhere
+        batch_norm=True,            # False: no layer has batch norm
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -109,7 +114,7 @@ class Encoder(keras.Model):
 
     @classmethod
     def of(cls, generator, **sizes):
-        """A new encoder for a generator: images and codes of its shapes; `sizes` are the other arguments."""
+        """Return a new encoder whose images and codes have the generator's shapes; `sizes`: the other arguments."""
         return cls(resolution=generator.resolution, num_layers=generator.num_layers,
                    dlatent_size=generator.dlatent_size,
                    num_channels=generator.synthesis.get_config()["num_channels"], **sizes)
@@ -127,8 +132,7 @@ class Encoder(keras.Model):
         return dict(self.config)
 
 
-# Official names of the first convolution, of block i, its shortcut and two convolutions, and of the last layer, and
-# where batch norm stands below each.
+# Official names of the layers. NORMS_2020_05 names the batch norm below a layer; in 2020-09 it is always 'batch_norm'.
 NAMES = {
     "2020-09": {"first": "FromImg", "block": "E_block_{}", "shortcut": "Shortcut", "conv_a": "Conva",
                 "conv_b": "Convb", "last": "Latent_out"},
@@ -178,7 +182,7 @@ def _sizes(config):
 
 
 def _told(variables, given):
-    """What a file may leave out is read off its weights; where neither L nor D is said, L is a generator's."""
+    """Infer the arguments from the weights; without `num_layers`, L is that of a generator of the same resolution."""
     generation = "2020-09" if "FromImg/weight" in variables else "2020-05"
     names = NAMES[generation]
 
@@ -224,8 +228,8 @@ ENTRY = Entry(
         maker="idinvert", builder="Encoder", module="training.networks_encoder", told=_told, refused=_refused,
         written=_written,
         ignored=IGNORED | {"resolution", "num_channels", "label_size", "latent_size", "fmap_base", "fmap_decay",
-                           "fmap_max"},     # of the generator, handed on
-        arguments={     # no defaults: what is absent, the variables tell
+                           "fmap_max"},     # arguments of the generator, which the original passes to the encoder too
+        arguments={     # no defaults: absent arguments are inferred from the weights
             "size": ("resolution", None),
             "filter": ("filters", None),
             "filter_max": ("filters_max", None),

@@ -1,21 +1,21 @@
-"""What files need to know about a network, in one place: an entry, at the end of the network's own file.
+"""Entry: the description of a network class that readers and writers of model files need.
 
-An entry is plain data and plain functions. `formats.weights.ENTRIES` lists the entries of all networks that a file may
-hold; the readers and writers of every format go by that tuple, so a new network is one file and one line in it.
-Rows of weights name variables as the official files do, and keep their layouts there.
+An entry consists of plain data and functions, and stands at the end of the network's own file.
+`formats.weights.ENTRIES` lists all entries, and every format uses that tuple. To add a network, write its file and add
+one line to the tuple. Weights have the names and layouts of the official files.
 """
 from __future__ import annotations
 
 import dataclasses
 from typing import Any, Callable
 
-# Arguments of NVIDIA's builders that we support at one value only: another one means a network that is built otherwise.
+# Arguments of NVIDIA's builders that are supported at one value only; another value would need another network.
 FIXED = {
     "use_wscale": True, "mapping_use_wscale": True, "use_styles": True, "const_input_layer": True,
     "use_pixel_norm": False, "use_instance_norm": True, "nonlinearity": "lrelu", "mapping_nonlinearity": "lrelu",
     "dtype": "float32",
 }
-# Arguments that say how the official code runs a network, not what it computes.
+# Arguments of the official code that do not change what a network computes.
 IGNORED = frozenset({
     "structure", "randomize_noise", "is_training", "is_validation", "is_template_graph", "return_dlatents",
     "force_clean_graph", "truncation_psi_val", "truncation_cutoff_val", "dlatent_broadcast", "num_gpus", "phase",
@@ -36,23 +36,26 @@ def never(config):
 
 @dataclasses.dataclass(frozen=True)
 class Official:
-    """One form in which official pickles hold a network.
+    """One form in which official pickles store a network.
 
     Attributes:
-        builder: its `build_func_name`, which decides what an absent argument means.
-        module: where the original's code defines the builder.
-        arguments: {official constructor argument: (ours, official default)}.
+        builder: `build_func_name`, the official function that builds the network. It determines the default values of
+            absent arguments.
+        module: official Python module that defines the builder.
+        arguments: {official constructor argument: (our argument, official default)}.
         parts: {component: its builder}; {}: the network has no components.
         lod: names of the scalar variables that hold the level of detail; the last one counts.
-        told: (variables, given) -> {argument of ours: value} that {name: array}, components' names prefixed, or the
-            official arguments `given` tell; it stands in for an absent argument's default.
-        fixed: {official argument: the one value we support}.
+        told: function (variables, given) -> {our argument: value}, which infers arguments from the variables {name:
+            array}, with the components' names as prefixes, and from the official arguments `given`. Inferred values
+            replace official defaults, not arguments that are present.
+        fixed: {official argument: the only supported value}.
         ignored: official arguments that do not change what the network computes.
-        written: (arguments, config, part) -> official arguments as a file gets them; part '' is the network itself.
-        refused: config -> why this form cannot hold the network, or None.
+        written: function (arguments, config, part) -> official arguments to write for a component; part '' is the
+            network itself.
+        refused: function config -> reason why this form cannot hold the network, or None.
         activated: component whose source text may apply a final activation to the image, or None.
-        version: of the state, as it is written.
-        maker: whose network it is, for people; '': the module says.
+        version: version of the state to write.
+        maker: project that published the network, for messages; '': `module` is shown instead.
     """
     builder: str
     module: str
@@ -71,19 +74,20 @@ class Official:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What files need to know about a network.
+    """The description of a network class for model files.
 
     Attributes:
-        network: its class; `get_config()` gives all arguments of the constructor.
-        fields: of `checkpoint.Models`, which are also the groups of our files, that it may fill.
-        kinds: {constructor argument: kind of its value}: a name that `formats.arguments` knows, or a tuple of values.
-        weights: network -> rows (official name, variable, layout) of all its variables; layout 'NCHW' marks those that
-            official files store channels first, [1, C, H, W].
-        sizes: config -> rows (official name, shape in official layout) of the weights that can make it large.
-        generation: of StyleGAN, for people, such as 'StyleGAN2'; '' where there is none to tell.
-        parts: {class of a network inside it: its rows, as `weights`, without prefix}.
-        late: {constructor argument younger than our file format: value that files leave out}.
-        official: its forms in official pickles, none if it has no place there.
+        network: the class; its `get_config()` returns all arguments of the constructor.
+        fields: fields of `checkpoint.Models` that it may fill; they are also the group names in HDF5 files.
+        kinds: {constructor argument: kind of value}; a kind is a name known to `formats.arguments`, or a tuple of all
+            allowed values.
+        weights: function network -> rows (official name, variable, layout) of all variables; layout 'NCHW' marks
+            variables that official files store as [1, C, H, W].
+        sizes: function config -> rows (official name, shape in official layout) of the weights that depend on sizes.
+        generation: generation of StyleGAN, for messages, such as 'StyleGAN2'; '' for other networks.
+        parts: {class of a component: function as `weights`, without the component's prefix}.
+        late: {constructor argument: default}; arguments newer than the HDF5 format, which files omit at this value.
+        official: forms in official pickles; () if official pickles cannot hold the network.
     """
     network: Any
     fields: tuple

@@ -1,4 +1,4 @@
-"""Generator: mapping and synthesis together, with the running mean of w, truncation and style mixing.
+"""Generator of StyleGAN: mapping and synthesis network, running mean of w, truncation and style mixing.
 
 Source: Karras et al. 2019, sections 2 and 3.1 and appendix B (truncation).
 """
@@ -14,8 +14,10 @@ from tf_idinvert.networks.entry import Entry, Official
 class Generator(keras.Model):
     """`generator(z)`: z [N, Z] -> images [N, R, R, C], truncated as at evaluation; see `call`.
 
-    `generator.mapping` and `generator.synthesis` are the two networks; `latent_size`, `dlatent_size`, `num_layers` and
-    `resolution` are Z, D, L and R; `dlatent_avg` is w_avg [D], the running mean of w at layer 0.
+    Attributes:
+        mapping, synthesis: the two networks.
+        latent_size, dlatent_size, num_layers, resolution: Z, D, L, R.
+        dlatent_avg: w_avg [D], the running mean of w at layer 0.
     """
 
     def __init__(
@@ -29,17 +31,17 @@ class Generator(keras.Model):
         mapping_fmaps=512,
         mapping_lrmul=0.01,
         normalize_latents=True,
-        layerwise=False,            # True: a w for every layer (idinvert); False: one, repeated (StyleGAN)
+        layerwise=False,            # True: a separate w for every layer (idinvert); False: one w, repeated (StyleGAN)
         fmap_base=8192,
         fmap_decay=1.0,
         fmap_max=512,
         use_noise=True,
         fused_scale="auto",
         blur_filter=(1, 2, 1),
-        lod=0.0,                    # level of detail the weights stand at
+        lod=0.0,                    # level of detail that training has reached
         final_activation=None,      # of the image: 'tanh', 'sigmoid', 'softsign'; None: none
         truncation_psi=0.7,         # psi at evaluation; None: no truncation
-        truncation_cutoff=8,        # layers below it are truncated; None: all
+        truncation_cutoff=8,        # truncate layers with a lower index; None: all layers
         dlatent_avg_beta=0.995,     # decay of w_avg in training
         style_mixing_prob=0.9,      # in training
         **kwargs,
@@ -63,15 +65,16 @@ class Generator(keras.Model):
 
     def call(self, z, labels=None, truncation_psi="evaluation", truncation_cutoff="evaluation", noise_seed=None,
              lod=None):
-        """Images of z.
+        """Generate images from z.
 
         Args:
             z: float32 [N, Z].
-            labels: float32 [N, label_size], one-hot, where the network has labels.
-            truncation_psi: psi; 1 or None for no truncation; by default the network's own (0.7 in the published ones).
-            truncation_cutoff: truncate layers below it, None for all; by default the network's own (8).
-            noise_seed: None for the stored noise, int32 [2] for fresh noise.
-            lod: level of detail; by default the network's own.
+            labels: float32 [N, label_size], one-hot; required if label_size > 0.
+            truncation_psi: psi; 1 or None: no truncation. Default: the network's (0.7 in published networks).
+            truncation_cutoff: truncate layers with a lower index; None: all. Default: the network's (8 in published
+                networks).
+            noise_seed: None: the stored noise; int32 [2]: fresh noise.
+            lod: level of detail; None: the network's.
         Returns:
             float32 [N, R, R, C], about [-1, 1], not clipped.
         """
@@ -81,10 +84,10 @@ class Generator(keras.Model):
         return self.synthesis(w, noise_seed=noise_seed, lod=lod)
 
     def scale_codes(self, factor):
-        """Make W `factor` (> 0) times as large, in place; the picture of a z stays what it is.
+        """Scale W by `factor` (> 0) in place, without changing the image of any z.
 
-        The mapping network's last layer and w_avg are multiplied (its leaky ReLU lets positive factors through), the
-        layers that turn w into styles divided.
+        This multiplies the weights of the mapping's last layer and w_avg (leaky ReLU commutes with positive factors),
+        and divides the weights that turn w into styles.
         """
         last = self.mapping.dense[-1]
         for variable in (last.weight, last.bias, self.dlatent_avg):
@@ -93,18 +96,19 @@ class Generator(keras.Model):
             layer.style.weight.assign(tf.convert_to_tensor(layer.style.weight) / factor)
 
     def truncate(self, w, psi, cutoff=None):
-        """Truncation: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None leaves w as it is."""
+        """Truncate w [N, L, D]: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None: no change.
+        """
         return mapping.truncate(w, tf.convert_to_tensor(self.dlatent_avg), psi, cutoff)
 
     def mix_styles(self, w, other, seed, lod=0):
-        """Style mixing: with probability `style_mixing_prob`, layers from a random one on take their w from `other`.
+        """Mix styles: with probability `style_mixing_prob`, take w from `other` from a random layer on.
 
         Args:
             w, other: [N, L, D], codes of two independent z.
             seed: int32 [2].
-            lod: Python number; only layers that are in use at this level are crossed.
+            lod: Python number; the random layer is one that is in use at this level of detail.
         Returns:
-            [N, L, D]; one crossing layer for the whole batch, as in the official code.
+            [N, L, D]; the whole batch crosses at the same layer, as in the official code.
         """
         in_use = self.num_layers - int(lod) * 2
         chance, at = tf.unstack(tf.random.stateless_uniform([2], seed))
@@ -113,7 +117,7 @@ class Generator(keras.Model):
         return tf.where(tf.range(self.num_layers)[None, :, None] < crossing, w, other)
 
     def updated_dlatent_avg(self, w):
-        """The next w_avg [D] in training: moved towards the batch mean of w [N, L, D] at layer 0 by 1 - beta."""
+        """Return the next w_avg [D] of training: moved by 1 - beta towards the batch mean of w [N, L, D] at layer 0."""
         mean = tf.reduce_mean(w[:, 0], axis=0)
         return mean + (tf.convert_to_tensor(self.dlatent_avg) - mean) * self.dlatent_avg_beta
 
@@ -126,7 +130,7 @@ class Generator(keras.Model):
 
 
 def _num_layers(resolution):
-    """L: two styled layers for every resolution from 4 to R."""
+    """Return L: two styled layers for every resolution from 4 to R."""
     return int(resolution).bit_length() * 2 - 4
 
 
@@ -144,7 +148,7 @@ def _sizes(config):
 
 
 def _told(variables, given):
-    """idinvert's mapping gives every layer a w of its own, NVIDIA's one for all: the last layer's width tells."""
+    """Infer `layerwise` from the mapping's last layer, whose width is L * D in idinvert and D in NVIDIA's networks."""
     last = variables.get(f"mapping/Dense{given.get('mapping_layers', 8) - 1}/weight")
     return {"layerwise": last is not None and last.shape[-1:] != (given.get("dlatent_size", 512),)}
 

@@ -1,7 +1,7 @@
-"""Latent discriminator D_w: codes in W+ -> whether they come from the mapping network, before any sigmoid.
+"""Latent discriminator D_w: codes in W+ -> logit that they come from the mapping network, before any sigmoid.
 
-Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (2). The paper does not say what D_w is made of, nor how
-it takes a code of many layers; the two designs here are ours.
+Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (2). The paper specifies neither the architecture of D_w
+nor how it processes the layers of a code; both designs below are this project's.
 """
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ DESIGNS = ("layerwise", "whole")
 class LatentDiscriminator(keras.Model):
     """`latent_discriminator(w)`: codes w [N, L, D] -> logits [N, 1].
 
-    Design 'layerwise': one multilayer perceptron judges the w of every layer, and knows which layer it is by a learned
-    embedding that is added before its first activation; the logit of a code is the mean over its layers. So D_w stays
-    a function of the code as in Eq. (2), with the same losses and the same R1 in both designs, and no layer can hide
-    behind the others: as long as the w of one are distributed otherwise, its own term tells, and pulls at that w.
-    Design 'whole': the perceptron sees the code at once, and so also how its layers go together.
+    Design 'layerwise': one multilayer perceptron computes a logit for the w of every layer; a learned embedding of the
+    layer's index is added before the first activation. The logit of a code is the mean over its layers. If the w of a
+    single layer are distributed differently from those of the mapping network, that layer's own logit shows it and its
+    gradient acts on that w alone.
+
+    Design 'whole': the perceptron takes the whole code, so it also sees which w occur together.
+
+    In both designs D_w is a function of the code, as in Eq. (2), with the same losses and the same R1 penalty.
     """
 
     def __init__(
         self,
-        num_layers=14,              # L of the generator it serves
+        num_layers=14,              # L of its generator
         dlatent_size=512,           # D
         design="layerwise",         # or 'whole'
-        mlp_layers=4,               # hidden layers
-        mlp_fmaps=512,              # their width
+        mlp_layers=4,               # number of hidden layers
+        mlp_fmaps=512,              # width of the hidden layers
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -54,7 +57,7 @@ class LatentDiscriminator(keras.Model):
 
     @classmethod
     def of(cls, generator, **sizes):
-        """A new latent discriminator for the codes of a generator; `sizes` are the other arguments."""
+        """Return a new latent discriminator for the codes of a generator; `sizes`: the other arguments."""
         return cls(num_layers=generator.num_layers, dlatent_size=generator.dlatent_size, **sizes)
 
     def call(self, w):
@@ -93,6 +96,6 @@ def _sizes(config):
     yield "Logit/weight", [outputs, 1]
 
 
-ENTRY = Entry(      # no official file holds one: names in their manner
+ENTRY = Entry(      # no official form exists; the weight names follow the official style
     network=LatentDiscriminator, fields=("latent_discriminator",), weights=_named_weights, sizes=_sizes,
     kinds={"num_layers": "size", "dlatent_size": "size", "design": DESIGNS, "mlp_layers": "size", "mlp_fmaps": "size"})

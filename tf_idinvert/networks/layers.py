@@ -1,9 +1,8 @@
 """Building blocks of the StyleGAN networks, channels last.
 
 Source: Karras et al. 2019 (A Style-Based Generator Architecture for GANs) and Karras et al. 2018 (Progressive Growing
-of GANs). Weights keep the shapes of the official files (`[kh, kw, in, out]`, `[in, out]`). Every layer knows its sizes
-from its constructor and makes its weights there, so a network is complete, and can be filled from a file, before it
-has seen an image.
+of GANs). Weights have the shapes of the official files (`[kh, kw, in, out]`, `[in, out]`). A layer creates its weights
+in its constructor, so a new network can load weights from a file before its first call.
 """
 from __future__ import annotations
 
@@ -12,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 LEAKY_SLOPE = 0.2
-FINAL_ACTIVATIONS = {"tanh": tf.tanh, "sigmoid": tf.sigmoid, "softsign": tf.nn.softsign}    # of an image, by name
-FUSED_FROM = 128    # with `fused_scale='auto'`, resampling is fused with its convolution from this larger side on
+FINAL_ACTIVATIONS = {"tanh": tf.tanh, "sigmoid": tf.sigmoid, "softsign": tf.nn.softsign}
+FUSED_FROM = 128    # `fused_scale='auto'` fuses resampling with its convolution if the larger side has this many pixels
 
 
 def expect_shape(name, x, shape):
-    """x as a tensor; ValueError unless it is [N, *shape] as far as its sizes are known."""
+    """Return x as a tensor; ValueError if its static shape contradicts [N, *shape]."""
     x = tf.convert_to_tensor(x)
     if not x.shape.is_compatible_with([None, *shape]):
         raise ValueError(f"{name}: expected [N, {', '.join(map(str, shape))}]; got {x.shape.as_list()}")
@@ -25,7 +24,7 @@ def expect_shape(name, x, shape):
 
 
 def final_activation(x, name):
-    """The image after the activation of a name in FINAL_ACTIVATIONS; None: as it is."""
+    """Apply the activation `name`, a key of FINAL_ACTIVATIONS; None: return the image unchanged."""
     return x if name is None else FINAL_ACTIVATIONS[name](x)
 
 
@@ -34,10 +33,10 @@ def leaky_relu(x):
 
 
 def matmul(x, weight):
-    """`[N, I] @ [I, O] -> [N, O]`, with the same bits for a row whatever the others are, and their number.
+    """`[N, I] @ [I, O] -> [N, O]`; a row's result has the same bits for any number of other rows.
 
-    TensorFlow multiplies a single row in another order than several ones. An optimisation of a hundred steps makes much
-    of such differences; so there are never less than two.
+    TensorFlow sums in another order for a single row than for several, and an optimisation of a hundred steps amplifies
+    the difference. Therefore a single row, or an unknown number of rows, gets a second one, which is dropped again.
     """
     if (x.shape[0] or 1) > 1:
         return tf.matmul(x, weight)
@@ -45,12 +44,15 @@ def matmul(x, weight):
 
 
 def feature_maps(stage, fmap_base, fmap_decay, fmap_max, fmap_min=0):
-    """Channels at `stage` (resolution 2^(stage+1)): `int(fmap_base / 2^(stage * fmap_decay))`, within its bounds."""
+    """Return the channels at `stage` (resolution 2^(stage+1)).
+
+    The number is `int(fmap_base / 2^(stage * fmap_decay))`, clipped to fmap_min..fmap_max.
+    """
     return min(max(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_min), fmap_max)
 
 
 def log2_resolution(resolution):
-    """log2 of a network's image side; ValueError unless it is a power of two, 4 or more."""
+    """Return log2 of a network's resolution; ValueError unless it is a power of two, at least 4."""
     stages = int(resolution).bit_length() - 1
     if resolution < 4 or resolution != 2 ** stages:
         raise ValueError(f"resolution must be a power of two, at least 4; got {resolution}")
@@ -58,18 +60,18 @@ def log2_resolution(resolution):
 
 
 def is_fused(fused_scale, larger_side):
-    """Whether resampling and convolution are one operation: `fused_scale` is 'auto', True or False."""
+    """Return whether resampling and convolution are one operation; `fused_scale` is 'auto', True or False."""
     if fused_scale not in ("auto", True, False):
         raise ValueError(f"fused_scale must be 'auto', True or False; got {fused_scale!r}")
     return larger_side >= FUSED_FROM if fused_scale == "auto" else bool(fused_scale)
 
 
 class EqualizedLayer(keras.layers.Layer):
-    """Base of dense and convolution: equalized learning rate (Karras et al. 2018, section 4.1).
+    """Base class of Dense and Conv: equalized learning rate (Karras et al. 2018, section 4.1).
 
-    The stored weight is drawn from N(0, 1 / lrmul^2); the weight used is `stored * gain / sqrt(fan_in) * lrmul`, the
-    bias used is `stored * lrmul * bias_gain`: 1 in StyleGAN; in StyleGAN2 the gain, as that follows the activation
-    there, and a leaky ReLU lets positive factors through.
+    The stored weight is initialised from N(0, 1 / lrmul^2). The layer uses `stored * gain / sqrt(fan_in) * lrmul` as
+    weight and `stored * lrmul * bias_gain` as bias. `bias_gain` is 1 in StyleGAN. StyleGAN2 applies its gain after the
+    activation; leaky ReLU commutes with positive factors, so here weight and bias have the gain: `bias_gain` equals it.
     """
 
     def __init__(self, shape, gain, lrmul, use_bias, bias_gain=1.0, **kwargs):
@@ -87,7 +89,7 @@ class EqualizedLayer(keras.layers.Layer):
         return tf.cast(self.weight * self.weight_scale, dtype)
 
     def named(self, name):
-        """Rows (official name, variable, layout) of the weights; see `entry`."""
+        """Yield rows (official name, variable, layout) of the weights; see `entry`."""
         yield f"{name}/weight", self.weight, ""
         if self.bias is not None:
             yield f"{name}/bias", self.bias, ""
@@ -109,10 +111,10 @@ class Dense(EqualizedLayer):
 class Conv(EqualizedLayer):
     """`[N, H, W, inputs] -> [N, H', W', outputs]`, zero padded; `resample` None, 'up' (H' = 2H) or 'down' (H' = H/2).
 
-    Unfused: nearest-neighbour upsampling before, or 2x2 averaging after the convolution. Fused: the kernel summed over
-    its four one-pixel shifts, as one convolution of stride 2. Downwards that is the same function; upwards, where it is
-    a transposed convolution, it is that of the kernel rotated by 180 degrees, as in the official code: weights trained
-    in one form do not fit the other.
+    Unfused, nearest-neighbour upsampling precedes the convolution, or 2x2 averaging follows it. Fused, the layer is one
+    convolution of stride 2 with the sum of the kernel over its four one-pixel shifts. For 'down', both forms are the
+    same function. For 'up', the fused form is a transposed convolution and corresponds to the kernel rotated by 180
+    degrees, as in the official code, so weights trained in one form do not fit the other.
     """
 
     def __init__(self, inputs, outputs, kernel, gain=2 ** 0.5, use_bias=True, resample=None, fused=False, bias_gain=1.0,
@@ -136,15 +138,15 @@ class Conv(EqualizedLayer):
 
 
 def _sum_of_shifts(kernel):
-    """`[k, k, in, out] -> [k + 1, k + 1, in, out]`: the kernel convolved with a 2x2 box."""
-    none = [0, 0]       # padded shifts, not slices of a padded kernel: those have slow gradients
+    """Convolve the kernel with a 2x2 box: `[k, k, in, out] -> [k + 1, k + 1, in, out]`."""
+    none = [0, 0]       # pad the shifted kernels: slices of a padded kernel have slow gradients
     kernel = tf.pad(kernel, [[0, 1], none, none, none]) + tf.pad(kernel, [[1, 0], none, none, none])
     return tf.pad(kernel, [none, [0, 1], none, none]) + tf.pad(kernel, [none, [1, 0], none, none])
 
 
 def upscale(x, factor=2):
     """Nearest-neighbour upsampling, `[N, H, W, C] -> [N, H * factor, W * factor, C]`."""
-    @tf.custom_gradient     # TensorFlow's own sums over two of six axes, and takes several times as long
+    @tf.custom_gradient     # TensorFlow's gradient sums over two of six axes and takes several times as long
     def repeat(x):
         n, h, w, c = tf.shape(x)[0], *x.shape[1:]
         y = tf.broadcast_to(tf.reshape(x, [n, h, 1, w, 1, c]), [n, h, factor, w, factor, c])
@@ -168,12 +170,12 @@ def blur(x, blur_filter):
 
 
 def pixel_norm(x, epsilon=1e-8):
-    """Each feature vector scaled to unit mean square: `x / sqrt(mean(x^2) + epsilon)` over the last axis."""
+    """Scale every feature vector to unit mean square: `x / sqrt(mean(x^2) + epsilon)` over the last axis."""
     return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), axis=-1, keepdims=True) + epsilon)
 
 
 def instance_norm(x, epsilon=1e-8):
-    """Zero mean and unit (biased) variance for every image and channel, over height and width."""
+    """Normalise every image and channel to zero mean and unit (biased) variance over height and width."""
     x = x - tf.reduce_mean(x, axis=[1, 2], keepdims=True)
     return x / tf.sqrt(tf.reduce_mean(tf.square(x), axis=[1, 2], keepdims=True) + epsilon)
 
@@ -181,15 +183,16 @@ def instance_norm(x, epsilon=1e-8):
 def minibatch_stddev(x, group_size, num_features):
     """Append the standard deviation within groups of the batch as `num_features` constant maps.
 
-    Group members are `N / group_size` apart in the batch, as in the official code. A batch smaller than the group is
-    one group.
+    The members of a group are `N / group_size` apart in the batch, as in the official code. A batch smaller than
+    `group_size` is one group.
 
     Args:
         x: [N, H, W, C]; N must be a multiple of `min(group_size, N)`, C of `num_features`.
-        group_size: images whose spread is measured together; 0 or 1 appends nothing.
-        num_features: number of maps appended, each from its own share of the channels.
+        group_size: images in a group; 0 or 1: nothing is appended.
+        num_features: number of maps; every map summarises C / num_features channels.
     Returns:
         [N, H, W, C + num_features], or x itself.
+
     Source: Karras et al. 2018, section 3.
     """
     if group_size <= 1:
@@ -204,11 +207,15 @@ def minibatch_stddev(x, group_size, num_features):
 
 
 def logit_of_labels(logits, labels, label_size):
-    """The logit of each image's own label: [N, max(label_size, 1)] -> [N, 1].
+    """Select the logit of every image's label.
 
     Args:
         logits: [N, max(label_size, 1)], the output of a discriminator's last layer.
-        labels: [N, label_size], one-hot; not used where `label_size` is 0.
+        labels: [N, label_size], one-hot; ignored if `label_size` is 0.
+    Returns:
+        [N, 1].
+    Raises:
+        ValueError: labels are needed and missing.
     Source: the published discriminators of StyleGAN and StyleGAN2.
     """
     if not label_size:

@@ -1,7 +1,7 @@
-"""Mapping network: z -> w, either one w for all layers (StyleGAN) or a w of its own for each (idinvert).
+"""Mapping network: z -> w, either one w for all layers (StyleGAN) or a separate w for every layer (idinvert).
 
-Source: Karras et al. 2019, section 2; Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, footnote 2. StyleGAN2
-(Karras et al. 2020) has the same network but for the gain of its biases.
+Source: Karras et al. 2019, section 2; Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, footnote 2. The mapping
+network of StyleGAN2 (Karras et al. 2020) differs only in the gain of its biases.
 """
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from tf_idinvert.networks import layers
 
 
 class Mapping(keras.Model):
-    """FC of the papers: latent codes z, and labels where the network has them, to style codes w.
+    """`mapping(z, labels=None)`: z [N, Z] and labels [N, C] -> w [N, L, D], without truncation.
 
-    `mapping(z, labels=None)`: z [N, Z] and labels [N, C] (one-hot, only where `label_size` > 0) -> w [N, L, D], without
-    truncation.
+    Labels are one-hot and required if `label_size` > 0. The papers draw this network as FC.
     """
 
     def __init__(
@@ -25,11 +24,11 @@ class Mapping(keras.Model):
         dlatent_size=512,           # D
         num_layers=18,              # L, layers of the synthesis network
         mapping_layers=8,           # number of dense layers
-        mapping_fmaps=512,          # width of all but the last
+        mapping_fmaps=512,          # width of all layers but the last
         mapping_lrmul=0.01,         # learning rate multiplier
         normalize_latents=True,     # pixel norm of the input
-        layerwise=False,            # True: the last layer yields a w for every layer (idinvert); False: one, repeated
-        bias_gain=1.0,              # factor on the biases: sqrt(2) in StyleGAN2; see `layers.EqualizedLayer`
+        layerwise=False,            # True: a separate w for every layer (idinvert); False: one w, repeated (StyleGAN)
+        bias_gain=1.0,              # factor of the biases: sqrt(2) in StyleGAN2; see `layers.EqualizedLayer`
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -73,7 +72,7 @@ class Mapping(keras.Model):
 
 
 def truncate(w, average, psi, cutoff):
-    """Truncation of codes w [N, L, D] towards their average [D]; see `truncate` of the generators."""
+    """Truncate codes w [N, L, D] towards `average` [D]; see `Generator.truncate`."""
     if psi is None:
         return w
     average = tf.cast(average, w.dtype)
@@ -85,7 +84,7 @@ def truncate(w, average, psi, cutoff):
 
 
 def named_weights(mapping):
-    """Rows (official name, variable, layout); see `entry`."""
+    """Yield rows (official name, variable, layout); see `entry`."""
     if mapping.label_weight is not None:
         yield "LabelConcat/weight", mapping.label_weight, ""
     for i, dense in enumerate(mapping.dense):
@@ -93,7 +92,7 @@ def named_weights(mapping):
 
 
 def sizes(config, num_layers):
-    """Rows (official name, shape) that sizes decide; `config` of a generator whose synthesis has L layers."""
+    """Yield rows (official name, shape); `config` is a generator's, whose synthesis has `num_layers` layers."""
     inputs = config["latent_size"] * (2 if config["label_size"] else 1)
     if config["label_size"]:
         yield "LabelConcat/weight", [config["label_size"], config["latent_size"]]

@@ -1,9 +1,10 @@
-"""Resampling by FIR filters, as StyleGAN2 does it: by a factor of 2, alone or with a 3x3 convolution, channels last.
+"""Resampling of StyleGAN2: by a factor of 2 with an FIR filter, alone or with a 3x3 convolution, channels last.
 
 Source: Karras et al. 2020 (Analyzing and Improving the Image Quality of StyleGAN), section 2 and appendix B; paddings
-and gains are those of the published code, in which filters are true convolutions (flipped where TensorFlow correlates).
-A filter is the outer product of `taps` with itself, normalised to sum 1; None stands for (1, 1): nearest neighbour up,
-mean of 2x2 down. With K taps and a kernel of side q, sizes are [N, H, W, C] -> 2H or H / 2:
+and gains are those of the published code. Filters are true convolutions, so they are flipped for TensorFlow, which
+correlates. A filter is the outer product of `taps` with itself, normalised to sum 1; None stands for (1, 1), which
+gives nearest-neighbour upsampling and 2x2 averaging. For K taps and a kernel of side q:
+
 
     up, convolved:    transposed convolution of stride 2, then the filter with gain 4;  p = (K - 2) - (q - 1),
                       zero padding (p + 1) // 2 + 1 before and p // 2 + 1 behind
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 
 def taps_of(resample_kernel):
-    """The taps as a NumPy vector of sum 1; ValueError unless two or more numbers with a positive sum, or None."""
+    """Return the taps as a NumPy vector of sum 1; ValueError unless None or at least two numbers of positive sum."""
     taps = np.asarray((1, 1) if resample_kernel is None else resample_kernel, "float64")
     if taps.ndim != 1 or len(taps) < 2 or not taps.sum() > 0:
         raise ValueError(f"resample_kernel must be None or at least two numbers of a positive sum; "
@@ -25,7 +26,7 @@ def taps_of(resample_kernel):
 
 
 def upsample(x, taps):
-    """`[N, H, W, C] -> [N, 2H, 2W, C]`: zeros between the pixels, then the filter with gain 4."""
+    """`[N, H, W, C] -> [N, 2H, 2W, C]`: insert zeros between the pixels, then apply the filter with gain 4."""
     (n, h, w), count = tf.unstack(tf.shape(x)[:3]), len(taps)
     size = tf.stack([n, h * 2 + count - 2, w * 2 + count - 2, x.shape[-1]])
     full = tf.nn.depthwise_conv2d_backprop_input(size, _filter(taps, 4.0, x), x, [1, 2, 2, 1], "VALID")
@@ -36,7 +37,7 @@ def upsample(x, taps):
 
 
 def downsample(x, taps):
-    """`[N, H, W, C] -> [N, H / 2, W / 2, C]`: the filter, then every second pixel."""
+    """`[N, H, W, C] -> [N, H / 2, W / 2, C]`: apply the filter, then keep every second pixel."""
     p = len(taps) - 2
     return _filtered(x, taps, ((p + 1) // 2, p // 2), stride=2)
 
@@ -59,9 +60,9 @@ def convolve_downsample(x, weight, taps):
 
 
 def _filtered(x, taps, pads, gain=1.0, stride=1):
-    """One depthwise convolution: on a processor faster than one a direction, and than sums of shifted pictures."""
+    """Filter with one 2-D depthwise convolution; on a CPU, two 1-D ones or sums of shifted pictures are slower."""
     before, behind = pads
-    if before < 0 or behind < 0:        # few taps beside a wide kernel
+    if before < 0 or behind < 0:        # fewer taps than the kernel needs: crop instead of padding
         x = x[:, max(-before, 0):x.shape[1] - max(-behind, 0), max(-before, 0):x.shape[2] - max(-behind, 0)]
     pads = [max(before, 0), max(behind, 0)]
     x = tf.pad(x, [[0, 0], pads, pads, [0, 0]])
@@ -69,6 +70,6 @@ def _filtered(x, taps, pads, gain=1.0, stride=1):
 
 
 def _filter(taps, gain, x):
-    """[K, K, C, 1], of x's channels and type."""
+    """Return the filter [K, K, C, 1] for the channels and type of x."""
     kernel = np.outer(taps, taps)[:, :, None, None] * gain
     return tf.constant(np.tile(kernel, [1, 1, x.shape[-1], 1]), x.dtype)

@@ -14,7 +14,7 @@ from tf_idinvert.networks.stylegan2_synthesis import ARCHITECTURES, GAIN
 
 
 class DownConv(layers.EqualizedLayer):
-    """`[N, H, W, inputs] -> [N, H / 2, W / 2, outputs]`: 3x3 convolution of the filtered input."""
+    """`[N, H, W, inputs] -> [N, H / 2, W / 2, outputs]`: low-pass filter, then a 3x3 convolution of stride 2."""
 
     def __init__(self, inputs, outputs, taps, gain, **kwargs):
         super().__init__((3, 3, inputs, outputs), gain, 1.0, use_bias=True, bias_gain=gain, **kwargs)
@@ -25,9 +25,10 @@ class DownConv(layers.EqualizedLayer):
 
 
 class Block(keras.layers.Layer):
-    """A resolution: 3x3 convolution, 3x3 convolution to half the side; with `around`, a 1x1 way around them.
+    """The layers of one resolution: a 3x3 convolution and a 3x3 convolution to half the side.
 
-    The sum of the two ways is over sqrt(2): instead the activation has no gain, and the way around 1 / sqrt(2).
+    With `around`, a 1x1 skip connection is added and the sum divided by sqrt(2). The division is folded into the gains:
+    the last activation has gain 1 instead of sqrt(2), and the skip connection gain 1 / sqrt(2).
     """
 
     def __init__(self, inputs, outputs, taps, around, **kwargs):
@@ -48,8 +49,9 @@ class StyleGAN2Discriminator(keras.Model):
     """`discriminator(x)`: x [N, R, R, C] -> logits [N, 1].
 
     Call arguments:
-        labels: [N, label_size], one-hot, where the network has labels: the score of the given class.
-    The batch must be a multiple of `mbstd_group_size`, or smaller than it; the scores of a group depend on each other.
+        labels: [N, label_size], one-hot; required if label_size > 0. The logit is that of the image's class.
+
+    N must be a multiple of `mbstd_group_size`, or smaller. The logits of a group depend on all its images.
     """
 
     def __init__(
@@ -57,14 +59,14 @@ class StyleGAN2Discriminator(keras.Model):
         resolution=1024,                # R, a power of two; 8 or more, unless the architecture is 'skip'
         num_channels=3,                 # C
         label_size=0,                   # number of classes; 0: no labels
-        architecture="resnet",          # 'resnet': ways around; 'skip': colours enter at every resolution; 'orig':
-                                        # neither; 'growing': as 'orig', and keeps the colours of grown training
-        fmap_base=16384,                # channels at stage s: min(fmap_base / 2^(s * fmap_decay), fmap_max),
+        architecture="resnet",          # 'resnet': skip connections; 'skip': a FromRGB layer at every resolution;
+                                        # 'orig': neither; 'growing': 'orig' with the unused FromRGB of grown training
+        fmap_base=16384,                # channels at stage s: fmap_base / 2^(s * fmap_decay), within fmap_min..fmap_max
         fmap_decay=1.0,
-        fmap_min=1,                     # at least this
+        fmap_min=1,
         fmap_max=512,
         mbstd_group_size=4,             # images in a group of the minibatch standard deviation; 0 or 1: none
-        mbstd_num_features=1,           # maps it appends
+        mbstd_num_features=1,           # number of standard deviation maps
         resample_kernel=(1, 3, 3, 1),   # taps of the filter before halving; None: (1, 1)
         **kwargs,
     ):

@@ -1,4 +1,4 @@
-"""Generator of StyleGAN2: mapping and synthesis together, with the running mean of w and truncation.
+"""Generator of StyleGAN2: mapping and synthesis network, running mean of w and truncation.
 
 Source: Karras et al. 2020 (Analyzing and Improving the Image Quality of StyleGAN).
 """
@@ -15,8 +15,8 @@ from tf_idinvert.networks.entry import IGNORED, Entry, Official, nothing_told
 class StyleGAN2Generator(keras.Model):
     """`generator(z)`: z [N, Z] -> images [N, R, R, C], truncated as at evaluation; see `call`.
 
-    What `generator.Generator` is for StyleGAN, with the same attributes: `mapping`, `synthesis`, `latent_size`,
-    `label_size`, `dlatent_size`, `num_layers`, `resolution`, `dlatent_avg`.
+    It has the same attributes as `generator.Generator`: `mapping`, `synthesis`, `latent_size`, `label_size`,
+    `dlatent_size`, `num_layers`, `resolution`, `dlatent_avg`.
     """
 
     def __init__(
@@ -30,17 +30,17 @@ class StyleGAN2Generator(keras.Model):
         mapping_fmaps=512,
         mapping_lrmul=0.01,
         normalize_latents=True,
-        architecture="skip",            # of the synthesis: 'skip', 'resnet', 'orig', 'growing'
-        fmap_base=16384,                # configuration F; A to E have 8192
+        architecture="skip",            # of the synthesis: 'skip', 'resnet', 'orig', 'growing'; see there
+        fmap_base=16384,                # of configuration F; configurations A to E have 8192
         fmap_decay=1.0,
         fmap_min=1,
         fmap_max=512,
         resample_kernel=(1, 3, 3, 1),
         final_activation=None,          # of the image: 'tanh', 'sigmoid', 'softsign'; None: none
         truncation_psi=0.5,             # psi at evaluation; None: no truncation
-        truncation_cutoff=None,         # layers below it are truncated; None: all
-        dlatent_avg_beta=0.995,         # of training, kept for the file
-        style_mixing_prob=0.9,          # of training, kept for the file
+        truncation_cutoff=None,         # truncate layers with a lower index; None: all layers
+        dlatent_avg_beta=0.995,         # used in training only; kept so that files can be written back
+        style_mixing_prob=0.9,          # likewise
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -61,14 +61,15 @@ class StyleGAN2Generator(keras.Model):
         self.built = True
 
     def call(self, z, labels=None, truncation_psi="evaluation", truncation_cutoff="evaluation", noise_seed=None):
-        """Random images.
+        """Generate images from z.
 
         Args:
             z: float32 [N, Z].
-            labels: float32 [N, label_size], one-hot, where the network has labels.
-            truncation_psi: psi; 1 or None for no truncation; by default the network's own (0.5 in the published ones).
-            truncation_cutoff: truncate layers below it, None for all; by default the network's own (all).
-            noise_seed: None for the stored noise, int32 [2] for fresh noise.
+            labels: float32 [N, label_size], one-hot; required if label_size > 0.
+            truncation_psi: psi; 1 or None: no truncation. Default: the network's (0.5 in published networks).
+            truncation_cutoff: truncate layers with a lower index; None: all. Default: the network's (None in published
+                networks).
+            noise_seed: None: the stored noise; int32 [2]: fresh noise.
         Returns:
             float32 [N, R, R, C], about [-1, 1], not clipped.
         """
@@ -78,14 +79,12 @@ class StyleGAN2Generator(keras.Model):
         return self.synthesis(w, noise_seed=noise_seed)
 
     def truncate(self, w, psi, cutoff=None):
-        """Truncation: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None leaves w as it is."""
+        """Truncate w [N, L, D]: `w_avg + psi * (w - w_avg)` on layers below `cutoff` (None: all); psi None: no change.
+        """
         return mapping.truncate(w, tf.convert_to_tensor(self.dlatent_avg), psi, cutoff)
 
     def scale_codes(self, factor):
-        """Make W `factor` (> 0) times as large, in place; the picture of a z stays what it is.
-
-        As `generator.Generator.scale_codes`, of which it is the form for modulated convolutions.
-        """
+        """Scale W by `factor` (> 0) in place, without changing the image of any z; see `Generator.scale_codes`."""
         last = self.mapping.dense[-1]
         for variable in (last.weight, last.bias, self.dlatent_avg):
             variable.assign(tf.convert_to_tensor(variable) * factor)
@@ -119,7 +118,7 @@ def _num_layers(config):
 
 
 def _form(synthesis_builder, lod, arguments, told, fits):
-    """One of the official forms: they differ in the builder of their synthesis."""
+    """Return an official form; the forms differ in the builder of the synthesis network."""
     def written(arguments, config, part):
         own = {"": {"synthesis_func": synthesis_builder}, "mapping": {"dlatent_broadcast": _num_layers(config)}}
         return dict(own.get(part, {}), **arguments)

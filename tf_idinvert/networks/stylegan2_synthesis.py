@@ -2,9 +2,11 @@
 
     s = A w + 1,   W' = W s,   d = 1 / sqrt(sum of W'^2 over kernel and input channels),   y = d conv(s x, W)
 
-Inputs and outputs are scaled, not kernels: the same function as a kernel for every picture, faster on a processor, and
-the gradient to w needs no gradient of a kernel. Source: Karras et al. 2020 (Analyzing and Improving the Image Quality
-of StyleGAN), section 2 and figures 2 and 7; configurations B to F of table 1.
+This implementation scales the inputs by s and the outputs by d. It computes the same function as a separate kernel W'
+for every image, but is faster on a CPU, and the gradient with respect to w needs no gradient of a kernel.
+
+Source: Karras et al. 2020 (Analyzing and Improving the Image Quality of StyleGAN), section 2 and figures 2 and 7;
+configurations B to F of table 1.
 """
 from __future__ import annotations
 
@@ -14,13 +16,13 @@ import tensorflow as tf
 from tf_idinvert.networks import layers, resampling
 
 ARCHITECTURES = ("skip", "resnet", "orig", "growing")
-GAIN = 2 ** 0.5         # of an activation; scales what goes into it, as a leaky ReLU lets positive factors through
+GAIN = 2 ** 0.5         # gain of an activation; applied to its input, because leaky ReLU commutes with positive factors
 
 
 class ModulatedConv(layers.EqualizedLayer):
-    """x [N, H, W, inputs], w [N, D] -> [N, H', W', outputs]; `up`: H' = 2H, with the filter `taps`.
+    """Modulated convolution: x [N, H, W, inputs], w [N, D] -> [N, H', W', outputs]; `up`: H' = 2H, filter `taps`.
 
-    The bias belongs to the users of this layer, for noise may come before it.
+    Subclasses add the bias themselves, because some add noise before it.
     """
 
     def __init__(self, inputs, outputs, kernel, dlatent_size, demodulate=True, up=False, taps=None, **kwargs):
@@ -29,13 +31,13 @@ class ModulatedConv(layers.EqualizedLayer):
         self.style = layers.Dense(dlatent_size, inputs, gain=1.0, name="style")
 
     def named_modulated(self, name):
-        """Rows of the weights that modulated convolutions share; see `entry`."""
+        """Yield rows of the weights that all modulated convolutions have; see `entry`."""
         yield f"{name}/weight", self.weight, ""
         yield f"{name}/mod_weight", self.style.weight, ""
         yield f"{name}/mod_bias", self.style.bias, ""
 
     def convolve(self, x, w, gain=1.0):
-        """The convolution times `gain`, without the bias."""
+        """Return the result of the convolution times `gain`, without the bias."""
         weight, style = self.used_weight(x.dtype), self.style(w) + 1.0                      # [k, k, I, O], [N, I]
         x = x * style[:, None, None, :]
         x = resampling.upsample_convolve(x, weight, self.taps) if self.up else tf.nn.conv2d(x, weight, 1, "SAME")
@@ -77,7 +79,10 @@ class ToRGB(ModulatedConv):
 
 
 class Skip(layers.EqualizedLayer):
-    """The way around a resolution's two layers: 1x1 convolution to twice the side, over sqrt(2) as the sum is."""
+    """Skip connection around the two layers of a resolution: 1x1 convolution, upsampling, factor 1 / sqrt(2).
+
+    The factor is that of the residual sum, which is divided by sqrt(2).
+    """
 
     def __init__(self, inputs, outputs, taps, **kwargs):
         super().__init__((1, 1, inputs, outputs), gain=0.5 ** 0.5, lrmul=1.0, use_bias=False, **kwargs)
@@ -90,15 +95,15 @@ class Skip(layers.EqualizedLayer):
 class StyleGAN2Synthesis(keras.Model):
     """`synthesis(w)`: w [N, L, D] -> images [N, R, R, C], RGB about [-1, 1], not clipped.
 
-    Layer 0 is the constant and the convolution at 4x4; then every resolution has a layer that doubles the side and one
-    that keeps it; layer L - 1 is the last conversion to colours. A doubling layer shares its w with the conversion to
-    colours before it, where the architecture has one.
+    Layer 0 is the constant and the convolution at 4x4. Every further resolution has an upsampling layer and a layer
+    that keeps the side. Layer L - 1 is the last ToRGB. A ToRGB at a lower resolution uses the w of the upsampling layer
+    that follows it.
 
     Call arguments:
-        noise_seed: None for the fixed noise stored with the network (the default, so that a code has one image), or
-            int32 [2] for fresh noise for every image.
-        start, features: go on from the features after layer start - 1, as `run` gives them; w of the layers before
-            `start` is ignored. `start` is at most `last_start` = L - 1.
+        noise_seed: None: the fixed noise stored with the network, so that a code always gives the same image; int32
+            [2]: fresh noise for every image.
+        start, features: continue from `features`, the output of layer start - 1 as `run` returns it. The w of earlier
+            layers are ignored. `start` is at most `last_start` = L - 1.
     """
 
     def __init__(
@@ -106,11 +111,11 @@ class StyleGAN2Synthesis(keras.Model):
         resolution=1024,                # R, a power of two
         dlatent_size=512,               # D
         num_channels=3,                 # C
-        architecture="skip",            # 'skip': a sum of colours of every resolution; 'resnet': ways around; 'orig':
-                                        # neither; 'growing': as 'orig', and keeps the colours of grown training
-        fmap_base=16384,                # channels at stage s: min(fmap_base / 2^(s * fmap_decay), fmap_max),
+        architecture="skip",            # 'skip': sum of the ToRGB of all resolutions; 'resnet': skip connections;
+                                        # 'orig': neither; 'growing': 'orig' with the unused ToRGB of grown training
+        fmap_base=16384,                # channels at stage s: fmap_base / 2^(s * fmap_decay), within fmap_min..fmap_max
         fmap_decay=1.0,
-        fmap_min=1,                     # at least this
+        fmap_min=1,
         fmap_max=512,
         resample_kernel=(1, 3, 3, 1),   # taps of the filter after doubling; None: (1, 1)
         final_activation=None,          # of the image: 'tanh', 'sigmoid', 'softsign'; None, as published: none
@@ -132,12 +137,12 @@ class StyleGAN2Synthesis(keras.Model):
         self.styled = []            # layers 0 to L - 2
         for i in range(self.num_layers - 1):
             stage, up = (i + 1) // 2, i % 2 == 1
-            around = architecture == "resnet" and i and not up      # its gain is lost to the 1 / sqrt(2) of the sum
+            around = architecture == "resnet" and i and not up      # gain sqrt(2) / sqrt(2) of the residual sum
             self.styled.append(StyledConv(widths[stage - up], widths[stage], 4 << stage, dlatent_size, up, self.taps,
                                           gain=1.0 if around else GAIN, name=f"layer{i}"))
         self.to_rgb = [ToRGB(widths[stage], num_channels, dlatent_size, name=f"to_rgb{stage}")
                        for stage in _coloured(self.config)]
-        self.skips = []             # of stages 1 and on
+        self.skips = []             # for stages 1, 2, ...
         if architecture == "resnet":
             self.skips = [Skip(widths[stage - 1], widths[stage], self.taps, name=f"skip{stage}")
                           for stage in range(1, len(widths))]
@@ -152,10 +157,10 @@ class StyleGAN2Synthesis(keras.Model):
         return layers.final_activation(image if beside is None else beside + image, self.final_activation)
 
     def run(self, w, start, stop, features=None, noise_seed=None):
-        """Layers `start` to `stop` (exclusive, at most L - 1): features after layer start - 1 -> after layer stop - 1.
+        """Run layers `start` to `stop` (exclusive, at most L - 1): features after layer start - 1 -> after stop - 1.
 
-        Features [N, h, h, C] are the activations and, behind them, what runs beside: with 'skip' the sum of colours so
-        far, with 'resnet' within a resolution the way around.
+        Features [N, h, h, C] are the activations. Further channels hold a second branch if there is one: with 'skip'
+        the sum of the ToRGB so far, with 'resnet' the skip connection within a resolution.
         """
         features = self._parted(features, start)
         x, beside = self._through(tf.convert_to_tensor(w), start, stop, features, noise_seed)
@@ -179,7 +184,7 @@ class StyleGAN2Synthesis(keras.Model):
         return x, beside
 
     def _parted(self, features, start):
-        """(activations, what runs beside them or None) of the features after layer start - 1."""
+        """Split the features after layer start - 1 into (activations, second branch or None); see `run`."""
         if features is None:
             return None, None
         width = self.widths[start // 2]
@@ -190,20 +195,20 @@ class StyleGAN2Synthesis(keras.Model):
 
 
 def _widths(config):
-    """Channels at the resolutions from 4 to R; `config` of a synthesis or a generator."""
+    """Return the channels at the resolutions 4 to R; `config` is that of a synthesis network or a generator."""
     return [layers.feature_maps(stage, config["fmap_base"], config["fmap_decay"], config["fmap_max"],
                                 config["fmap_min"])
             for stage in range(1, layers.log2_resolution(config["resolution"]))]
 
 
 def _coloured(config):
-    """Stages whose features are converted to colours: all of them, or the last."""
+    """Return the stages that have a ToRGB layer: all, or the last."""
     stages = layers.log2_resolution(config["resolution"]) - 1
     return list(range(stages)) if config["architecture"] in ("skip", "growing") else [stages - 1]
 
 
 def _layer_name(i):
-    """Official name of layer i < L - 1: '4x4/Conv', '8x8/Conv0_up', '8x8/Conv1', ..."""
+    """Return the official name of layer i < L - 1: '4x4/Conv', '8x8/Conv0_up', '8x8/Conv1', ..."""
     return _side((i + 1) // 2) + ("/Conv" if i == 0 else ("/Conv1", "/Conv0_up")[i % 2])
 
 
@@ -217,7 +222,7 @@ def _side(stage):
 
 
 def named_weights(synthesis):
-    """Rows (official name, variable, layout), in the order of official files; see `entry`."""
+    """Yield rows (official name, variable, layout), in the order of official files; see `entry`."""
     config = synthesis.get_config()
     to_rgb = dict(zip(_coloured(config), synthesis.to_rgb))
     for i, layer in enumerate(synthesis.styled):
@@ -239,7 +244,7 @@ def named_weights(synthesis):
 
 
 def sizes(config):
-    """Rows (official name, shape) that sizes decide; `config` of a generator."""
+    """Yield rows (official name, shape) of the weights that depend on sizes; `config` is a generator's."""
     widths = _widths(config)
     yield "4x4/Const/const", [1, widths[0], 4, 4]
     for i in range(len(widths) * 2 - 1):

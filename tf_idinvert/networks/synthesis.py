@@ -1,4 +1,4 @@
-"""Synthesis network: style codes w -> image, one style for each layer.
+"""Synthesis network of StyleGAN: style codes w -> image, one style per layer.
 
 Source: Karras et al. 2019, section 2 and figure 1; growing: Karras et al. 2018, section 2.
 """
@@ -13,8 +13,8 @@ from tf_idinvert.networks import layers
 class SynthesisLayer(keras.layers.Layer):
     """One styled layer: constant or convolution, then noise, bias, leaky ReLU, instance norm, style.
 
-    Exactly one of `const` (the learned 4x4 start) and `conv` (3x3, upsampling in the first layer of a resolution, then
-    with blur) is present; the bias comes after the noise and so belongs to this layer, not to the convolution.
+    The layer has either `const` (the learned 4x4 input) or `conv` (3x3; the first layer of a resolution upsamples and
+    blurs). The bias follows the noise, so it belongs to this layer and not to the convolution.
     """
 
     def __init__(self, inputs, outputs, resolution, dlatent_size, up, use_noise, fused_scale, blur_filter, **kwargs):
@@ -60,16 +60,18 @@ class SynthesisLayer(keras.layers.Layer):
 class Synthesis(keras.Model):
     """`synthesis(w)`: w [N, L, D] -> images [N, R, R, C], RGB about [-1, 1], not clipped.
 
-    With `final_activation='tanh'`, as some of the idinvert networks have it, images stay within (-1, 1).
+    With `final_activation='tanh'`, which some idinvert networks have, images are within (-1, 1).
 
     Call arguments:
-        noise_seed: None for the fixed noise stored with the network (the default, so that a code has one image), or
-            int32 [2] for fresh noise for every image.
-        lod: level of detail, a Python number >= 0; 0 is full resolution, k means layers of at most R / 2^k, shown at
-            R x R; a fraction blends the two neighbouring levels. Default: the network's own `lod`, 0 when trained.
-        fade: scalar tensor in [0, 1], blends level `lod` (then whole) towards `lod + 1`; so that a fade is one trace.
-        start, features: go on from the features after layer start - 1, as `run` gives them; w of the layers before
-            `start` is ignored. `start` is at most the layers in use, two less while they blend: `last_start`.
+        noise_seed: None: the fixed noise stored with the network, so that a code always gives the same image; int32
+            [2]: fresh noise for every image.
+        lod: level of detail, a Python number >= 0: 0 is full resolution; at k the layers above R / 2^k are not used,
+            and the image is scaled up to R x R; a fraction blends the two neighbouring levels. None: the network's
+            own `lod`, which is 0 after training.
+        fade: scalar tensor in [0, 1] that blends level `lod`, then an integer, towards `lod + 1`. As a tensor it can
+            change from step to step without retracing.
+        start, features: continue from `features`, the output of layer start - 1 as `run` returns it. The w of earlier
+            layers are ignored. `start` is at most `last_start`: the number of layers in use, minus two during a fade.
     """
 
     def __init__(
@@ -81,9 +83,9 @@ class Synthesis(keras.Model):
         fmap_decay=1.0,
         fmap_max=512,
         use_noise=True,             # whether layers add noise
-        fused_scale="auto",         # upsampling fused with its convolution: 'auto' (from 128 px), True, False
+        fused_scale="auto",         # fuse upsampling with its convolution: 'auto' (from 128 px), True, False
         blur_filter=(1, 2, 1),      # after upsampling; None: none
-        lod=0.0,                    # level of detail the weights stand at
+        lod=0.0,                    # level of detail that training has reached
         final_activation=None,      # of the image: 'tanh', 'sigmoid', 'softsign'; None, as published: none
         **kwargs,
     ):
@@ -98,8 +100,8 @@ class Synthesis(keras.Model):
         def width(stage):
             return layers.feature_maps(stage, fmap_base, fmap_decay, fmap_max)
 
-        self.styled = []            # the L layers: constant and convolution at 4x4, then two a resolution
-        self.to_rgb = []            # one a resolution, 4x4 first
+        self.styled = []            # the L layers: constant and convolution at 4x4, then two per resolution
+        self.to_rgb = []            # one per resolution, 4x4 first
         for i in range(self.num_layers):
             stage = i // 2 + 1
             inputs = None if i == 0 else width(stage - 1 if i % 2 == 0 else stage)
@@ -112,7 +114,7 @@ class Synthesis(keras.Model):
 
     @property
     def last_start(self):
-        """The last `start` that `call` takes at the network's own level of detail: L in a trained network."""
+        """The largest `start` that `call` accepts at the network's own level of detail: L in a trained network."""
         level = min(int(self.lod), self.stages - 2)
         return self.num_layers - 2 * level - (2 if self.lod > level else 0)
 
@@ -135,7 +137,7 @@ class Synthesis(keras.Model):
         return layers.final_activation(image, self.final_activation)
 
     def run(self, w, start, stop, features=None, noise_seed=None):
-        """Layers `start` to `stop` (exclusive): features [N, h, h, C] after layer start - 1 -> after layer stop - 1."""
+        """Run layers `start` to `stop` (exclusive): features [N, h, h, C] after layer start - 1 -> after stop - 1."""
         w = tf.convert_to_tensor(w)
         for i in range(start, stop):
             seed = None if noise_seed is None else tf.random.experimental.stateless_fold_in(noise_seed, i)
@@ -147,13 +149,13 @@ class Synthesis(keras.Model):
 
 
 def layer_name(i):
-    """Official name of styled layer i: '4x4/Const', '4x4/Conv', '8x8/Conv0_up', '8x8/Conv1', ..."""
+    """Return the official name of styled layer i: '4x4/Const', '4x4/Conv', '8x8/Conv0_up', '8x8/Conv1', ..."""
     side = 2 ** (i // 2 + 2)
     return f"{side}x{side}/" + (("Const", "Conv")[i] if i < 2 else ("Conv0_up", "Conv1")[i % 2])
 
 
 def named_weights(synthesis):
-    """Rows (official name, variable, layout); see `entry`."""
+    """Yield rows (official name, variable, layout); see `entry`."""
     for i, layer in enumerate(synthesis.styled):
         if layer.noise is not None:
             yield f"noise{i}", layer.noise, "NCHW"
@@ -172,7 +174,7 @@ def named_weights(synthesis):
 
 
 def sizes(config):
-    """Rows (official name, shape) that sizes decide; `config` of a generator."""
+    """Yield rows (official name, shape) of the weights that depend on sizes; `config` is a generator's."""
     stages = layers.log2_resolution(config["resolution"])
 
     def width(stage):
