@@ -194,7 +194,7 @@ def test_five_networks(tmp_path):
     pickles.write(tmp_path / "x.pkl", [strangers[0], *middle, strangers[1]])
     found = load(tmp_path / "x.pkl")
     assert_same(found, dataclasses.replace(models, encoder=None))
-    assert found.notes == ("passed over 'E' and 'NE' of five networks, which are no networks of this program",)
+    assert found.notes == ("left out 'E' and 'NE' of five networks: this program has no such networks",)
 
 
 def test_several_files_make_one_set(tmp_path):

@@ -211,9 +211,9 @@ def wrong_tensors():
     where, tensor = writer.storage, writer.tensor
     deep = b"}" + (text("a") + b"}") * 100_000 + b"s" * 100_000
     return {
-        "name is a text": (text("0") + pickle.BINPERSID, "something else than a storage"),
-        "name is short": (several(text("storage"), writer.FLOAT) + pickle.BINPERSID, "something else than a storage"),
-        "name of another thing": (tensor(where(word="module")), "something else than a storage"),
+        "name is a text": (text("0") + pickle.BINPERSID, "something other than a storage"),
+        "name is short": (several(text("storage"), writer.FLOAT) + pickle.BINPERSID, "something other than a storage"),
+        "name of another thing": (tensor(where(word="module")), "something other than a storage"),
         "class is a text": (tensor(where(kind=text("FloatStorage"))), "its class, key and size"),
         "class is a function": (tensor(where(kind=b"ctorch._utils\n_rebuild_tensor_v2\n")), "its class, key and size"),
         "key is a number": (tensor(where(key=integer(0))), "its class, key and size"),

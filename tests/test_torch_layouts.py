@@ -327,7 +327,7 @@ def wrong_states():
         "lod of two": (changed(generator, synthesis__lod=np.zeros(2, "float32")), "lod must be one finite number"),
         "lod not a number": (changed(generator, synthesis__lod=np.array(np.nan, "float32")), "lod must be one"),
         "lod negative": (changed(generator, synthesis__lod=np.array(-1, "float32")), "lod"),
-        "w_avg for every layer": (changed(genforce, truncation__w_avg=averages), "w_avg of its own for every layer"),
+        "w_avg for every layer": (changed(genforce, truncation__w_avg=averages), "separate w_avg for every layer"),
         "odd widths": (states.genforce(tiny.generator(fmap_base=1024, fmap_max=40, fmap_decay=2.0)), "halved"),
         "encoder without batch norm": (changed(unnormalized, block1__wscale1__bias=bias), "no batch norm"),
         "encoder with some batch norm": (changed(encoder, block1__bn1__bn__weight=None), "lacks 1 key"),

@@ -1,8 +1,8 @@
-"""Constructor arguments that come from a file: which there must be, and of what kind, before anything is built of them.
+"""Check the constructor arguments that come from a file, before a network is built with them.
 
-Files come from strangers, and Keras' constructors take more than ours need (a `dtype` may even name a class to import),
-so exactly the networks' own arguments pass, with values that a network can be built of. Which argument is of which kind
-stands in the network's entry.
+Files come from strangers, and Keras' constructors accept more arguments than these networks need (a `dtype` may even
+name a class to import). Therefore only the network's own arguments are allowed, all of them are required, and their
+values must be of the kind that the network's entry lists.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_NAMES, LONGEST_NAME, MOST_WIDTHS = 1000, 100, 20
 
 
 def check_names(kinds, config):
-    """InputError unless `config` has exactly the arguments that an entry's `kinds` lists."""
+    """Raise InputError unless `config` has exactly the arguments that an entry's `kinds` lists."""
     unknown, missing = sorted(set(config) - set(kinds)), [name for name in kinds if name not in config]
     if unknown or missing:
         fault = f"unknown argument {shown(unknown[0])}" if unknown else f"lacks the argument {missing[0]!r}"
@@ -22,7 +22,8 @@ def check_names(kinds, config):
 
 
 def check_values(kinds, config):
-    """InputError unless every argument in `config` is of its kind; whether sizes are true, weights must tell."""
+    """Raise InputError unless every value in `config` is of its kind. `weights.build` compares sizes with the weights.
+    """
     for name, value in config.items():
         fits, expected = _judged(kinds[name], value)
         if not fits:
@@ -30,7 +31,7 @@ def check_values(kinds, config):
 
 
 def _judged(kind, value):
-    """(whether the value is of the kind, what was expected)"""
+    """Return (whether the value is of the kind, text that says what was expected)."""
     if isinstance(kind, tuple):
         fits = any(type(value) is type(allowed) and value == allowed for allowed in kind)
         return fits, ", ".join(map(repr, kind[:-1])) + f" or {kind[-1]!r}"
@@ -76,6 +77,6 @@ _KINDS = {      # kind: (predicate, what is expected)
 
 
 def shown(value):
-    """A value from a file for a message: short, on one line."""
+    """Return a value from a file as short text on one line, for a message."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,7 +1,8 @@
-"""Records of official pickles <-> networks as our constructors take them, by the tables in the networks' entries.
+"""Convert records of official pickles to descriptions of our networks and back, by the tables in the networks' entries.
 
-The name of the function that built a network decides what it is and what an absent argument means. An unknown
-constructor argument is an error, and so is a known one whose value we do not build.
+The name of the function that built a network determines its class and the defaults of absent arguments. An unknown
+constructor argument is an error, and so is a known argument with an unsupported value.
+
 Source: the published networks of StyleGAN (Karras et al. 2019) and idinvert (Zhu et al. 2020).
 """
 from __future__ import annotations
@@ -21,23 +22,23 @@ ORDERS = {4: ("encoder", "training_generator", "discriminator", "generator"),
 # ------------------------------------------------------------------------------------------ from records
 
 def describe(records, entries, only=None, activation=None):
-    """Yield what the records of an official file say of the networks.
+    """Yield a description of every network in an official file.
 
     Args:
-        records: of `pickles.read`: (G, D, Gs), (E, G, D, Gs), or networks of different kinds in any order; of five,
-            as LIA has them (E, G, D, Gs, NE), those in the middle.
-        entries: of the networks that a file may hold.
-        only: fields of `checkpoint.Models` that are wanted; None: all.
-        activation: final activation of generators; None: what their source text says.
+        records: result of `pickles.read`: (G, D, Gs), (E, G, D, Gs), or networks of different classes in any order.
+            Five records are those of LIA, (E, G, D, Gs, NE); only G, D and Gs are used.
+        entries: entries of the known networks.
+        only: fields of `checkpoint.Models` to return; None: all.
+        activation: final activation of generators; None: as their source text says.
     Yields:
-        Described, its final activation in `config`.
+        Described, with the final activation in `config`.
     Raises:
-        InputError: not networks we know, or an argument we do not; one line.
+        InputError: an unknown network, argument or value; one line.
     """
     notes = ()
     if len(records) == 5:
-        notes = (f"passed over {shown(records[0].name)} and {shown(records[4].name)} of five networks, which are no "
-                 "networks of this program",)
+        notes = (f"left out {shown(records[0].name)} and {shown(records[4].name)} of five networks: this program has "
+                 "no such networks",)
         records = records[1:4]
     forms = [_form(record, entries) for record in records]
     order = ORDERS.get(len(records)) or [entry.fields[0] for entry, _ in forms]
@@ -56,7 +57,7 @@ def describe(records, entries, only=None, activation=None):
 
 
 def _final_activation(record, official):
-    """(name or None, notes) by the source text of the part that makes images, and of the whole around it."""
+    """Return (name or None, notes) from the source texts of the synthesis network and of the whole generator."""
     part = record.components[official.activated]
     name, question = final_activation(part.build_module_src, part.build_func_name, official.module)
     outside, _ = final_activation(record.build_module_src, record.build_func_name, official.module)
@@ -67,7 +68,7 @@ def _final_activation(record, official):
 
 
 def _form(record, entries):
-    """(entry, its Official) of a record, by the names of its builders; else InputError."""
+    """Return (entry, its Official) of a record, by the names of its builders; InputError if there is none."""
     forms = [(entry, official) for entry in entries for official in entry.official]
     named = [(entry, official) for entry, official in forms if official.builder == record.build_func_name]
     built = {name: part.build_func_name for name, part in record.components.items()}
@@ -88,7 +89,7 @@ def _parts(built):
 
 
 def _config_and_arrays(record, entry, official, entries):
-    """(constructor arguments of ours, {official name: array}) of a record."""
+    """Return (arguments of our constructor, {official name: array}) of a record."""
     parts = {name: record.components[name] for name in official.parts}
     given = dict(record.static_kwargs)
     for part in reversed(list(parts.values())):
@@ -105,7 +106,7 @@ def _config_and_arrays(record, entry, official, entries):
 
 
 def _constructor_arguments(name, given, arrays, entry, official, entries):
-    # The official code hands all arguments to all parts, and its builders pass over what they do not know.
+    # The official code passes all arguments to all components, and its builders ignore those that they do not know.
     others = {argument for each in entries for form in each.official if form.module == official.module
               for argument in form.arguments}
     for argument, value in given.items():
@@ -134,12 +135,12 @@ def _scalar(value, name):
 # ------------------------------------------------------------------------------------------ to records
 
 def record(network, entry, name):
-    """Official record of a network, complete with constructor arguments.
+    """Return the official record of a network, complete with constructor arguments.
 
     Args:
-        network: Described; all constructor arguments in `config`.
-        entry: its Entry.
-        name: the record's, such as 'Gs'.
+        network: Described; `config` holds all constructor arguments.
+        entry: Entry of the network.
+        name: name of the record, such as 'Gs'.
     Raises:
         InputError: the network has no official form.
     """
@@ -166,7 +167,7 @@ def record(network, entry, name):
 
 
 def _form_to_write(network, entry):
-    """The first official form that can hold the network."""
+    """Return the first official form that can hold the network; InputError if none can."""
     if not entry.official:
         raise InputError(f"an official pickle has no place for {network.field.replace('_', ' ')}")
     reasons = [official.refused(network.config) for official in entry.official]

@@ -1,25 +1,25 @@
-"""A network as a file of any kind describes it, before anything is built."""
+"""Described: a network as read from a file of any format, before it is built."""
 from __future__ import annotations
 
 import dataclasses
 
-# The fields of `checkpoint.Models`, in the order of the papers' sets, and what the papers call them; A is ours.
+# Fields of `checkpoint.Models` in the order of official files, and their names in the papers; A is this project's.
 ROLES = {"encoder": "E", "training_generator": "G", "discriminator": "D", "generator": "Gs",
          "latent_discriminator": "D_w", "attributes": "A"}
 
 
 @dataclasses.dataclass(eq=False)
 class Described:
-    """What a reader yields for a network, and what a writer gets.
+    """Description of a network: readers yield it, writers take it.
 
     Attributes:
-        field: of `checkpoint.Models`.
-        network: name of its class, such as 'Generator'.
-        config: {argument of our constructor: value}; unchecked until the network is built.
+        field: field of `checkpoint.Models`.
+        network: name of the class, such as 'Generator'.
+        config: {argument of our constructor: value}; not checked before the network is built.
         arrays: {official name: array in official layout}.
-        notes: lines for the user: what the file does not say and what was taken instead.
-        origin: what kind of file it is, such as 'official pickle, state version 3'.
-        layout: whose layout, and which network of theirs, such as "NVIDIA's StyleGAN, G_style".
+        notes: lines for the user; what the file leaves open and which assumption was made.
+        origin: format of the file, such as 'official pickle, state version 3'.
+        layout: project and network whose layout the file has, such as "NVIDIA's StyleGAN, G_style".
     """
     field: str
     network: str

@@ -1,8 +1,8 @@
-"""Our own model files: HDF5, self-describing, uncompressed; nothing in them is ever executed.
+"""This project's model files: self-describing, uncompressed HDF5. Reading executes nothing from the file.
 
-A group for each network, named after the field of `checkpoint.Models` that it fills, with the constructor arguments as
-JSON in the attribute `config`, the class in the attribute `network` where it is not the field's first, and the weights
-under their official names in official layout.
+Every network is a group, named after its field of `checkpoint.Models`. The group has the constructor arguments as JSON
+in the attribute `config`, the class in the attribute `network` unless it is the first class that the field may hold,
+and the weights as datasets with their official names and layouts.
 """
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def describe(path, entries, only=None):
-    """Yield what a file of ours says of its networks.
+    """Yield a description of every network in an HDF5 model file; memory is bounded by the file's size.
 
     Args:
         path: file name.
-        entries: of the networks that a file may hold.
-        only: fields that are wanted; None: all.
+        entries: entries of the known networks.
+        only: fields of `checkpoint.Models` to return; None: all.
     Yields:
-        Described; memory is bounded by the file's size.
+        Described.
     Raises:
-        InputError: not ours, of another version, damaged or hostile; one line without the path.
+        InputError: no model file of this project, another version, damaged or hostile; one line without the path.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -77,9 +77,9 @@ def _described(file_size, file, field, entries):
 
 
 def _arrays(group, left):
-    """{name: float32 array} of all datasets below a group.
+    """Return {name: float32 array} of all datasets below a group.
 
-    Only plain ones, every object once, no more bytes in all than `left`, the file's size: so memory is bounded by it.
+    Memory is bounded, because only plain datasets are accepted, every object once, with at most `left` bytes in total.
     """
     arrays, seen, pending = {}, set(), [("", group)]
     while pending:
@@ -101,26 +101,26 @@ def _arrays(group, left):
 
 
 def _is_plain(item):
-    """Whether a member is a dataset of floats that lies uncompressed in this file, all of it."""
+    """Return whether a member is a dataset of floats that is stored completely and uncompressed in this file."""
     return (isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.chunks is None and not item.is_virtual
             and not item.external and item.id.get_storage_size() == item.size * item.dtype.itemsize)
 
 
 def _hard_linked(group, key):
-    """Member of a group; refuses soft and external links, which can point outside the file or in circles."""
+    """Return a member of a group; refuse soft and external links, which can lead out of the file or in circles."""
     if not isinstance(group.get(key, getlink=True), h5py.HardLink):
         raise InputError(f"{key!r} is a link to elsewhere")
     return group[key]
 
 
 def write(path, networks, entries, dtype="float32"):
-    """Write a file of ours, atomically.
+    """Write an HDF5 model file atomically.
 
     Args:
         path: file name.
         networks: iterable of Described.
-        entries: of the networks that a file may hold.
-        dtype: 'float32' or 'float16', of the stored weights.
+        entries: entries of the known networks.
+        dtype: 'float32' or 'float16', number type of the stored weights.
     Raises:
         InputError: weights too large for `dtype`; one line without the path.
     """

@@ -1,10 +1,11 @@
-"""A pickle machine that executes nothing: it turns an official network or boundary pickle into inert values.
+"""Read official network and boundary pickles as inert values, without executing anything from them.
 
-A pickle is a small program that may import and call anything, so `pickle.Unpickler` is not used. `Machine` knows only
-the opcodes that network pickles contain (as documented in Python's `pickletools`), and where Python would call a class
-it builds one of the few values below. Nothing a file names is imported, called or given attributes. Memory stays in
-proportion to the file's size: every length is compared with what is left of the file, and whatever can multiply data
-is counted. `pickles` turns the values into records, `boundaries` into boundaries.
+A pickle is a small program that may import and call anything, so `pickle.Unpickler` is unsafe for files from strangers.
+`Machine` interprets only the opcodes that network pickles contain (Python's `pickletools` documents them). Where Python
+would call a class, it builds one of the few value classes below. It imports and calls nothing that a file names, and
+sets no attributes. Memory is proportional to the file's size: a length is checked against the rest of the file before
+memory is allocated, and bytes that a file makes the machine copy are counted. `pickles` turns the values into records,
+`boundaries` into boundaries.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import struct
 
 import numpy as np
 
-MAX_OPCODES = 200_000     # small official networks take under 10,000 a file, and it grows with the layers only
-MAX_TEXT = 1 << 20        # bytes of a text that is not array data
+MAX_OPCODES = 200_000     # small official files have under 10,000; the number grows with the layers only
+MAX_TEXT = 1 << 20        # largest text in bytes that is not array data
 NUMERIC = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 
 
 class Refused(Exception):
-    """What is wrong with a content, on one line, still without the file's name."""
+    """The content of a file is refused; the message is one line without the file's name."""
 
 
 class Global(enum.Enum):
-    """The classes and functions that official files name, as inert marks."""
+    """The classes and functions that official files name, as inert enum members."""
     NETWORK, EASY_DICT, ORDERED_DICT, RECONSTRUCT, SCALAR, FROM_BUFFER, NDARRAY, DTYPE, ENCODE, BYTES = range(10)
 
 
@@ -61,7 +62,7 @@ _TUPLES = {pickle.TUPLE1: 1, pickle.TUPLE2: 2, pickle.TUPLE3: 3}
 
 
 class Network:
-    """A network of a file before it is checked: its state, None until BUILD."""
+    """A network, not yet checked: its state, or None before the opcode BUILD."""
     __slots__ = ("state",)
 
     def __init__(self):
@@ -69,7 +70,7 @@ class Network:
 
 
 class DType:
-    """An element type of a file: its code, and its dtype, None until BUILD gives the byte order."""
+    """An element type: its code, and its dtype, which is None until the opcode BUILD sets the byte order."""
     __slots__ = ("code", "dtype")
 
     def __init__(self, code):
@@ -77,7 +78,7 @@ class DType:
 
 
 class Array:
-    """An array of a file: its value, None until BUILD where the file makes it in two steps; a list for objects."""
+    """An array: its value, which may be None until the opcode BUILD; a list for an array of objects."""
     __slots__ = ("value",)
 
     def __init__(self, value=None):
@@ -85,21 +86,21 @@ class Array:
 
 
 class Machine:
-    """Executes one pickle from a binary file of `size` bytes; `run` gives what it describes.
+    """Interpreter of one pickle in a binary file of `size` bytes; `run` returns the value that the pickle describes.
 
-    With `objects`, arrays of Python objects are admitted too: the list of their inert values. `torch_files` derives the
-    machine for PyTorch's pickles, which know other globals.
+    With `objects`, arrays of Python objects are accepted too and become lists of inert values. `torch_files` derives a
+    machine for PyTorch's pickles, which use other globals.
     """
 
     globals = _GLOBALS
-    key_types = (str,)          # of dictionaries; hashing a deeply nested tuple would end the process
+    key_types = (str,)          # allowed keys of dictionaries; hashing a deeply nested tuple would crash the process
     longest_integer = 8         # bytes
 
     def __init__(self, file, size, objects=False):
         self.file, self.left = file, size
         self.types = NUMERIC + ("O8",) if objects else NUMERIC
         self.spare = 2 * size + MAX_TEXT        # bytes that may still be copied
-        self.stack, self.below, self.memo = [], [], {}      # below: the stacks under each open mark
+        self.stack, self.below, self.memo = [], [], {}      # below: the stacks outside the open marks
         self.actions = {
             pickle.EMPTY_LIST: lambda: self.push([]), pickle.EMPTY_DICT: lambda: self.push({}),
             pickle.MARK: self.mark, pickle.TUPLE: lambda: self.push(tuple(self.to_mark())),
@@ -139,7 +140,7 @@ class Machine:
             raise Refused(f"refuses opcode {known.name if known else opcode!r}, which official files do not use")
 
     def take(self, count):
-        """The next `count` bytes of the file, compared with what is left before any memory is taken."""
+        """Return the next `count` bytes of the file; check that they exist before allocating memory."""
         if not 0 <= count <= self.left:
             raise Refused(f"ends too early ({count} bytes expected, {self.left} left): an incomplete download?")
         data = self.file.read(count)
@@ -149,7 +150,7 @@ class Machine:
         return data
 
     def spend(self, count):
-        """Counts bytes about to be copied: a few opcodes could otherwise copy the same data without end."""
+        """Count bytes that will be copied; without a limit, a few opcodes could copy the same data endlessly."""
         self.spare -= count
         if self.spare < 0:
             raise Refused("copies its data more often than a network needs")
@@ -161,7 +162,7 @@ class Machine:
         data = self.take(self.number(form))
         if encoding is None:
             return data
-        # Array data in a text has no character above 255 (first byte of UTF-8 up to 0xC3); others would take more room.
+        # Array data stored as text has no character above 255 (first byte in UTF-8 at most 0xC3); others need more.
         if encoding == "utf-8" and len(data) > MAX_TEXT and np.frombuffer(data, np.uint8).max() > 0xC3:
             raise Refused(f"holds a text of {len(data)} bytes that is not array data")
         return data.decode(encoding)
@@ -173,7 +174,7 @@ class Machine:
         self.push(int.from_bytes(self.take(count), "little", signed=True))
 
     def frame(self):
-        """Frames only tell where to read ahead; a false length still shows that the file was cut."""
+        """Check that a frame is complete. Frames only help to read ahead, but a missing end shows a truncated file."""
         length = self.number("<Q")
         if length > self.left:
             raise Refused(f"ends too early ({length} bytes expected, {self.left} left): an incomplete download?")
@@ -182,7 +183,7 @@ class Machine:
         self.stack.append(value)
 
     def top(self, count):
-        """Removes and returns the last `count` values."""
+        """Remove and return the last `count` values."""
         values = [self.stack.pop() for _ in range(count)]
         return values[::-1]
 
@@ -217,19 +218,19 @@ class Machine:
 
     def push_global(self, module, name):
         if type(module) is not str or type(name) is not str:
-            raise Refused("names a global by something else than text")
+            raise Refused("names a global by something other than text")
         known = self.globals.get(f"{module}.{name}")
-        # A dot inside the name would reach an attribute; no admitted name has one.
+        # A dot inside the name would address an attribute; no accepted name has one.
         if known is None or "." in name:
             raise Refused(f"refuses to load global {shown(f'{module}.{name}')}: {self.hint(module)}")
         self.push(known)
 
     def hint(self, module):
-        """What a global that is not admitted says about its file."""
+        """Return what an unknown global suggests about the file, for the message."""
         return "a PyTorch network?" if module.startswith("torch") else "not part of an official file"
 
     def makers(self):
-        """{global that a file may call: what stands for it}"""
+        """Return {global that a file may call: method that builds its value}."""
         return {
             Global.RECONSTRUCT: self.empty_array, Global.SCALAR: self.scalar, Global.FROM_BUFFER: self.from_buffer,
             Global.DTYPE: self.element_type, Global.ENCODE: self.encoded, Global.BYTES: self.no_bytes,
@@ -268,7 +269,7 @@ class Machine:
 
     def encoded(self, text, encoding):
         if type(text) is not str or encoding != "latin1":
-            raise Refused("encodes something else than Latin-1 text")
+            raise Refused("encodes something other than Latin-1 text")
         self.spend(len(text))
         return text.encode("latin1")
 
@@ -276,9 +277,9 @@ class Machine:
         return b""
 
     def ordered_dict(self, pairs=()):
-        """Python 2 gives the pairs here, Python 3 sets them as items."""
+        """Return a dictionary. Python 2 passes the pairs to the constructor, Python 3 sets them as items later."""
         if type(pairs) not in (list, tuple) or not all(type(p) in (list, tuple) and len(p) == 2 for p in pairs):
-            raise Refused("has an ordered dictionary made of something else than pairs")
+            raise Refused("has an ordered dictionary made of something other than pairs")
         self.spend(100 * len(pairs))
         self.push({})
         self.update([value for pair in pairs for value in pair])
@@ -310,7 +311,7 @@ class Machine:
             raise Refused(f"sets the state of {kind_of(target)} to {kind_of(state)}")
 
     def array(self, raw, dtype, shape, order):
-        """A read-only array over `raw`, without a copy unless bytes must be swapped."""
+        """Return a read-only array that uses the memory of `raw`; only swapping bytes needs a copy."""
         if type(dtype) is DType and dtype.dtype is not None and dtype.dtype.hasobject:
             return self.objects(raw, shape)
         if type(dtype) is not DType or dtype.dtype is None or type(raw) not in (bytes, str):
@@ -331,19 +332,19 @@ class Machine:
         return value
 
     def objects(self, values, shape):
-        """The values of an array of objects, as a list: it stays inert, for NumPy never sees it."""
+        """Return the values of an array of objects as a list, so that NumPy never handles the objects."""
         if type(values) is not list or type(shape) is not tuple or not all(type(n) is int for n in shape):
             raise Refused(f"has an array of objects made of {kind_of(values)}, expected a list")
         if len(values) != math.prod(shape):
-            raise Refused("has an array of objects whose number does not fit its shape")
+            raise Refused("has an array of objects that does not fit its shape")
         return values
 
 
 def kind_of(value):
-    """What a value is, for a message; never its content, which may be huge."""
+    """Return what a value is, for a message; without its content, which may be huge."""
     return value.name if isinstance(value, enum.Enum) else type(value).__name__
 
 
 def shown(text):
-    """A text from a file, shortened and escaped for a message of one line."""
+    """Return a text from a file, shortened and escaped, for a message of one line."""
     return ascii(text if len(text) <= 60 else text[:57] + "...")

@@ -1,12 +1,13 @@
-"""Reader and writer of official network pickles (StyleGAN and idinvert, "tflib" format), without running them.
+"""Read and write official network pickles (StyleGAN and idinvert, "tflib" format) without executing them.
 
-A file holds a tuple of objects of class `dnnlib.tflib.network.Network`: StyleGAN `(G, D, Gs)`, idinvert
-`(E, G, D, Gs)`. Each is a dictionary of hyper-parameters, source text (which the original loader executes and this
-one only carries), variables and component networks. Format: the published code of StyleGAN (Karras et al. 2019) and
-idinvert (Zhu et al. 2020).
+A file holds a tuple of objects of the class `dnnlib.tflib.network.Network`: `(G, D, Gs)` in StyleGAN, `(E, G, D, Gs)`
+in idinvert. An object is a dictionary of hyper-parameters, source text, variables and component networks. The original
+loader executes the source text; this one only keeps it.
 
-Reading: `pickle_machine` executes the file harmlessly, then `_checked` turns what came out into records. Writing:
-`_checked` again, then `_Writer` puts the opcodes.
+To read, `pickle_machine` interprets the file safely, and `_checked` turns the values into records. To write, `_checked`
+checks the records, and `_Writer` writes the opcodes.
+
+Source: the published code of StyleGAN (Karras et al. 2019) and idinvert (Zhu et al. 2020).
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from tf_idinvert.files.atomic import replacing
 from tf_idinvert.formats.pickle_machine import NUMERIC, Array, Machine, Network, Refused, shown
 from tf_idinvert.formats.untrusted import MAX_BYTES, FileError, label, opened
 
-MAX_NETWORKS = 64         # in a file, components included; (E, G, D, Gs) with components makes 8
-MAX_TOGETHER = 5          # networks side by side; LIA's files are (E, G, D, Gs, NE)
-MAX_DEPTH = 8             # of components in components, and of containers in a hyper-parameter
+MAX_NETWORKS = 64         # networks in a file with their components; (E, G, D, Gs) has 8
+MAX_TOGETHER = 5          # networks in a file without their components; LIA's files are (E, G, D, Gs, NE)
+MAX_DEPTH = 8             # nesting of components, and of containers in a hyper-parameter
 MAX_VALUES = 10_000       # hyper-parameters in a file, elements of lists included
-VERSIONS = (2, 3, 4)      # of a network's state; 4 is StyleGAN2's writer, which wrote StyleGAN1 networks, too
+VERSIONS = (2, 3, 4)      # versions of a network's state; StyleGAN2's code writes 4, also for StyleGAN networks
 STATE_KEYS = ("version", "name", "static_kwargs", "components", "build_module_src", "build_func_name", "variables")
 
 
@@ -36,17 +37,17 @@ class PickleError(FileError):
 
 @dataclass(eq=False)
 class NetworkRecord:
-    """One network as stored. Compared by identity, for arrays have no single truth value.
+    """One network as stored in a file. Records are compared by identity, because arrays have no single truth value.
 
     Attributes:
-        name: the network's own name, such as 'Gs'.
-        static_kwargs: hyper-parameters it was built with: str, int, float, bool, None and lists, tuples, dicts of them.
-        variables: {name: array} in file order, own variables only. As read, arrays are read-only and in native byte
-            order, and a scalar is a 0-d array.
+        name: name of the network, such as 'Gs'.
+        static_kwargs: hyper-parameters: str, int, float, bool, None, and lists, tuples and dicts of them.
+        variables: {name: array} in file order, without those of components. `read` returns read-only arrays in native
+            byte order; scalars are 0-d arrays.
         components: {component name: NetworkRecord}; always empty in version 2.
-        build_func_name: name of the function that built it, such as 'G_style'.
-        build_module_src: Python source text, carried and never executed.
-        version: of the state, 2 to 4.
+        build_func_name: name of the function that builds the network, such as 'G_style'.
+        build_module_src: Python source text of the module with that function; kept, never executed.
+        version: version of the state, 2 to 4.
     """
     name: str
     static_kwargs: dict
@@ -58,15 +59,16 @@ class NetworkRecord:
 
 
 def read(path, max_bytes=MAX_BYTES):
-    """Reads an official pickle (protocols 2 to 5, from Python 2 or 3); never executes anything from it.
+    """Read an official pickle (protocols 2 to 5, written by Python 2 or 3) without executing anything from it.
 
     Args:
-        path: a file from anybody.
-        max_bytes: larger files are refused unread; reading takes about the file's size of memory, at most 2.5 times.
+        path: file name; the file need not be trusted.
+        max_bytes: larger files are refused before reading. Reading needs about as much memory as the file has bytes,
+            at most 2.5 times as much.
     Returns:
-        tuple of 1 to 5 NetworkRecord, as stored; a file of one bare network gives a tuple of one.
+        tuple of 1 to 5 NetworkRecord; one, if the file holds a network that is not in a tuple.
     Raises:
-        PickleError: the file cannot be read, is something else, is damaged, or holds anything else than networks.
+        PickleError: the file cannot be read, is no network pickle, or is damaged.
     """
     with opened(path, "network pickle", max_bytes, PickleError) as (file, size):
         _refuse_other_formats(file.read(512))
@@ -75,15 +77,15 @@ def read(path, max_bytes=MAX_BYTES):
 
 
 def write(path, records, protocol=4):
-    """Writes records as an official pickle, atomically; the original code and any ordinary unpickler load it.
+    """Write records as an official pickle, atomically. The original code and any ordinary unpickler can load the file.
 
     Args:
-        path: file to write; an existing one is replaced only once the new one is complete.
-        records: 1 to 5 NetworkRecord; one alone is written bare, several as a tuple.
-        protocol: 2 to 5. The official files use 4, the highest that Python 3.6, on which the original code runs, can
-            read; 5 needs Python 3.8, and below 4 an array has to stay under 2 GiB.
+        path: file to write; an existing file is replaced only when the new one is complete.
+        records: 1 to 5 NetworkRecord; a single one is written without a tuple.
+        protocol: 2 to 5. Official files use 4, the highest that Python 3.6 reads, on which the original code runs. 5
+            needs Python 3.8; 2 and 3 limit an array to 2 GiB.
     Raises:
-        PickleError: a record is not what NetworkRecord says, or the file cannot be written.
+        PickleError: a record violates the description of NetworkRecord, or the file cannot be written.
     """
     try:
         if protocol not in (2, 3, 4, 5):
@@ -102,7 +104,7 @@ def write(path, records, protocol=4):
 
 
 def _refuse_other_formats(head):
-    """Says what a file is that users commonly have in place of a network pickle, from its first 512 bytes."""
+    """Raise Refused for files that users commonly mistake for a network pickle; `head`: the first 512 bytes."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         raise Refused("is empty")
@@ -121,7 +123,7 @@ def _refuse_other_formats(head):
 
 
 def _all_checked(value):
-    """Records from a file's value (a Network or a tuple of them) or from a tuple of records, checked."""
+    """Check a file's value (a Network or a tuple of them) or a tuple of records; return a tuple of records."""
     networks = value if type(value) is tuple else (value,)
     ours = all(isinstance(each, (Network, NetworkRecord)) for each in networks)
     if not ours or not 1 <= len(networks) <= MAX_TOGETHER:
@@ -132,12 +134,13 @@ def _all_checked(value):
 
 
 def _checked(source, parents, networks, values):
-    """A complete new record from a Network or a record.
+    """Return a complete, checked record of a Network or a record.
 
     Args:
-        source: the Network or NetworkRecord.
-        parents: the sources it is a component of, outermost first.
-        networks, values: iterators that end when the file holds too many of them; sharing could multiply both.
+        source: Network or NetworkRecord.
+        parents: the sources that contain this one as a component, outermost first.
+        networks, values: iterators that end when the file has too many networks or hyper-parameters. They count shared
+            objects every time, because sharing could multiply both.
     """
     if any(source is parent for parent in parents):
         raise Refused("has a network that contains itself")
@@ -151,7 +154,7 @@ def _checked(source, parents, networks, values):
 
 
 def _check_parts(record):
-    """Refuses a record with a part of the wrong type, components and values of static_kwargs apart; returns a label."""
+    """Check the types in a record, except in components and in values of static_kwargs; return a label for messages."""
     if type(record.version) is not int or record.version not in VERSIONS:
         raise Refused(f"has a network of version {_brief(record.version)}, expected 2, 3 or 4")
     for key in ("name", "build_module_src", "build_func_name"):
@@ -174,7 +177,7 @@ def _check_parts(record):
 
 
 def _unpacked(network):
-    """The state of a Network as a record, its parts still unchecked."""
+    """Return the state of a Network as a record that is not checked yet."""
     state = network.state or {}
     expected = [key for key in STATE_KEYS if key != "components" or state.get("version") != 2]
     wrong = {"lacks": [key for key in expected if key not in state],
@@ -192,7 +195,7 @@ def _unpacked(network):
 
 
 def _plain(value, where, values, depth=0):
-    """A hyper-parameter as plain Python; NumPy scalars become numbers, dict and list subclasses dicts and lists."""
+    """Return a hyper-parameter as plain Python: NumPy scalars as numbers, subclasses of dict and list as these."""
     if next(values, None) is None or depth > MAX_DEPTH:
         raise Refused(f"{where}: static_kwargs nest more than {MAX_DEPTH} deep or hold over {MAX_VALUES} values")
     if type(value) is Array and value.value is not None and value.value.ndim == 0:
@@ -211,12 +214,12 @@ def _plain(value, where, values, depth=0):
 
 
 def _is_text(value):
-    """Whether a value is text that UTF-8 can hold."""
+    """Return whether a value is text that UTF-8 can encode."""
     return type(value) is str and not re.search("[\ud800-\udfff]", value)
 
 
 def _brief(value):
-    """What a value is, for a message of one line; the content only where it is small."""
+    """Return what a value is, for a message of one line; with its content only if that is short."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype.kind}{value.dtype.itemsize}"
     if value is None or type(value) in (bool, float) or (type(value) is int and abs(value) < 1 << 64):
@@ -225,7 +228,7 @@ def _brief(value):
 
 
 class _Writer:
-    """Puts records as opcodes, without memo or frames, which no reader needs."""
+    """Writes records as opcodes, without memo and frames, which readers do not need."""
 
     def __init__(self, file, protocol):
         self.write, self.protocol = file.write, protocol
@@ -274,9 +277,9 @@ class _Writer:
         self.write(pickle.BUILD)
 
     def array(self, value):
-        """An array as `ndarray.__reduce__` gives it; a 0-d one as a NumPy scalar, as the official files have it.
+        """Write an array as `ndarray.__reduce__` does; a 0-d array as a NumPy scalar, as in official files.
 
-        The modules have the names of NumPy 1, which NumPy 2 still understands and the original code needs.
+        The module names are those of NumPy 1, which the original code needs and NumPy 2 still accepts.
         """
         if value.ndim == 0:
             self.named("numpy.core.multiarray", "scalar")
@@ -304,10 +307,10 @@ class _Writer:
         self.write(pickle.BUILD)
 
     def data(self, value):
-        """The bytes of an array in C order."""
+        """Write the bytes of an array in C order."""
         if self.protocol < 4 and value.nbytes >= 2 ** 31:
             raise Refused(f"has an array of {value.nbytes} bytes, which needs protocol 4")
-        if self.protocol == 2:      # which has no bytes: Python 3 takes them from a text
+        if self.protocol == 2:      # has no type for bytes: Python 3 decodes them from text
             self.named("_codecs", "encode")
             self.put((value.tobytes().decode("latin1"), "latin1"))
             self.write(pickle.REDUCE)

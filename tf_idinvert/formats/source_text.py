@@ -1,7 +1,8 @@
-"""The source text that an official pickle carries for the original loader, read as text and never executed.
+"""Find the final activation of a generator in the source text of an official pickle, without executing the text.
 
-It is what really ran: a released network may end in a tanh that no constructor argument shows. NVIDIA's own modules
-name none of the activations looked for here, so a text that does is somebody's own.
+The source text is the code that built the network. A released network may end in a tanh that no constructor argument
+mentions, so only the text shows it. NVIDIA's modules name none of the activations that are searched for here; a text
+that names one was changed by its author.
 """
 from __future__ import annotations
 
@@ -9,27 +10,27 @@ import re
 
 from tf_idinvert.errors import InputError
 
-BUILT = {"tanh": "tf.tanh", "sigmoid": "tf.sigmoid", "softsign": "tf.nn.softsign"}      # as the original would write it
+BUILT = {"tanh": "tf.tanh", "sigmoid": "tf.sigmoid", "softsign": "tf.nn.softsign"}  # as in the original
 NOT_BUILT = {"atan", "arctan", "erf", "hard_sigmoid", "hard_tanh", "hardtanh", "relu6", "softplus", "softmax", "elu",
              "selu", "gelu", "swish", "sin"}
 _STRING_OR_COMMENT = re.compile(r"""(\"\"\"|''')[\s\S]*?\1 | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' | \#[^\n]*""",
                                 re.VERBOSE)
-_TABLE_ENTRY = re.compile(r"\btext_\w+\s*:\s*\(?[\w.]+")     # 'tanh': tf.tanh, a name to choose by, chooses nothing
+_TABLE_ENTRY = re.compile(r"\btext_\w+\s*:\s*\(?[\w.]+")     # an entry 'tanh': tf.tanh in a table only offers a choice
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _OF_THE_IMAGE = re.compile(r"\breturn\b|image|rgb", re.IGNORECASE)
 
 
 def final_activation(text, builder, module):
-    """The activation that a synthesis network applies to its image last, by its source text.
+    """Return the activation that a synthesis network applies last to its image, according to its source text.
 
     Args:
         text: source text of the network's module.
-        builder: name of the function in it that built the network.
-        module: name of the published module, which has no final activation and needs only to be imported.
+        builder: name of the function in the text that built the network.
+        module: name of the published module, which has no final activation; a text may just import it.
     Returns:
-        (name in BUILT or None, a line on what the text leaves open or None).
+        (name in BUILT or None, line on what the text leaves open or None).
     Raises:
-        InputError: the image passes through an activation that is not built here.
+        InputError: the image passes through an activation that is not supported.
     """
     code = _TABLE_ENTRY.sub("", _STRING_OR_COMMENT.sub(_without_content, text))
     lines, shown = _relevant(code, builder)
@@ -53,7 +54,7 @@ def final_activation(text, builder, module):
 
 
 def _without_content(match):
-    """A comment becomes nothing, a string a word that says which activation, if any, is all of it."""
+    """Replace a comment by nothing, and a string by the word text_NAME if it is an activation's name, else text_."""
     content = match[0].strip("\"'")
     return "" if match[0].startswith("#") else f"text_{content}" if content in BUILT else "text_"
 
@@ -63,7 +64,7 @@ def _words(lines):
 
 
 def _relevant(code, builder):
-    """(lines of the builder and of all that it names at the top level of its module, whether the builder is there)."""
+    """Return (lines of the builder and of all top-level definitions that it uses, whether the text has the builder)."""
     blocks, places = [], {}
     for line in code.splitlines():
         if blocks and (not line[:1].strip() or line[0] in ")]}"):
@@ -84,7 +85,7 @@ def _relevant(code, builder):
 
 
 def _bound(line):
-    """Names that a line at the top level binds: of a definition, an import or an assignment."""
+    """Return the names that a top-level line binds by definition, import or assignment."""
     words = _WORD.findall(line)
     if words[:1] in (["def"], ["class"]):
         return words[1:2]
@@ -94,10 +95,9 @@ def _bound(line):
 
 
 def with_final_activation(module, builder, name):
-    """Source text of a synthesis network: the published builder, followed by an activation where `name` is one.
+    """Return source text that builds the published synthesis network followed by the activation `name` (None: none).
 
-    The original's loader executes it in a checkout of the original code, and so applies the activation;
-    `final_activation` reads it.
+    The original loader executes it in a checkout of the original code, and `final_activation` recognises it.
     """
     text = f"from {module} import *\n"
     if name is None:

@@ -1,4 +1,4 @@
-"""What a loaded model file is and holds, in lines for a person."""
+"""Describe a loaded model file in lines for the user: format, networks, assumptions, and what is missing."""
 from __future__ import annotations
 
 import math
@@ -8,15 +8,15 @@ from tf_idinvert.formats.described import ROLES
 
 
 def kinds(models):
-    """What kinds of file the networks come from, in one line; '' where they come from none."""
+    """Return the formats of the networks' files in one line; '' if the networks were not loaded from files."""
     return "; ".join(filter(None, dict.fromkeys(origin for origin, _ in models.origins.values())))
 
 
 def lines(models):
-    """What is in a file, a line a network; what was taken for what it does not say; and what is missing.
+    """Return one line for every network, every assumption that `checkpoint.load` made, and every missing network.
 
     Args:
-        models: Models, as `checkpoint.load` gives them.
+        models: Models, as returned by `checkpoint.load`.
     Returns:
         list of str.
     """
@@ -31,7 +31,7 @@ def lines(models):
 
 
 def described(network):
-    """Facts about a network, in one line."""
+    """Return the size and settings of a network in one line."""
     config = network.get_config()
     counts = [sum(math.prod(weight.shape) for weight in group)
               for group in (network.trainable_weights, network.weights)]
@@ -53,7 +53,7 @@ def described(network):
 
 
 def missing(models):
-    """What a set of networks lacks, and what that means, a line each."""
+    """Return a line for every missing network that says what the user can do instead."""
     if models.generator is None:
         if models.encoder is not None:
             return ["no generator: give the file that holds it, too; both make one set"]

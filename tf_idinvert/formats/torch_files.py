@@ -1,11 +1,11 @@
-"""Reader of PyTorch files (.pth, .pt, .bin), without PyTorch and without executing anything from them.
+"""Read PyTorch files (.pth, .pt, .bin) without PyTorch and without executing anything from them.
 
-What `torch.save` writes is a pickle that describes the tensors and, apart from it, their numbers: since PyTorch 1.6 as
-members of a zip archive, before one after the other behind five pickles. `TorchMachine` runs the pickles harmlessly. A
-tensor stays a description until `TorchFile.arrays` reads it, so a training checkpoint costs no more than its wanted
-networks. A tensor need not lie in C order: networks converted from TensorFlow are views with permuted strides.
+`torch.save` writes a pickle that describes the tensors, and their numbers separately: since PyTorch 1.6 as members of a
+zip archive, in older versions one after the other behind five pickles. `TorchMachine` interprets the pickles safely. A
+tensor is only a description until `TorchFile.arrays` reads it, so from a training checkpoint only the needed networks
+are read. Tensors need not be in C order: those of networks converted from TensorFlow have permuted strides.
 
-Source: the format as torch/serialization.py and torch/_utils.py of PyTorch document it.
+Source: the format, as torch/serialization.py and torch/_utils.py of PyTorch document it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from tf_idinvert.formats import torch_zip
 from tf_idinvert.formats.pickle_machine import Machine, Refused, kind_of, shown
 from tf_idinvert.formats.untrusted import MAX_BYTES, opened
 
-MAGIC = 0x1950A86A20F9469CFC6C      # of the older container, its first pickle
-PROTOCOL = 1001                     # its second
-HEAD = 32                           # bytes that tell a PyTorch file
+MAGIC = 0x1950A86A20F9469CFC6C      # first pickle of the older container
+PROTOCOL = 1001                     # second pickle of the older container
+HEAD = 32                           # number of bytes that identify a PyTorch file
 MAX_DIMENSIONS = 8
 ZIP_NOTES = ("data.pkl", "version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id")
 
 
 class TorchGlobal(enum.Enum):
-    """The functions and classes that PyTorch files name, as inert marks."""
+    """The functions and classes that PyTorch files name, as inert enum members."""
     ORDERED_DICT, TENSOR, PARAMETER = range(3)
 
 
 class StorageKind(enum.Enum):
-    """The classes of storages, with NumPy's code of their elements."""
+    """The classes of storages, with NumPy's code of their element type."""
     FLOAT, DOUBLE, HALF, LONG, INT, SHORT, CHAR, BYTE, BOOL = (
         "<f4", "<f8", "<f2", "<i8", "<i4", "<i2", "|i1", "|u1", "|b1")
 
 
 class Storage:
-    """The flat array of numbers that tensors look at: its key in the file, element type and number of elements."""
+    """The flat array that tensors are views of: its key in the file, element type and number of elements."""
     __slots__ = ("key", "dtype", "count")
 
     def __init__(self, key, dtype, count):
@@ -50,7 +50,7 @@ class Storage:
 
 
 class Tensor:
-    """A tensor of a file, not read yet: a view of a storage; offset and strides count elements."""
+    """A tensor that is not read yet: a view of a storage; offset and strides count elements."""
     __slots__ = ("storage", "offset", "shape", "strides")
 
     def __init__(self, storage, offset, shape, strides):
@@ -62,7 +62,7 @@ class Tensor:
 
 
 class TorchMachine(Machine):
-    """The pickle machine for PyTorch's pickles; `storages` are those that the pickle names, {key: Storage}."""
+    """The pickle machine for PyTorch's pickles; it collects the storages that a pickle names in {key: Storage}."""
 
     globals = {
         "collections.OrderedDict": TorchGlobal.ORDERED_DICT,
@@ -71,7 +71,7 @@ class TorchMachine(Machine):
         **{f"torch.{kind.name.capitalize()}Storage": kind for kind in StorageKind},
     }
     key_types = (str, int)      # optimisers number their parameters
-    longest_integer = 10        # the magic number
+    longest_integer = 10        # bytes of the magic number
 
     def __init__(self, file, size):
         super().__init__(file, size)
@@ -86,13 +86,13 @@ class TorchMachine(Machine):
                 TorchGlobal.PARAMETER: self.parameter}
 
     def persistent(self):
-        """A storage, which the pickle names as ('storage', its class, key, device, number of elements[, None])."""
+        """Return a storage; pickles name it as ('storage', its class, key, device, number of elements[, None])."""
         name = self.stack.pop()
         if type(name) is not tuple or len(name) not in (5, 6) or name[0] != "storage":
-            raise Refused(f"names something else than a storage ({kind_of(name)})")
+            raise Refused(f"names something other than a storage ({kind_of(name)})")
         _, kind, key, _, count = name[:5]
         if type(kind) is not StorageKind or type(key) is not str or type(count) is not int or count < 0:
-            raise Refused("names a storage by something else than its class, key and size")
+            raise Refused("names a storage by something other than its class, key and size")
         if name[5:] not in ((), (None,)):
             raise Refused(f"has the storage {shown(key)} as a part of another, as PyTorch before 0.4 wrote it")
         known = self.storages.setdefault(key, Storage(key, np.dtype(kind.value), count))
@@ -101,7 +101,7 @@ class TorchMachine(Machine):
         self.push(known)
 
     def tensor(self, storage, offset, shape, strides, requires_grad, hooks, metadata=None):
-        """A view of a storage that lies inside it and reaches no element twice."""
+        """Return a Tensor; refuse views that exceed their storage or contain an element twice."""
         sizes = [shape, strides]
         if type(storage) is not Storage or type(offset) is not int or metadata:
             raise Refused(f"has a tensor made of {kind_of(storage)}, expected a storage")
@@ -126,7 +126,7 @@ class TorchMachine(Machine):
         return data
 
     def build(self):
-        """The one state that PyTorch sets: versions of modules, at a dictionary; of no use here."""
+        """Ignore the only state that PyTorch sets, the versions of modules, which belongs to a dictionary."""
         state = self.stack.pop()
         if type(self.stack[-1]) is not dict or type(state) is not dict or set(state) - {"_metadata"}:
             raise Refused(f"sets the state of {kind_of(self.stack[-1])} to {kind_of(state)}")
@@ -134,14 +134,14 @@ class TorchMachine(Machine):
 
 @dataclass
 class TorchFile:
-    """What a PyTorch file holds.
+    """Contents of a PyTorch file.
 
     Attributes:
-        path: the file.
-        content: dictionaries, lists, tuples, text, numbers, None, and Tensor; from a stranger, so of any shape and
-            depth, and possibly part of itself.
-        members: {key of a storage: torch_zip.Member, its crc None where the container has none}
-        size: bytes of the file.
+        path: file name.
+        content: dictionaries, lists, tuples, text, numbers, None, and Tensor. The file may come from a stranger, so the
+            nesting is arbitrary, and containers may contain themselves.
+        members: {key of a storage: torch_zip.Member}; crc is None in the older container, which stores none.
+        size: size of the file in bytes.
     """
     path: object
     content: object
@@ -149,11 +149,11 @@ class TorchFile:
     size: int
 
     def arrays(self, tensors):
-        """{name: Tensor} -> {name: read-only array}, read in the order of the file.
+        """Read tensors, {name: Tensor} -> {name: read-only array}, in the order of the file.
 
         Raises:
-            InputError: the file is damaged or has changed, or the tensors hold more than the file: those that share a
-                storage; one line.
+            InputError: the file is damaged or has changed, or tensors that share a storage hold more bytes than the
+                file; one line.
         """
         with opened(self.path, "PyTorch file") as (file, size):
             if size != self.size:
@@ -167,20 +167,20 @@ class TorchFile:
 
 
 def is_torch(head):
-    """Whether a file that begins with these bytes (32 or more) is a zip archive or one of older PyTorch's files."""
+    """Return whether a file that begins with these bytes (32 or more) is a zip archive or an older PyTorch file."""
     return head.startswith(torch_zip.LOCAL) or MAGIC.to_bytes(10, "little") in head[:HEAD]
 
 
 def read(path, max_bytes=MAX_BYTES):
-    """Reads what a PyTorch file holds, its tensors as descriptions; never executes anything from it.
+    """Read a PyTorch file without executing anything from it; tensors remain descriptions.
 
     Args:
-        path: a file from anybody.
-        max_bytes: larger files are refused unread.
+        path: file name; the file need not be trusted.
+        max_bytes: larger files are refused before reading.
     Returns:
         TorchFile.
     Raises:
-        InputError: the file cannot be read, is something else, is damaged, or holds anything else than tensors and
+        InputError: the file cannot be read, is no PyTorch file, is damaged, or holds something other than tensors and
             plain values; one line.
     """
     with opened(path, "PyTorch file", max_bytes) as (file, size):
@@ -197,7 +197,7 @@ def read(path, max_bytes=MAX_BYTES):
 
 
 def _from_zip(file, size):
-    """(content, {key: Storage}, {key: Member}) of the container since PyTorch 1.6."""
+    """Return (content, {key: Storage}, {key: Member}) of the container used since PyTorch 1.6."""
     members = torch_zip.members(file, size)
     pickles = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickles) != 1:
@@ -222,7 +222,7 @@ def _from_zip(file, size):
 
 
 def _from_pickles(file, size):
-    """(content, {key: Storage}, {key: Member}) of the container before PyTorch 1.6."""
+    """Return (content, {key: Storage}, {key: Member}) of the container used before PyTorch 1.6."""
     values, left, storages = [], size, {}
     for number in range(5):
         machine = TorchMachine(file, left)
@@ -257,7 +257,7 @@ def _from_pickles(file, size):
 
 
 def _data(file, member, keep=True):
-    """The bytes of a member, checked; without `keep`, only checked, in pieces."""
+    """Return the bytes of a member after checking its CRC-32; without `keep`, only check it, in pieces."""
     file.seek(member.start)
     data, left, crc = b"", member.length, 0
     while left:

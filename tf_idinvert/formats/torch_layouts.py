@@ -1,6 +1,6 @@
-"""PyTorch files as networks: whose layout a file has, which networks it holds; which layouts are not read, and why.
+"""Recognise the networks in PyTorch files by their public layouts; refuse unsupported layouts with a reason.
 
-`torch_files` reads the container, `torch_tables` has the key tables.
+`torch_files` reads the container, `torch_tables` holds the key tables.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_KEYS = 20_000
 
 
 class Layout(NamedTuple):
-    """A public layout of one network's state dict: the key that tells it, whose it is, and how it is converted."""
+    """A public layout of a network's state dict: the key that identifies it, its project, and its conversion."""
     mark: str
     owner: str
     network: str            # name of our class
@@ -33,7 +33,7 @@ LAYOUTS = (
     Layout("input0.weight", "genforce", "Discriminator", torch_tables.genforce_discriminator),
     Layout("g_mapping.dense0.weight", "lernapparat or GANSpace", "Generator", torch_tables.lernapparat_generator),
 )
-# (Part of a key between dots, why such a file is refused.) Sources: the public code of each.
+# (Part of a key between dots, reason to refuse the file.) Sources: the public code of the projects named.
 REFUSED = (
     ("style_mapping.", "is of MMGeneration's StyleGAN, which activates twice and upsamples otherwise: another function "
                        "than StyleGAN's"),
@@ -46,24 +46,24 @@ REFUSED = (
     ("synthesis.b4.", "is a StyleGAN2 of NVIDIA's stylegan2-ada-pytorch; StyleGAN2 is read from NVIDIA's TensorFlow "
                       "pickles"),
 )
-# Names of networks in a file of several, and the field of checkpoint.Models each belongs to.
+# {name of a network in a file of several networks: its field of checkpoint.Models}
 FIELDS = {"generator_smooth": "generator", "generator": "training_generator", "discriminator": "discriminator",
           "encoder": "encoder"}
 OWN_FIELDS = {"Generator": "generator", "Discriminator": "discriminator", "Encoder": "encoder"}
-WRAPPERS = ("models", "state_dict")     # what a training writes around its networks, beside its own state
+WRAPPERS = ("models", "state_dict")     # keys under which training checkpoints store the networks
 
 
 def describe(path, only=None, guess=True):
-    """Yield what a PyTorch file says of the networks.
+    """Yield a description of every network in a PyTorch file.
 
     Args:
-        path: a .pth, .pt or .bin file of a public layout of StyleGAN, or of the encoder of idinvert_pytorch.
-        only: fields of `checkpoint.Models` that are wanted; None: all.
-        guess: whether to take, and note, what the file does not say of the final activation; else there is none.
+        path: .pth, .pt or .bin file in a public layout of StyleGAN, or of the encoder of idinvert_pytorch.
+        only: fields of `checkpoint.Models` to return; None: all.
+        guess: whether to assume the final activation, with a note, for a layout that does not store it; False: none.
     Yields:
         Described.
     Raises:
-        InputError: not a file that torch.save wrote, hostile, or of a layout that cannot be read; one line.
+        InputError: no file of torch.save, hostile, or of an unsupported layout; one line.
     """
     file = torch_files.read(path)
     notes, states = _states(file.content)
@@ -74,7 +74,7 @@ def describe(path, only=None, guess=True):
             raise InputError(f"{shown(name)} is a network of another kind: {layout.network}")
         if only is not None and field not in only:
             continue
-        with np.errstate(all="ignore"):     # weights of a broken network stay what they are
+        with np.errstate(all="ignore"):     # NaN and infinity in a broken network are kept
             config, arrays = layout.convert(file.arrays(state))
         config, lines = _completed(config, layout, guess)
         yield Described(field, layout.network, config, arrays, (*notes, *lines), "PyTorch file",
@@ -83,7 +83,7 @@ def describe(path, only=None, guess=True):
 
 
 def _states(content):
-    """(notes, {name of a network, None where it is alone: {key: Tensor}}) of a file's content."""
+    """Return (notes, {name of a network, None if it is the only one: {key: Tensor}}) of a file's content."""
     skipped = []
     for wrapper in WRAPPERS:
         if type(content) is dict and type(content.get(wrapper)) is dict:
@@ -98,7 +98,7 @@ def _states(content):
         states = {key: value for key, value in content.items() if key in FIELDS and _is_state(value)}
         skipped += [key for key in content if key not in states]
         foreign = [key for key in states if key == "encoder" and not _told(states[key])]
-        for key in foreign if len(states) > len(foreign) else ():       # genforce has encoders of its own
+        for key in foreign if len(states) > len(foreign) else ():       # genforce's encoders have another layout
             skipped.append(key)
             del states[key]
     if not states:
@@ -114,14 +114,14 @@ def _is_state(value):
 
 
 def _unwrapped(state):
-    """The state dict without the prefix that training on several devices puts before every key."""
+    """Return the state dict without the prefix that training on several devices adds to all keys."""
     prefix = "module."
     return {key[len(prefix):]: each for key, each in state.items()} if all(
         key.startswith(prefix) for key in state) else state
 
 
 def _told(state):
-    """The Layout of a state dict, or None."""
+    """Return the Layout of a state dict, or None."""
     return next((layout for layout in LAYOUTS if layout.mark in _unwrapped(state)), None)
 
 
@@ -135,8 +135,8 @@ def _layout(state):
 
 
 def _refuse_known(content):
-    """InputError where a state dict among the values is of a layout that we know and do not read."""
-    for state in {id(state): state for state in content.values()}.values():     # a file may name one a thousand times
+    """Raise InputError if a state dict among the values has a known, unsupported layout."""
+    for state in {id(state): state for state in content.values()}.values():     # a file may repeat one
         for key in state if type(state) is dict else ():
             for part, reason in REFUSED:
                 if type(key) is str and f".{part}" in f".{key}":
@@ -144,12 +144,12 @@ def _refuse_known(content):
 
 
 def _field(name, states):
-    """The field of a named network; a generator without a running average beside it is the one to use."""
+    """Return the field of a named network; 'generator' is Gs if the file has no running average beside it."""
     return "generator" if name == "generator" and "generator_smooth" not in states else FIELDS[name]
 
 
 def _owner(layout, config):
-    """Whose layout it is, as far as the file tells: of two that share their names, only one has a w for each layer."""
+    """Return the project of a layout. idinvert_pytorch and HiGAN share names; only the former has layerwise w."""
     if not layout.owner.endswith(" or HiGAN"):
         return layout.owner
     return layout.owner.split(" or ")[0 if config["layerwise"] else 1]
@@ -160,7 +160,7 @@ def _listed(keys):
 
 
 def _completed(config, layout, guess):
-    """(constructor arguments with the final activation, notes) of a network."""
+    """Return (constructor arguments with the final activation, notes) of a network."""
     if layout.network != "Generator":
         return config, []
     notes, activation = [], None

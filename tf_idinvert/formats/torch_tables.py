@@ -1,8 +1,9 @@
-"""Key tables of PyTorch layouts: their state dicts -> our networks' official names, arrays and constructor arguments.
+"""Key tables of PyTorch layouts: state dict -> arrays by official name, and constructor arguments.
 
-A table is complete both ways: every key of the state dict is used once or is named here as ignored, and every official
-variable is filled. Kernels are [out, in, kh, kw] in PyTorch and [kh, kw, in, out] here, dense weights [out, in] and
-[in, out]. Constructor arguments are read off the shapes.
+A table is complete both ways: every key of the state dict is used once or listed as ignored, and every official
+variable is filled. Kernels are [out, in, kh, kw] in PyTorch and [kh, kw, in, out] here; dense weights are [out, in] and
+[in, out]. Constructor arguments are derived from the shapes.
+
 
 Source: the public code of genforce/idinvert_pytorch, genforce/higan, genforce/interfacegan, genforce/genforce and
 lernapparat/lernapparat (also in harskish/ganspace).
@@ -16,13 +17,13 @@ from tf_idinvert.formats.arguments import shown
 from tf_idinvert.networks.layers import feature_maps
 from tf_idinvert.networks.synthesis import layer_name
 
-COMMON_FMAP_BASE = 8192     # of StyleGAN's published networks
-MEAN_CODES = 10_000         # to measure w_avg with
-MAX_COUNT = 64              # layers that a name may number; the largest networks have 18
-MAX_FILLED_BLOCKS = 9       # 1024 px: resolutions for which noise is drawn that a file does not hold
+COMMON_FMAP_BASE = 8192     # fmap_base of StyleGAN's published networks
+MEAN_CODES = 10_000         # number of codes to average for w_avg
+MAX_COUNT = 64              # largest number of layers; the largest networks have 18
+MAX_FILLED_BLOCKS = 9       # largest network, 1024 px, for which missing noise is drawn
 
 
-# ------------------------------------------------------------------------------------------ how a key's array is taken
+# --------------------------------------------------------------------------------- conversions of an array of a key
 
 def as_it_is(key, array):
     return array
@@ -37,14 +38,14 @@ def convolution(key, array):
 
 
 def blur(key, array):
-    """None: the kernel is a constant of the network, here only compared."""
+    """Check the blur kernel, which is a constant of the network; return None."""
     expected = np.outer([1, 2, 1], [1, 2, 1]) / 16
     if array.shape[-2:] != (3, 3) or not np.allclose(array, expected, rtol=1e-5, atol=0):
         raise InputError(f"{shown(key)} is another filter than [1, 2, 1] x [1, 2, 1] / 16, which is not supported")
 
 
 def ignored(key, array):
-    """None: what the network does not need."""
+    """Return None: the network does not need this array."""
 
 
 def _of_rank(key, array, rank):
@@ -54,12 +55,12 @@ def _of_rank(key, array, rank):
 
 
 def taken(rows, optional, state):
-    """{official name: array} of a state dict by a table, complete both ways.
+    """Convert a state dict to {official name: array} by a table, complete both ways.
 
     Args:
-        rows: (key, official name, how: one of the functions above) of every key that must be there.
-        optional: the same for keys that may be there.
-        state: {key: array}
+        rows: (key, official name, conversion: one of the functions above) for all required keys.
+        optional: the same for optional keys.
+        state: {key: array}.
     Raises:
         InputError: keys are missing or unknown, or an array does not fit; one line.
     """
@@ -79,7 +80,7 @@ def taken(rows, optional, state):
 
 
 def _count(state, key, first=0):
-    """How many of the keys `key.format(first)`, `key.format(first + 1)`, ... follow each other."""
+    """Return the number of consecutive keys `key.format(first)`, `key.format(first + 1)`, ... in the state dict."""
     number = 0
     while key.format(first + number) in state:
         number += 1
@@ -91,7 +92,7 @@ def _count(state, key, first=0):
 # -------------------------------------------------------------------------------------------------------- generators
 
 def idinvert_generator(state):
-    """Generator of idinvert_pytorch, HiGAN, and InterFaceGAN, which has two names of its own -> (config, arrays)."""
+    """Generator of idinvert_pytorch, HiGAN, or InterFaceGAN (two keys have other names there) -> (config, arrays)."""
     inner = "linear" if "mapping.dense0.linear.weight" in state else "fc"
     const = "first_layer" if "synthesis.layer0.first_layer" in state else "const"
     num_layers = _count(state, "synthesis.layer{}.epilogue.bias")
@@ -104,7 +105,7 @@ def idinvert_generator(state):
         name, key = f"synthesis/{layer_name(i)}", f"synthesis.layer{i}"
         if i == 0:
             rows.append((f"{key}.{const}", f"{name}/const", as_it_is))
-        elif i in fused:                            # of the authors' TensorFlow, in whose order its kernel stays
+        elif i in fused:                            # copied from the authors' TensorFlow, with the axes in its order
             rows.append((f"{key}.weight", f"{name}/weight", as_it_is))
         else:
             rows.append((f"{key}.conv.weight", f"{name}/weight", convolution))
@@ -144,8 +145,9 @@ def genforce_generator(state):
 def lernapparat_generator(state):
     """Generator of lernapparat and GANSpace -> (config, arrays).
 
-    The layout has neither w_avg nor noise nor the outputs of the coarser levels. Here: w_avg is the mean of w over
-    10,000 codes; the noise is drawn with a fixed seed; the outputs are zeros, which full resolution never uses.
+    The layout has neither w_avg, nor noise, nor the ToRGB layers of coarser levels. They are filled as follows: w_avg
+    is the mean of w over 10,000 codes, the noise is drawn with a fixed seed, and the ToRGB layers, which full
+    resolution does not use, are zero.
     """
     num_layers = 2 * _count_blocks(state)
     rows, optional = [], [("truncation.avg_latent", "dlatent_avg", as_it_is)]
@@ -184,7 +186,10 @@ def lernapparat_generator(state):
 
 
 def _mean_w(arrays, rng):
-    """Mean of w [D] over random z, by the mapping of Karras et al. 2019; in batches of about a million numbers."""
+    """Return the mean of w [D] over random z, with the mapping of Karras et al. 2019.
+
+    Batches have about a million numbers, to limit memory.
+    """
     weights = [arrays[f"mapping/Dense{k}/weight"] for k in range(_count(arrays, "mapping/Dense{}/weight"))]
     biases = [arrays[f"mapping/Dense{k}/bias"] for k in range(len(weights))]
     fits = all(bias.shape == weight.shape[1:] for weight, bias in zip(weights, biases))
@@ -212,12 +217,12 @@ def _count_blocks(state):
 
 
 def _side(i):
-    """Image side at styled layer i."""
+    """Return the image side at styled layer i."""
     return 4 << i // 2
 
 
 def _synthesis_outputs(num_layers, weight, bias):
-    """(rows of the ToRGB layers, 4x4 first; optional rows of the blur kernels)"""
+    """Return (rows of the ToRGB layers, 4x4 first; optional rows of the blur kernels)."""
     rows = []
     for k in range(num_layers // 2):
         level = num_layers // 2 - 1 - k
@@ -227,7 +232,7 @@ def _synthesis_outputs(num_layers, weight, bias):
 
 
 def _generator(arrays, num_layers):
-    """(constructor arguments of Generator, arrays without what is an argument)"""
+    """Return (constructor arguments of Generator, arrays without those that became arguments)."""
     if num_layers < 4 or num_layers % 2 or "mapping/Dense0/weight" not in arrays:
         raise InputError(f"generator: has {num_layers} synthesis layers and "
                          f"{_count(arrays, 'mapping/Dense{}/weight')} of the mapping, which is no StyleGAN")
@@ -253,18 +258,18 @@ def _generator(arrays, num_layers):
 
 
 def _shared_average(average, config, num_layers):
-    """w_avg [D]; genforce keeps one for every layer where every layer has a w of its own."""
+    """Return w_avg [D]; genforce stores one for every layer of a layerwise mapping."""
     if not config["layerwise"] or average.shape != (num_layers * config["dlatent_size"],):
         return average
     rows = average.reshape(num_layers, -1)
     if (rows != rows[0]).any():
-        raise InputError("generator: has a w_avg of its own for every layer, which is not supported; its truncation "
-                         "would be another with one for all")
+        raise InputError("generator: has a separate w_avg for every layer, which is not supported; one for all layers "
+                         "would change its truncation")
     return rows[0]
 
 
 def _fused_scale(fused, num_layers):
-    """'auto', True or False from the layers that are fused with upsampling."""
+    """Return 'auto', True or False, according to the layers that are fused with upsampling."""
     choices = {"auto": [i for i in range(2, num_layers, 2) if _side(i) >= 128],
                True: list(range(2, num_layers, 2)), False: []}
     for choice, layers in choices.items():
@@ -275,7 +280,11 @@ def _fused_scale(fused, num_layers):
 
 
 def _widths(widths, first_stage):
-    """{fmap_base, fmap_decay, fmap_max} with these widths at first_stage, first_stage + 1, ...; else InputError."""
+    """Return {fmap_base, fmap_decay, fmap_max} that give these widths at first_stage, first_stage + 1, ...
+
+    Raises:
+        InputError: no such arguments exist.
+    """
     stages = list(enumerate(widths, first_stage))
     most = max(widths)
     base = max(width << stage for stage, width in stages)
@@ -314,10 +323,11 @@ def genforce_discriminator(state):
 
 
 def idinvert_encoder(state):
-    """Encoder of idinvert_pytorch, that of 2020-05 in TensorFlow -> (config, arrays).
+    """Encoder of idinvert_pytorch, generation 2020-05 in TensorFlow -> (config, arrays).
 
-    Batch norm's gamma, which ours of 2020-05 lacks, is folded into the weights and the moving mean, a bias before it
-    into the moving mean: both exact. The last layer's constant scale goes into its weights.
+    Our 2020-05 encoder has no gamma in batch norm and no biases. Gamma is folded into the weights and the moving mean,
+    a bias before batch norm into the moving mean; both are exact. The constant scale of the last layer is folded into
+    its weights.
     """
     blocks = _count(state, "block{}.conv1.weight", first=1) + 2     # the first and the last are no residual blocks
     if blocks == 2:
@@ -344,7 +354,7 @@ def idinvert_encoder(state):
 
 
 def _encoder_unit(state, conv, norm, bias, name, older_norm, normalized):
-    """{official name: array} of one layer with its batch norm."""
+    """Return {official name: array} of one layer with its batch norm."""
     key = f"{conv}.weight"
     weight = dense(key, state[key]) if conv.endswith("fc") else convolution(key, state[key])
     if conv.endswith("fc"):

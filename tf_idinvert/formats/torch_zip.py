@@ -1,8 +1,10 @@
-"""Where the members of a PyTorch file's zip archive lie; strict, for files from strangers.
+"""Locate the members in the zip archive of a PyTorch file; strict, because files may come from strangers.
 
-PyTorch (since 1.6) stores every member uncompressed, so a member is a span of the file: nothing is unpacked, and no
-name of a member is ever used as a path. Formats: APPNOTE.TXT of PKWARE, sections 4.3 and 4.4, and what torch.save
-writes: records of zip64 even in small files, sizes in a descriptor after the data.
+PyTorch (since 1.6) stores members uncompressed, so a member is a span of the file. Nothing is unpacked, and names of
+members are never used as paths.
+
+Source: the zip format, APPNOTE.TXT of PKWARE, sections 4.3 and 4.4. torch.save writes zip64 records even in small
+files, and the sizes in a descriptor after the data.
 """
 
 from __future__ import annotations
@@ -12,26 +14,26 @@ from typing import NamedTuple
 
 from tf_idinvert.formats.pickle_machine import Refused, shown
 
-MAX_MEMBERS = 20_000        # a member for every tensor; a training checkpoint of 1024 px has about 1,200
+MAX_MEMBERS = 20_000        # every tensor has a member; a training checkpoint of 1024 px has about 1,200
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 END_64, LOCATOR_64 = b"PK\x06\x06", b"PK\x06\x07"
-IN_ZIP64 = {0xFFFF, 0xFFFFFFFF}     # a number of these says: see the record of zip64
+IN_ZIP64 = {0xFFFF, 0xFFFFFFFF}     # these values refer to the zip64 record
 DESCRIPTOR, ENCRYPTED = 0x8, 0x1    # general purpose flags
 
 
 class Member(NamedTuple):
-    """A member's data: where in the file it begins, its length in bytes, and its CRC-32."""
+    """Data of a member: its position in the file, its length in bytes, and its CRC-32."""
     start: int
     length: int
     crc: int
 
 
 def members(file, size):
-    """{name: Member} of a zip archive in a binary file of `size` bytes.
+    """Return {name: Member} of a zip archive in a binary file of `size` bytes.
 
     Raises:
-        Refused: not an archive as PyTorch writes them: damaged, compressed, encrypted, with members that overlap, share
-            a name, or are not where the directory says.
+        Refused: the archive is damaged, compressed or encrypted, or members overlap, share a name, or are not where
+            the directory says; PyTorch writes no such archive.
     """
     count, length, start, end = _directory(file, size)
     if count > MAX_MEMBERS:
@@ -63,7 +65,7 @@ def _read(file, start, length):
 
 
 def _directory(file, size):
-    """(number of members, bytes of the directory, where it begins, where what follows it begins)"""
+    """Return (number of members, bytes of the directory, its position, position of what follows it)."""
     if size < 22:
         raise Refused("ends too early: an incomplete download?")
     end = size - 22
@@ -86,24 +88,24 @@ def _directory(file, size):
 
 
 def _entry(directory, position):
-    """(name, where its local header begins, Member still without its start, position of the next entry)"""
+    """Return (name, position of the local header, Member without its start, position of the next entry)."""
     fields = struct.unpack_from("<4s6H3I5H2I", directory, position)
     signature, _, _, flags, method, _, _, crc, stored, length, *rest = fields
     name_bytes, extra, comment, disk, _, _, local = rest
     name = directory[position + 46:position + 46 + name_bytes].decode("utf-8")
     if signature != CENTRAL or len(name.encode()) != name_bytes or disk:
-        raise Refused("is damaged: its directory has something else than members")
+        raise Refused("is damaged: its directory has something other than members")
     if method or stored != length:
         raise Refused(f"has the compressed member {shown(name)}; PyTorch stores its members as they are")
     if flags & ENCRYPTED:
         raise Refused(f"has the encrypted member {shown(name)}")
-    if length in IN_ZIP64 or local in IN_ZIP64:     # 4 GiB and more, which no file allowed here has
+    if length in IN_ZIP64 or local in IN_ZIP64:     # 4 GiB or more: larger than any accepted file
         raise Refused(f"has the member {shown(name)} of a zip64 size, more than the file can hold")
     return name, local, Member(0, length, crc), position + 46 + name_bytes + extra + comment
 
 
 def _placed(file, name, local, member):
-    """The Member with its start; Refused where its local header contradicts the directory."""
+    """Return the Member with its start; raise Refused if its local header contradicts the directory."""
     fields = struct.unpack("<4s5H3I2H", _read(file, local, 30))
     signature, _, flags, method, _, _, crc, stored, length, name_bytes, extra = fields
     own = b"" if signature != LOCAL else _read(file, local + 30, name_bytes)

@@ -1,8 +1,8 @@
-"""Networks of the entries beside them: weights by official name, the way in, the way out, and the sizes to expect.
+"""Build networks from, and convert them to, arrays by official name; the networks' entries give names and sizes.
 
-The names and layouts are those of the official files (StyleGAN: Karras et al. 2019; idinvert: Zhu et al. 2020); our own
-HDF5 files use the same, and for networks that have no official file, names in their manner. Complete both ways: every
-Keras weight is filled exactly once, every stored array is used.
+Names and layouts are those of the official files (StyleGAN: Karras et al. 2019; idinvert: Zhu et al. 2020). This
+project's HDF5 files use the same names, and similar ones for networks without an official form. The conversion is
+complete both ways: every Keras weight is filled exactly once, and every stored array is used.
 """
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tf_idinvert.networks import (
     stylegan2_generator,
 )
 
-# The networks that a file may hold. A new one is its own file, with its entry, and its line here; of several that may
-# fill the same field, the first is the one that files mean when they do not say.
+# The networks that a file may hold. To add a network, write its file with an entry and add a line here. If several
+# classes may fill a field, the first one is the default for files that name no class.
 ENTRIES = (
     encoder.ENTRY,
     generator.ENTRY,
@@ -34,7 +34,7 @@ ENTRIES = (
 
 
 def entry_of(network_class):
-    """Entry of a class of networks; InputError where no file has a place for it."""
+    """Return the entry of a network class; InputError if no file format can hold it."""
     for entry in ENTRIES:
         if entry.network is network_class:
             return entry
@@ -42,10 +42,10 @@ def entry_of(network_class):
 
 
 def table(network):
-    """The table of the weights of a network, or of a generator's part: list of (official name, Keras variable, layout).
+    """Return the rows (official name, Keras variable, layout) of a network, or of a generator's mapping or synthesis.
 
-    Layout 'NCHW' marks the two kinds of variable that the official files store channels first (`[1, C, H, W]`); the
-    weights of a generator's parts carry the prefixes `mapping/` and `synthesis/`.
+    Layout 'NCHW' marks variables that official files store as [1, C, H, W]: the constant and the noise. In a generator,
+    the names of its two networks have the prefixes `mapping/` and `synthesis/`.
     """
     parts = {part: rows for entry in ENTRIES for part, rows in entry.parts.items()}
     return list(parts.get(type(network), _rows)(network))
@@ -56,13 +56,13 @@ def _rows(network):
 
 
 def export_arrays(network):
-    """{official name: float32 array in official layout} of all weights of a network."""
+    """Return {official name: float32 array in official layout} of all weights of a network."""
     return {name: np.transpose(np.asarray(variable), (0, 3, 1, 2)) if layout == "NCHW" else np.asarray(variable)
             for name, variable, layout in table(network)}
 
 
 def assign_arrays(network, arrays):
-    """Fill a network from {official name: array}, complete both ways; InputError where they do not fit."""
+    """Fill a network from {official name: array}; InputError if a name is missing or unknown, or a shape differs."""
     rows = table(network)
     missing = [name for name, _, _ in rows if name not in arrays]
     known = {name for name, _, _ in rows}
@@ -92,9 +92,10 @@ def _kind(network_class):
 
 
 def build(network_class, config, arrays):
-    """A network of the constructor arguments `config`, filled with {official name: array}.
+    """Build a network with the constructor arguments `config` and fill it with {official name: array}.
 
-    What is built is never larger than what `arrays` holds: all weights that could make it so are compared first.
+    The shapes that depend on `config` are compared with the arrays first, so a false `config` cannot make the network
+    larger than the file.
 
     Raises:
         InputError: arguments and arrays do not fit each other; one line that begins with the class in lower case.
@@ -116,6 +117,6 @@ def build(network_class, config, arrays):
 
 
 def stored_config(network):
-    """Constructor arguments of a network as files keep them: without late ones that have the value left out."""
+    """Return a network's constructor arguments as files store them, without late ones at their default."""
     late = entry_of(type(network)).late
     return {name: value for name, value in network.get_config().items() if name not in late or value != late[name]}
