@@ -11,7 +11,6 @@ from PIL import Image
 from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import figure3, labels, originals
-from tf_idinvert.files import images
 
 
 def table(tmp_path, text):
@@ -55,7 +54,7 @@ def test_pictures_that_are_left_out_shift_no_label(tmp_path):
         Image.fromarray(np.full((16, 16, 3), int(name[0]), np.uint8)).save(tmp_path / name)
     (tmp_path / "2.png").write_bytes(b"damaged")
     for _ in range(2):      # the second time, from the cache
-        found = originals.read(store.Store(tmp_path / "cache"), images.listing([tmp_path]), 16, evaluating.silent)
+        found = originals.read(store.Store(tmp_path / "cache"), finding.listing([tmp_path]), 16, evaluating.silent)
         assert found.files == ("1.png", "3.png") and found.pictures[1, 0, 0, 0] == 3
 
 

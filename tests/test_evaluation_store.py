@@ -11,7 +11,7 @@ from PIL import Image
 
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import originals
-from tf_idinvert.files import digests, images
+from tf_idinvert.files import digests, finding
 from tf_idinvert.portraits import portrait, sets
 
 
@@ -68,7 +68,7 @@ def test_pictures_of_a_user(tmp_path):
     for i, side in enumerate((16, 30)):
         Image.fromarray(np.full((side, side, 3), 40 * i, np.uint8)).save(tmp_path / f"{i}.png")
     (tmp_path / "2.png").write_bytes(b"")
-    listing = [*images.listing([tmp_path]), ("gone", tmp_path / "gone.png")]
+    listing = [*finding.listing([tmp_path]), ("gone", tmp_path / "gone.png")]
     found = originals.read(store.Store(tmp_path / "cache"), listing, 16, evaluating.silent)
     assert found.attributes is None and found.pictures.shape == (2, 16, 16, 3)
     np.testing.assert_array_equal(found.pictures[1], np.full((16, 16, 3), 40))

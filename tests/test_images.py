@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_idinvert.files import images
+from tf_idinvert.files import finding, images
 from tf_idinvert.files.images import ImageError
 
 RED, GREEN, BLUE, WHITE, BLACK = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255] * 3, [0] * 3
@@ -203,7 +203,7 @@ def test_a_pipe_is_refused_without_waiting(tmp_path):
     refused(tmp_path / "a.png", "regular file")
     os.mkfifo(tmp_path / "a.list")
     with pytest.raises(ImageError, match="regular file"):
-        images.listing([tmp_path / "a.list"])
+        finding.listing([tmp_path / "a.list"])
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about damaged metadata
@@ -408,14 +408,14 @@ def test_listing_of_a_folder(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "sub.png").mkdir()
     (tmp_path / "sub.png" / "deep.png").write_bytes(b"x")
-    result = images.listing([tmp_path])
+    result = finding.listing([tmp_path])
     assert [path.name for _, path in result] == ["9.jpg", "10.png", "b1.png", "B2.PNG", "b10.png"]
     assert [name for name, _ in result] == ["9", "10", "b1", "B2", "b10"]
 
 
 def test_listing_of_pictures_keeps_their_order(tmp_path):
     paths = [put(tmp_path / name) for name in ("z.png", "a.png")]
-    assert images.listing([str(path) for path in paths]) == [("z", paths[0]), ("a", paths[1])]
+    assert finding.listing([str(path) for path in paths]) == [("z", paths[0]), ("a", paths[1])]
 
 
 def test_listing_of_a_text_list(tmp_path, monkeypatch):
@@ -431,7 +431,7 @@ def test_listing_of_a_text_list(tmp_path, monkeypatch):
     lines = ["# faces", "", "both.png", "  beside.png  ", "'with space.png'", '"~/mine.png"', str(here / "both.png"),
              "missing.png", "~nobody-of-this-name/a.png"]
     (there / "faces.list").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
-    assert [(name, str(path)) for name, path in images.listing([there / "faces.list"])] == [
+    assert [(name, str(path)) for name, path in finding.listing([there / "faces.list"])] == [
         ("both", "both.png"),  # the current folder comes first
         ("beside", str(there / "beside.png")),
         ("with space", str(there / "with space.png")),
@@ -448,14 +448,15 @@ def test_a_list_may_have_any_suffix_and_inputs_mix(tmp_path):
     put(tmp_path / "folder" / "b.png")
     for name in ("list", "list.txt", "list.md", "list.1"):
         (tmp_path / name).write_text("a.png\n")
-        result = images.listing([tmp_path / name, tmp_path / "folder", tmp_path / "a.png"])
+        result = finding.listing([tmp_path / name, tmp_path / "folder", tmp_path / "a.png"])
         assert [entry for entry, _ in result] == ["a", "b", "a_2"]
 
 
 @pytest.mark.parametrize("name, data, words", [
     ("empty.list", b"", "without pictures"),
     ("comments.list", b"# nothing\n\n", "without pictures"),
-    ("model.pkl", b"\x80\x04\x95\x00\x00\x00", "neither a picture"),
+    ("model.pkl", b"\x80\x04\x95\x00\x00\x00", "a network file"), ("set-r06.tfrecords", b"\0", "dataset.py extract"),
+    ("model", b"\x80\x04\x95\x00\x00\x00", "neither a picture"), ("a.mp4", b"\0", "frames"), ("a.zip", b"PK", "unpack"),
     ("garbage.list", b"abc\xff\xfe\xfd", "neither a picture"),
     ("late.list", b"a.png\n" * 5000 + b"\0", "neither a picture"),
     ("utf16.txt", "a.png".encode("utf-16"), "neither a picture"),
@@ -463,27 +464,27 @@ def test_a_list_may_have_any_suffix_and_inputs_mix(tmp_path):
 def test_listing_refuses_files(tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ImageError, match=words) as caught:
-        images.listing([tmp_path / name])
+        finding.listing([tmp_path / name])
     assert str(caught.value).startswith(f"{tmp_path / name}: ") and "\n" not in str(caught.value)
 
 
 def test_listing_refuses_missing_empty_and_huge(tmp_path, monkeypatch):
     for missing in ("missing.png", "missing.list", "missing"):
         with pytest.raises(ImageError, match=f"{missing}: no such file or folder"):
-            images.listing([tmp_path / missing])
+            finding.listing([tmp_path / missing])
     with pytest.raises(ImageError, match="no pictures in this folder"):
-        images.listing([tmp_path])
+        finding.listing([tmp_path])
     with pytest.raises(ImageError, match="no pictures given"):
-        images.listing([])
-    monkeypatch.setattr(images, "_LIST_BYTES", 10)
+        finding.listing([])
+    monkeypatch.setattr(finding, "LIST_BYTES", 10)
     (tmp_path / "a.list").write_bytes(b"a.png\nb.png\n")
     with pytest.raises(ImageError, match="12 bytes"):
-        images.listing([tmp_path / "a.list"])
+        finding.listing([tmp_path / "a.list"])
 
 
 def names_of(tmp_path, *lines):
     (tmp_path / "names.list").write_text("\n".join(lines), encoding="utf-8")
-    return [name for name, _ in images.listing([tmp_path / "names.list"])]
+    return [name for name, _ in finding.listing([tmp_path / "names.list"])]
 
 
 def test_names_are_unique(tmp_path):

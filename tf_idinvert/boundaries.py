@@ -21,6 +21,7 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic
+from tf_idinvert.files.paths import missing
 from tf_idinvert.formats.pickle_machine import Array, Machine, Refused
 
 MAX_BYTES = 64 << 20        # generous: the largest published boundary, for 1024 px, has 37 KB
@@ -225,7 +226,9 @@ def read(path):
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():      # opening a pipe would wait for its writer
+        if not path.exists():
+            raise BoundaryError(f"{path}: {missing(path, 'no such file, expected a boundary (.npy or .npz)')}")
+        if not path.is_file():      # opening a pipe would wait for its writer
             raise BoundaryError(f"{path}: not a file, expected a boundary (.npy or .npz)")
         size = path.stat().st_size
         if size > MAX_BYTES:

@@ -82,9 +82,9 @@ def main(argv=None):
 
 def listing(path):
     """(name, path) of the pictures at a path; those of inverted pictures are their originals."""
-    from tf_idinvert.files import images, results
+    from tf_idinvert.files import finding, results
     if not results.is_results(path):
-        return images.listing([path])
+        return finding.listing([path])
     names = results.read_list(Path(path) / results.LIST)
     if not names:
         raise InputError(f"{Path(path) / results.LIST}: names no pictures")

@@ -96,6 +96,7 @@ def main(argv=None):
         if results:
             done = parts.write(folder, title, about, results, args.parts, reasons)
             log.info("%d of %d parts -> %s", done, len(PARTS), folder / "index.html")
+    return 1 if bench.originals.left_out or len(photographs) < wanted else 0
 
 
 def given_files(args):
@@ -103,7 +104,7 @@ def given_files(args):
     import json
 
     from tf_idinvert.evaluation.papers import labels
-    from tf_idinvert.files import images
+    from tf_idinvert.files import finding
     if args.labels and not args.images:
         raise InputError("--labels: for --images; of rendered portraits all is known")
     reasons, path, own = {}, args.reasons, embedded.CHECKPOINTS / embedded.REASONS
@@ -116,8 +117,8 @@ def given_files(args):
             raise InputError(f"{path}: not JSON ({error})") from None
         if not isinstance(reasons, dict) or not all(isinstance(each, str) for each in reasons.values()):
             raise InputError(f"{path}: expected a JSON object of texts")
-    return (images.listing([args.images]) if args.images else None,
-            images.listing([args.photographs]) if args.photographs else [], reasons,
+    return (finding.listing([args.images]) if args.images else None,
+            finding.listing([args.photographs]) if args.photographs else [], reasons,
             labels.read(args.labels) if args.labels else None)
 
 

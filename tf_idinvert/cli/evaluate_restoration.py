@@ -61,15 +61,15 @@ def parse_arguments(argv):
 def main(argv=None):
     args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
-    from tf_idinvert.files import images
+    from tf_idinvert.files import finding
     from tf_idinvert.portraits import embedded
     folder = Path(args.output_dir or "results/restoration_evaluation")
     args.model_path = args.model_path or embedded.model_path()
-    listings = {name: images.listing([path]) for name in ("pictures", "photographs") if (path := getattr(args, name))}
+    listings = {name: finding.listing([path]) for name in ("pictures", "photographs") if (path := getattr(args, name))}
     folder.mkdir(parents=True, exist_ok=True)
     log = command.open_log(folder / "evaluation.log")
     if "pictures" not in listings:
-        listings["pictures"] = images.listing([embedded.sample_pictures(folder / "pictures", args.count)])
+        listings["pictures"] = finding.listing([embedded.sample_pictures(folder / "pictures", args.count)])
 
     command.import_tensorflow()
     import tensorflow as tf

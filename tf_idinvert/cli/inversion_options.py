@@ -10,7 +10,7 @@ from pathlib import Path
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command import number
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import images, results
+from tf_idinvert.files import finding, results
 from tf_idinvert.portraits import embedded
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # `optimizers.NAMES`, which would import TensorFlow
@@ -177,7 +177,7 @@ class Inputs:
     """
 
     def __init__(self, paths):
-        self.given = [results.read(path) if results.is_results(path) else images.listing([path]) for path in paths]
+        self.given = [results.read(path) if results.is_results(path) else finding.listing([path]) for path in paths]
         self.paths = paths
 
     def networks(self):

@@ -36,8 +36,8 @@ def parse_arguments(argv):
 def main(argv=None):
     args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
-    from tf_idinvert.files import images
-    listing = images.listing(args.image_list)
+    from tf_idinvert.files import finding
+    listing = finding.listing(args.image_list)
     folder = Path(args.output_dir or Path("results/inversion") / command.title(args.image_list[0]))
     log = command.open_log(folder / "inversion.log")
 

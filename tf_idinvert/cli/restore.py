@@ -15,9 +15,10 @@ to 8, and 1,500 to 3,000 steps of gradient descent at rate 1.
 
 Writes to the output folder, for every picture NAME: NAME_deg.png (the degraded picture), NAME_res.png (restored),
 NAME_com.png (restored, with what is known put back: for inpaint, and with --keep_input), NAME_ori.png (with --degrade);
-and codes.npy [pictures, N, l, D], shared_codes.npy [pictures, L - l, D], alphas.npy [pictures, N, channels], in the
-order of options.json; restoration.html with all of it, and restoration.log. Expect some ten seconds a picture with the
-embedded model on two processor cores, and with published StyleGAN at 256 px some minutes.
+restoration_mask.png (of inpaint); codes.npy [pictures, N, l, D], shared_codes.npy [pictures, L - l, D], alphas.npy
+[pictures, N, channels], in the order of options.json; restoration.html with all of it, and restoration.log. Expect some
+ten seconds a picture with the embedded model on two processor cores, and with published StyleGAN at 256 px some
+minutes.
 """
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def add_task_options(group):
                        help="put back what is known: the pixels outside the mask (inpaint does so anyway), the grey "
                        "values (colorize), what the small picture tells (super-resolve)")
     group.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolve, 2 to 16 (4)")
-    group.add_argument("--mask", help="picture, white where the others are to be inpainted")
+    group.add_argument("--mask", help="picture, painted where the others are to be inpainted: its opaque "
+                       "part where it has transparent ones, else what is lighter than middle grey")
     group.add_argument("--box", type=box, help="the same as LEFT,TOP,WIDTH,HEIGHT in the network's pixels; default: a "
                        "third of the side, in the middle")
     group.add_argument("--noise", type=number(float, 0), default=0.2,
@@ -91,15 +93,15 @@ def box(text):
 def main(argv=None):
     args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
-    from tf_idinvert.files import images
+    from tf_idinvert.files import finding
     from tf_idinvert.portraits import embedded
     folder = Path(args.output_dir or Path("results/restoration") / args.task)
     args.model_path = args.model_path or embedded.model_path()
-    listing = images.listing(args.image_list) if args.image_list else None
+    listing = finding.listing(args.image_list) if args.image_list else None
     log = command.open_log(folder / "restoration.log")
     if listing is None:
         args.degrade = True
-        listing = images.listing([embedded.sample_pictures(folder / "pictures", EXAMPLES)])
+        listing = finding.listing([embedded.sample_pictures(folder / "pictures", EXAMPLES)])
 
     command.import_tensorflow()
     from tf_idinvert import checkpoint
@@ -133,4 +135,4 @@ def known_part(args, resolution):
         return None
     if not args.mask:
         return tasks.box_known(resolution, args.box)
-    return (images.load(args.mask, resolution)[0].mean(axis=-1) < 0).astype("float32")
+    return 1 - images.load_mask(args.mask, resolution)

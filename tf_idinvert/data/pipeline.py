@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic, images
+from tf_idinvert.files import atomic, finding, images
 
 RECORD_HEADER = struct.Struct("<QI")    # length of the record, its checksum; after the record another checksum
 CHECKSUM_SIZE = 4
@@ -52,7 +52,7 @@ class FolderSource:
     channels = 3
 
     def __init__(self, folder, resolution):
-        self.paths, self.resolution = [path for _, path in images.listing([folder])], resolution
+        self.paths, self.resolution = [path for _, path in finding.listing([folder])], resolution
 
     def __len__(self):
         return len(self.paths)
@@ -128,7 +128,7 @@ def open_source(path, resolution):
     Args:
         path: a .npy file of uint8 [N, S, S, C], or a .tfrecords file of pictures S x S, S a multiple of `resolution`; a
             folder with `NAME-rXX.tfrecords` files, or `FOLDER/NAME` of such files; or a folder or list of pictures (see
-            `images.listing`).
+            `finding.listing`).
         resolution: side of the pictures wanted; a power of two for TFRecords.
     Raises:
         InputError, images.ImageError: nothing usable there; one line.

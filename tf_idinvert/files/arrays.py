@@ -13,6 +13,7 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
+from tf_idinvert.files.paths import missing
 
 
 class ArrayError(InputError):
@@ -27,7 +28,9 @@ def read(path):
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():      # opening a pipe would wait for its writer
+        if not path.exists():
+            raise ArrayError(f"{path}: {missing(path, 'no such file, expected an array (.npy)')}")
+        if not path.is_file():      # opening a pipe would wait for its writer
             raise ArrayError(f"{path}: not a file, expected an array (.npy)")
         with open(path, "rb") as file:
             return read_numbers(file, path.stat().st_size, path)

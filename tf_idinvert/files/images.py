@@ -1,48 +1,26 @@
 """Files <-> pictures as networks take them: float32 [H, W, 3], RGB, in [-1, 1].
 
-Reading gives what a person sees in a viewer (rotation, transparency, palettes and deep greys resolved). Colour
-profiles are not applied, as in the original code of the paper. A picture that cannot be read, or is larger than
-any real one, raises `ImageError` with one line; files are never executed and never fill the memory.
+Reading gives what a person sees in a viewer, see `decoding`. A picture that cannot be read, or is larger than any real
+one, raises `ImageError` with one line; files are never executed and never fill the memory.
 
-The list format (one path a line) and the rounding to 8 bits are those of the original `invert.py`
-(Zhu et al. 2020, In-Domain GAN Inversion).
+The rounding to 8 bits is that of the original `invert.py` (Zhu et al. 2020, In-Domain GAN Inversion).
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import re
-import unicodedata
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic
+from tf_idinvert.files import atomic, decoding
+from tf_idinvert.files.decoding import ImageError
 
-# By suffix, Pillow's name of the format. Only these decoders are ever tried: some others start programs.
-_FORMATS = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
-    ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF",
+_WRITTEN = {  # by suffix, Pillow's name of the format
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
+    ".gif": "GIF",
 }
-_FORMAT_NAMES = "PNG, JPEG, WebP, BMP, TIFF or GIF"
-
-EXIF_ORIENTATION = 0x0112
-_UPRIGHT = {  # EXIF 2.3, tag 274: how the stored picture is to be turned
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-_LIST_BYTES = 64 * 2 ** 20  # a text list larger than this is a mistake
-_NAME_BYTES = 100  # leaves room, in the 255 bytes of a file name, for NAME_TO_NAME_inverted_codes.npy
-
-
-class ImageError(InputError):
-    """A picture or a list of pictures that cannot be used; one line, beginning with the path where there is one."""
 
 
 # ------------------------------------------------------------------------------------------------- reading
@@ -51,92 +29,16 @@ def read(path):
     """Reads a picture as a person sees it.
 
     EXIF rotation is applied, transparency laid over white, the first frame of an animation taken; grey, palette,
-    CMYK, 1-bit, 16-bit and float pictures become 8-bit RGB (see `_deep_grey` for the last two).
+    CMYK, 1-bit, 16-bit and float pictures become 8-bit RGB.
 
     Args:
-        path: file, PNG, JPEG, WebP, BMP, TIFF or GIF, whatever its suffix says.
+        path: file, PNG, JPEG, WebP, BMP, TIFF, GIF, and where Pillow can, AVIF or HEIC; whatever its suffix says.
     Returns:
         uint8 [H, W, 3], RGB.
     Raises:
         ImageError: missing, no picture, damaged, or more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
     """
-    with opened(path) as image:
-        image.load()
-        return visible(image)
-
-
-@contextlib.contextmanager
-def opened(path):
-    """Yields the Pillow image of a file, not yet loaded; errors in the block are those of the file, as of `read`."""
-    try:
-        _check_file(path)
-        with Image.open(path, formats=sorted(set(_FORMATS.values()))) as image:
-            _check_size(path, image.size)
-            yield image
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(f"{path}: not a picture that can be read, expected {_FORMAT_NAMES}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{path}: too large: {error}") from None
-    except Exception as error:  # on damaged data Pillow's decoders raise nearly anything
-        raise ImageError(f"{path}: cannot be read: {_one_line(error)}") from error
-
-
-def _check_file(path):
-    """Raises ImageError unless `path` is a regular file with something in it."""
-    if not os.path.exists(path):
-        raise ImageError(f"{path}: no such file")
-    if os.path.isdir(path):
-        raise ImageError(f"{path}: is a folder, expected a picture")
-    if not os.path.isfile(path):
-        raise ImageError(f"{path}: not a regular file, expected a picture")
-    if os.path.getsize(path) == 0:
-        raise ImageError(f"{path}: is empty, expected a picture")
-
-
-def _check_size(path, size):
-    """Raises ImageError for a picture without pixels or with more than Pillow's limit, which only warns so early."""
-    width, height = size
-    if width < 1 or height < 1:
-        raise ImageError(f"{path}: {width}x{height} pixels, expected at least 1x1")
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > limit:
-        raise ImageError(f"{path}: too large: {width}x{height} is {width * height} pixels, the limit is {limit}")
-
-
-def visible(image):
-    """Loaded Pillow image of any mode -> uint8 [H, W, 3], upright, over white."""
-    is_png = image.format == "PNG"
-    # Only after loading: PNG may hold its EXIF block behind the pixels, and TIFF is turned by Pillow itself.
-    orientation = image.getexif().get(EXIF_ORIENTATION)
-    if orientation in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[orientation])
-    if image.mode[0] in "IF":
-        sixteen_bits = image.mode.startswith("I;16") or is_png  # Pillow before 11 reads 16-bit PNG as mode I
-        return np.repeat(_deep_grey(np.asarray(image), sixteen_bits)[:, :, None], 3, axis=2)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
-
-
-def _deep_grey(values, sixteen_bits):
-    """Grey of 16 bits, 32 bits or float [H, W] -> uint8 [H, W].
-
-    16-bit grey has white at 65535. Integers of 32 bits and floats do not say where white is: it is taken as the first
-    of 1 (floats), 255 and 65535 that no pixel exceeds, else as the brightest pixel. Below 0 is black.
-    """
-    if not np.isfinite(values).all():
-        raise InputError("pixels that are NaN or infinite")
-    brightest = float(values.max())
-    if sixteen_bits:
-        white = 65535.0
-    else:
-        usual = (255.0, 65535.0) if np.issubdtype(values.dtype, np.integer) else (1.0, 255.0, 65535.0)
-        white = next((white for white in usual if brightest <= white), brightest)
-    scaled = values.astype(np.float32) * np.float32(255.0 / white)
-    return np.floor(np.clip(scaled + np.float32(0.5), 0, 255)).astype(np.uint8)
+    return decoding.decoded(path)[0]
 
 
 def fit(pixels, resolution):
@@ -175,12 +77,28 @@ def load(path, resolution):
         path: picture file.
         resolution: R, the network's side in pixels.
     Returns:
-        float32 [R, R, 3], RGB, in [-1, 1], and the note of `fit`.
-    Raises:
-        ImageError: as `read`.
+        float32 [R, R, 3], RGB, in [-1, 1], and a note: that of `fit`, and whether only a first frame was read.
     """
-    pixels, note = fit(read(path), resolution)
-    return to_float(pixels), note
+    pixels, frames = decoding.decoded(path)
+    pixels, note = fit(pixels, resolution)
+    return to_float(pixels), ", ".join(filter(None, (frames, note)))
+
+
+def load_mask(path, resolution):
+    """Reads a mask: a picture whose painted part is meant.
+
+    A picture with transparent parts is painted where it is more opaque than not, whatever the colours; any other where
+    it is lighter than middle grey.
+
+    Args:
+        path: picture file.
+        resolution: R, the network's side in pixels.
+    Returns:
+        float32 [R, R], 1 in the painted part, 0 elsewhere.
+    """
+    alpha = decoding.opacity(path)
+    pixels = read(path) if alpha is None else np.repeat(alpha[:, :, None], 3, axis=2)
+    return (to_float(fit(pixels, resolution)[0]).mean(axis=-1) >= 0).astype("float32")
 
 
 # --------------------------------------------------------------------------------------------- conversion
@@ -234,16 +152,16 @@ def save(path, image):
         with atomic.replacing(path) as temporary:
             Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, kind, quality=95)
     except (OSError, ValueError) as error:  # ValueError: more pixels than the format can hold
-        reason = _one_line(getattr(error, "strerror", None) or error)
+        reason = decoding.one_line(getattr(error, "strerror", None) or error)
         raise ImageError(f"{path}: cannot be written: {reason}") from error
 
 
 def format_of(path):
     """Pillow's name of the format that a file name asks for; ImageError where its suffix is no picture's."""
     path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise ImageError(f"{path}: suffix {path.suffix!r} is no picture's, expected one of {' '.join(_FORMATS)}")
-    return _FORMATS[path.suffix.lower()]
+    if path.suffix.lower() not in _WRITTEN:
+        raise ImageError(f"{path}: suffix {path.suffix!r} is no picture's, expected one of {' '.join(_WRITTEN)}")
+    return _WRITTEN[path.suffix.lower()]
 
 
 def grid(images, columns=None, gap=2):
@@ -271,125 +189,3 @@ def grid(images, columns=None, gap=2):
         top, left = i // columns * (height + gap), i % columns * (width + gap)
         sheet[top:top + height, left:left + width] = image
     return sheet
-
-
-# ------------------------------------------------------------------------------------------------- listing
-
-def listing(inputs):
-    """Finds the pictures that a user names, and a name for the results of each.
-
-    A folder gives the pictures directly in it, by suffix, hidden ones left out, `2.png` before `10.png`. A text list
-    has one path a line; blank lines and those that begin with # are skipped, quotes around a path are dropped, and
-    a relative path is looked up from the current folder, then from the list's. A file that a list names and that is
-    missing is still returned: `read` reports it, and the other pictures need not wait for it.
-
-    Args:
-        inputs: paths, each of a picture, a folder, or a text list (UTF-8).
-    Returns:
-        List of (name, path). Names are file names without suffix, fit for any file system, and unique even where
-        capitals do not count: cat, cat_2, ...
-    Raises:
-        ImageError: an input that is missing or none of the three, or no picture in all of them.
-    """
-    paths = [path for given in inputs for path in _expand(given)]
-    if not paths:
-        raise ImageError("no pictures given, expected pictures, folders or text lists")
-    return list(zip(unique([clean(path) for path in paths]), paths))
-
-
-def _expand(given):
-    """One input -> list of paths."""
-    path = _home(given)
-    if not os.path.exists(path):
-        raise ImageError(f"{path}: no such file or folder")
-    if path.is_dir():
-        return _in_folder(path)
-    if path.suffix.lower() in _FORMATS:
-        return [path]
-    return _in_list(path)
-
-
-def _in_folder(folder):
-    """Pictures directly in a folder, numbers in their names ordered as numbers."""
-    def natural(path):
-        parts = re.split("([0-9]+)", path.name.casefold())  # text and digits in turn
-        return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
-
-    try:
-        found = [path for path in folder.iterdir()
-                 if path.suffix.lower() in _FORMATS and not path.name.startswith(".") and path.is_file()]
-    except OSError as error:
-        raise ImageError(f"{folder}: cannot be read: {_one_line(error.strerror)}") from error
-    if not found:
-        raise ImageError(f"{folder}: no pictures in this folder, expected files with {' '.join(_FORMATS)}")
-    return sorted(found, key=natural)
-
-
-def _in_list(path):
-    """Paths named by a text list."""
-    if not path.is_file():
-        raise ImageError(f"{path}: not a regular file, expected a picture, a folder or a text list")
-    if path.stat().st_size > _LIST_BYTES:
-        raise ImageError(f"{path}: {path.stat().st_size} bytes, expected a text list of at most {_LIST_BYTES}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {_one_line(error.strerror)}") from error
-    if "\0" in text:
-        raise ImageError(f"{path}: neither a picture by its suffix ({' '.join(_FORMATS)}) nor a text list in UTF-8")
-    lines = [line.strip() for line in text.split("\n")]  # strip takes the \r of Windows too
-    found = [_resolve(line, path.parent) for line in lines if line and not line.startswith("#")]
-    if not found:
-        raise ImageError(f"{path}: a list without pictures, expected one path a line")
-    return found
-
-
-def _resolve(line, folder):
-    """One line of a list -> path."""
-    if len(line) > 2 and line[0] == line[-1] and line[0] in "\"'":
-        line = line[1:-1]
-    path = _home(line)
-    if not os.path.exists(path) and os.path.exists(folder / path):
-        return folder / path
-    return path
-
-
-def _home(path):
-    """Path with a leading ~ expanded where that user exists."""
-    path = Path(path)
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path
-
-
-def clean(path):
-    """A result name for a path: its base name without suffix, legal on Linux, macOS and Windows, not too long."""
-    name = unicodedata.normalize("NFC", path.stem.encode("utf-8", "replace").decode("utf-8"))
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)
-    name = name.encode("utf-8")[:_NAME_BYTES].decode("utf-8", "ignore").strip(". ")
-    return name or "image"
-
-
-def unique(names):
-    """The same names, repeated ones numbered from 2; a picture whose own name is cat_2 keeps it."""
-    taken = {name.casefold() for name in names}
-    seen, numbers, unique = set(), {}, []
-    for name in names:
-        key, candidate = name.casefold(), name
-        if key in seen:
-            number = numbers.get(key, 2)
-            while f"{key}_{number}" in taken:
-                number += 1
-            candidate, numbers[key] = f"{name}_{number}", number + 1
-            taken.add(candidate.casefold())
-        seen.add(key)
-        unique.append(candidate)
-    return unique
-
-
-def _one_line(error):
-    """An error's text without line breaks; its kind where it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic, images, segments
+from tf_idinvert.files import atomic, decoding, images, segments
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)      # BT.601, as Pillow
-SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".png"}
+SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".png",
+            "AVIF": ".png", "HEIF": ".png"}
 
 # of TIFF 6.0: description, maker, model, resolution and its unit, software, date, artist, copyright; XMP, IPTC
 TIFF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, 700, 33723)
@@ -39,11 +40,11 @@ class Photograph:
 
     def __init__(self, path):
         self.path, self.note, self.changed = Path(path), "", False
-        with images.opened(path) as image:
+        with decoding.opened(path) as image:
             deep = _deep(path, image)
             image.load()
             self.kind = image.format
-            self.orientation = image.getexif().get(images.EXIF_ORIENTATION, 1) if self.kind != "TIFF" else 1
+            self.orientation = image.getexif().get(decoding.EXIF_ORIENTATION, 1) if self.kind != "TIFF" else 1
             self.stored = self._values(image, deep)
             self.info = {**image.info, "quantization": getattr(image, "quantization", None)}
             if self.kind in ("JPEG", "MPO"):
@@ -65,7 +66,7 @@ class Photograph:
             return np.array(image).astype(np.uint16)[:, :, None]
         if image.mode[0] in "IF":
             self.note = f"of mode {image.mode} it is written with 8 bits"
-            image = Image.fromarray(images.visible(image)[:, :, 0])
+            image = Image.fromarray(decoding.visible(image)[:, :, 0])
         elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             image = image.convert("LA" if image.mode in ("LA", "L", "1") else "RGBA")
         elif image.mode in ("L", "1"):
@@ -168,7 +169,7 @@ class Photograph:
     def _tiff_tags(self):
         if self.kind != "TIFF":
             return {}
-        with images.opened(self.path) as image:
+        with decoding.opened(self.path) as image:
             compression = image.info.get("compression", "raw")
             return {"tiffinfo": {tag: image.tag_v2[tag] for tag in TIFF_TAGS if tag in image.tag_v2},
                     "compression": compression if compression in LOSSLESS else "tiff_lzw"}
@@ -204,7 +205,7 @@ def _deep(path, image):
 
 def _decoded(path, raw):
     """A file's pixels, its bytes being taken for those of another raw mode of Pillow's."""
-    with images.opened(path) as image:
+    with decoding.opened(path) as image:
         image.tile = [(*tile[:3], raw if isinstance(tile[3], str) else (raw, *tile[3][1:])) for tile in image.tile]
         image.load()
         return np.array(image)

@@ -6,18 +6,24 @@ the optimisation); image_list.txt with one name a line; and in that order encode
 """
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import arrays, atomic
+from tf_idinvert.files import arrays, atomic, paths
 
 LIST, CODES, ENCODED = "image_list.txt", "inverted_codes.npy", "encoded_codes.npy"
 LIST_BYTES = 64 << 20
-
+OPTIONS = "options.json"
+KINDS = ("ori", "enc", "inv", "deg", "res", "com")      # NAME_KIND.png, of inversion and of restoration
+SHEETS = {"preview": "log.jsonl", "edits": "edits.json", "encoders": "encoders.json", "samples": "quality.json",
+          "interpolations": "quality.json", "restoration_mask": "restoration.html"}     # NAME(-...).png: what is beside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +52,38 @@ def is_results(path):
     return any((Path(path) / name).exists() for name in (LIST, CODES))
 
 
+def made_in(folder, names):
+    """Which pictures in a folder are results of an earlier run of a tool.
+
+    NAME_KIND.png is one where a list or options of ours beside it name NAME, where NAME is another picture of the
+    folder, or where NAME has other kinds there, too: a run that was killed leaves no list.
+
+    Args:
+        folder: path.
+        names: file names of the pictures in it.
+    Returns:
+        Set of those that are.
+    """
+    parts = {name: Path(name).stem.rpartition("_") for name in names if Path(name).suffix == ".png"}
+    kinds = Counter(base for base, _, kind in parts.values() if kind in KINDS)
+    known = {Path(name).stem for name in names} | _listed(Path(folder))
+    made = {name for name, (base, _, kind) in parts.items() if kind in KINDS and (base in known or kinds[base] > 1)}
+    return made | {name for name in parts for sheet, beside in SHEETS.items()
+                   if re.fullmatch(rf"{sheet}(-.*)?\.png", name) and (Path(folder) / beside).exists()}
+
+
+def _listed(folder):
+    """Names of pictures that files of an earlier run in a folder name; of damaged files, none."""
+    found = set()
+    with contextlib.suppress(InputError):
+        found.update(read_list(folder / LIST) if (folder / LIST).is_file() else ())
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+        if (folder / OPTIONS).stat().st_size <= LIST_BYTES:
+            pictures = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))["pictures"]
+            found.update(map(str, pictures))
+    return found
+
+
 def read(folder):
     """The results in a folder.
 
@@ -54,7 +92,7 @@ def read(folder):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(f"{folder}: {paths.missing(folder, 'no such folder')}")
     for name in (LIST, CODES):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: holds no {name}; expected a folder that inversion has written")

@@ -7,6 +7,7 @@ import os
 import stat
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.files.paths import missing
 from tf_idinvert.formats.pickle_machine import Refused
 
 MAX_BYTES = 4 << 30       # the largest known encoder has 236 million parameters, 0.9 GB
@@ -41,7 +42,7 @@ def opened(path, kind, max_bytes=MAX_BYTES, error_class=FileError):
     except Refused as error:
         reason = str(error)
     except FileNotFoundError:
-        reason = "no such file"
+        reason = missing(path, "no such file")
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except MemoryError:

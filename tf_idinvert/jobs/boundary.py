@@ -11,7 +11,7 @@ import numpy as np
 
 from tf_idinvert.codes import random_codes
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import arrays, atomic, images, results
+from tf_idinvert.files import arrays, atomic, finding, images, results
 from tf_idinvert.files.printing import say
 from tf_idinvert.files.progress import progress
 from tf_idinvert.jobs.batches import to_the_end
@@ -170,7 +170,7 @@ def labels_by_hand(positive, negative, names):
     """
     labels = np.full(len(names), np.nan)
     for folder, label in (positive, 1), (negative, 0):
-        rows = [_place(folder, path.stem, names) for _, path in images.listing([folder])]
+        rows = [_place(folder, path.stem, names) for _, path in finding.listing([folder])]
         both = [names[row] for row in rows if labels[row] == 1 - label]
         if both:
             raise InputError(f"{both[0]}: is in both {positive} and {negative}")

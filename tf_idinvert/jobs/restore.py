@@ -5,6 +5,7 @@ The search is in `restoration.multi_code`. Whatever ends a run early, what is do
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from pathlib import Path
 
@@ -106,9 +107,17 @@ class Restorer:
             results.write_options(run.folder / "options.json", {
                 "options": dataclasses.asdict(self.search.options), "seconds": round(seconds, 1), **self.record,
                 "pictures": {each.name: each.path for each in run.done}})
-            run.write_page(self.record.get("model", ""), self.viz_size)
+            run.write_page(self.record.get("model", ""), self.viz_size, self._write_mask(run.folder))
         self.log.info("%d of %d pictures restored in %.1f s -> %s", len(run.done), len(listing), seconds,
                       run.folder / "restoration.html" if run.done else run.folder)
+
+    def _write_mask(self, folder):
+        """The mask of inpainting [R, R, 3], white where something is missing, written to a file, too; else None."""
+        if self.options.task != "inpaint":
+            return None
+        mask = np.repeat(1 - 2 * np.asarray(self.search.degrade.known)[0], 3, axis=-1)
+        images.save(folder / "restoration_mask.png", mask)
+        return mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,12 +177,15 @@ class _Folder:
         shown = [given.original] * known + [enlarged, made["plain"], *steps, *list(made.values())[1:]]
         return self.spool.append(images.to_uint8(np.stack(shown)))
 
-    def write_page(self, model, viz_size):
+    def write_page(self, model, viz_size, mask=None):
         kinds, known, search = self.options.kinds(), self.options.has_original(), self.search
         scored = [f"{score} {kind}" for score in ("PSNR", "SSIM") for kind in kinds] if known else []
         headers = ["Name", *["Original"] * known, "Degraded", "Without a network",
                    *(f"Step {step:06d}" for step in self.steps), *(kind.title() for kind in kinds[1:]), *scored]
-        rows = ([each.name, *map(report.Picture, self.spool[each.shown]), *each.scores] for each in self.done)
+        cells = {"Name": "Mask: white is missing", "Degraded": report.Picture(mask, href="restoration_mask.png")}
+        masked = [] if mask is None else [[cells.get(header) for header in headers]]
+        rows = itertools.chain(masked, (
+            [each.name, *map(report.Picture, self.spool[each.shown]), *each.scores] for each in self.done))
         summary = {"Task": self.options.task, "Model": Path(model).name, "Pictures": len(self.done),
                    "Codes": search.codes, "Composing layer": search.layer, "Iterations": search.steps,
                    "Optimizer": search.optimizer, "Learning rate": search.learning_rate,

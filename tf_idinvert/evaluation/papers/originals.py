@@ -26,6 +26,7 @@ class Originals:
         notes: what happened to single pictures; one line each.
         source: where the attributes are from.
         files: file names of the pictures, where they are from files.
+        left_out: number of files that could not be read.
     """
 
     pictures: np.ndarray
@@ -35,6 +36,7 @@ class Originals:
     notes: tuple = ()
     source: str = "the numbers that the portraits were drawn from"
     files: tuple = ()
+    left_out: int = 0
 
 
 def load(store, listing, count, seed, resolution, progress):
@@ -94,7 +96,7 @@ def read(store, listing, resolution, progress):
 
     Args:
         store, progress: as in `rendered`.
-        listing: list of (name, path), as `images.listing` gives it.
+        listing: list of (name, path), as `finding.listing` gives it.
         resolution: side R; other pictures are cropped to their centre and resized (Lanczos).
     Returns:
         Originals; a picture that cannot be read is left out, with a note.
@@ -124,7 +126,8 @@ def read(store, listing, resolution, progress):
         raise InputError(f"no picture could be read; {(notes + entry.numbers['notes'] + ['none was given'])[0]}")
     return Originals(entry.array("pictures")[:kept], None, key, f"{kept} pictures, cropped to their central square and "
                      f"resized to {resolution} px (Lanczos) where they were of another size",
-                     (*notes, *entry.numbers["notes"]), files=_names(found, entry.numbers))
+                     (*notes, *entry.numbers["notes"]), files=_names(found, entry.numbers),
+                     left_out=len(listing) - kept)
 
 
 def _names(found, numbers):
