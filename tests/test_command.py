@@ -41,7 +41,8 @@ def raising(error):
 @pytest.mark.parametrize("error, code, line", [
     (InputError("steps: expected\nless"), 2, "error: steps: expected less\n"),
     (InputError("\x1b[2Ja\x07\u202e.png: no picture"), 2, "error: \\x1b[2Ja\\x07\\u202e.png: no picture\n"),
-    (OSError(28, "No space left on device", "x.npy"), 2, "error: [Errno 28] No space left on device: 'x.npy'\n"),
+    (OSError(28, "No space left on device", "x.npy"), 2, "error: x.npy: No space left on device\n"),
+    (OSError("without a number"), 2, "error: without a number\n"),
     (KeyboardInterrupt(), 130, "interrupted\n"),
 ])
 def test_errors_become_one_line_and_an_exit_code(error, code, line, capsys):
@@ -137,7 +138,10 @@ def test_options_of_groups_and_verbs_are_understood_in_both_spellings():
     (["--zzz"], "unrecognized arguments: --zzz"), (["x", "y\x1b[2J\n"], "unrecognized arguments: y\\x1b[2J"),
     (["--learning-rate", "x"], "argument --learning-rate: invalid number (>= 0) value: 'x'"),
     (["-n", "0"], "argument --count/-n: invalid whole number (>= 1) value: '0'"),
-    (["--count"], "argument --count/-n: expected one argument")])
+    (["--count"], "argument --count/-n: expected one argument"),
+    (["https://example.org/a.pkl"], "path https://example.org/a.pkl: is an address, expected a path: download the file "
+     "first"),
+    (["-o", "s3://x/y"], "--output_dir/-o s3://x/y: is an address, expected a path: download the file first")])
 def test_wrong_arguments_are_one_line(arguments, line, capsys):
     with pytest.raises(SystemExit) as stop:
         tool_parser().parse_args(arguments)

@@ -11,6 +11,7 @@ from PIL import Image
 from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import figure3, labels, originals
+from tf_idinvert.files import finding
 
 
 def table(tmp_path, text):

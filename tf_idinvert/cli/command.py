@@ -18,6 +18,7 @@ import traceback
 from pathlib import Path
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.files.paths import is_address, missing
 from tf_idinvert.files.printing import on_one_line, printable, say
 
 COMMAND = "idinvert"
@@ -48,6 +49,8 @@ def run(main):
 
 def refuse(message):
     """Print an error on one line of stderr and exit: nothing could be done."""
+    if isinstance(message, OSError) and message.strerror:
+        message = ": ".join(filter(None, [os.fsdecode(message.filename or ""), message.strerror]))
     say(f"error: {on_one_line(message)}", file=sys.stderr)
     sys.exit(NOTHING_DONE)
 
@@ -109,7 +112,16 @@ class Parser(argparse.ArgumentParser):
         namespace, rest = super().parse_known_args(args, namespace)
         if getattr(namespace, "model", None):
             namespace.model_path = namespace.model[0]
+        self._refuse_addresses(namespace)
         return namespace, rest
+
+    def _refuse_addresses(self, namespace):
+        """No tool fetches anything: an address in the place of a path is named as such."""
+        for action in self._actions:
+            values = getattr(namespace, action.dest, None)
+            for value in values if isinstance(values, (list, tuple)) else [values]:
+                if isinstance(value, (str, Path)) and is_address(value):
+                    self.error(f"{'/'.join(action.option_strings) or action.dest} {value}: {missing(value)}")
 
     def parse_known_intermixed_args(self, args=None, namespace=None):
         args = list(sys.argv[1:] if args is None else args)

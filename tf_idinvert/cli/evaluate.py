@@ -86,16 +86,20 @@ def main(argv=None):
         log.warning("%s", reason)
 
     command.import_tensorflow()
-    from tf_idinvert.evaluation.papers import parts
+    from tf_idinvert.evaluation.papers import figure10, parts
     bench, about = make_bench(args, paths, missing, listing, known, log)
+    for note in filter(lambda note: "left out: " in note, bench.originals.notes):
+        log.error("%s", note)
+    readable = list(figure10.readable(photographs, log))
     title = f"{TITLE} (quick: too few pictures to decide)" if args.quick else TITLE
     results = {}
     try:
-        parts.measure(bench, args.parts, photographs, folder, results, log)
+        parts.measure(bench, args.parts, readable, folder, results, log)
     finally:        # Ctrl-C keeps what is done
         if results:
             done = parts.write(folder, title, about, results, args.parts, reasons)
             log.info("%d of %d parts -> %s", done, len(PARTS), folder / "index.html")
+    return 1 if bench.originals.left_out or len(readable) < min(len(photographs), figure10.PHOTOGRAPHS) else 0
     return 1 if bench.originals.left_out or len(photographs) < wanted else 0
 
 

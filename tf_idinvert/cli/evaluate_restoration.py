@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.cli.command import number
+from tf_idinvert.errors import InputError
 
 PARTS = ("codes", "layers", "tasks", "photographs", "cost")
 TASKS = ("colorize", "super-resolve", "inpaint", "denoise")     # of `evaluation.quality.restoration`
@@ -77,7 +78,7 @@ def main(argv=None):
     from tf_idinvert.evaluation import writing
     from tf_idinvert.evaluation.quality import restoration_page as page
     tf.get_logger().setLevel("ERROR")       # every search is another graph, of which it would warn
-    bench, note = make_bench(args, folder, listings, log)
+    bench, note, complete = make_bench(args, folder, listings, log)
     results, measure = {}, measurements(args, bench)
     for part in args.parts:
         if part == "photographs" and part not in listings:
@@ -87,12 +88,11 @@ def main(argv=None):
             results[part] = page.part(part, *measure[part](), folder / "figures")
         writing.write(folder, "Restoration, measured", about(args, bench, note), results)
     log.info("-> %s, %s", folder / "tables.md", folder / "index.html")
+    return 0 if complete else 1
 
 
 def make_bench(args, folder, listings, log):
-    """(restoration.Bench, note about the feature term) as the arguments ask."""
-    import numpy as np
-
+    """(restoration.Bench, note about the feature term, whether all pictures could be read) as the arguments ask."""
     from tf_idinvert.evaluation import loading, store
     from tf_idinvert.evaluation.quality import restoration
     from tf_idinvert.files import images
@@ -105,13 +105,30 @@ def make_bench(args, folder, listings, log):
         codes=args.num_codes, layer=args.composing_layer, steps=args.num_iterations, learning_rate=args.learning_rate,
         optimizer=args.optimizer, batch_size=args.batch_size,
         feature_weight=feature_weight(features, args.loss_weight_feat))
-    pictures = {name: np.stack([images.load(path, generator.resolution)[0] for _, path in listing[:args.count]])
+    pictures = {name: read_pictures(listing[:args.count], generator.resolution, log)
                 for name, listing in listings.items()}
+    complete = all(len(pictures[name]) == len(listing[:args.count]) for name, listing in listings.items())
     return restoration.Bench(
         store=store.Store(folder / "cache"), generator=generator, encoder=encoder, features=features,
         key=[file_digest(args.model_path), args.features], path=str(args.model_path), pictures=pictures,
         options=options, degraded=restoration.Degraded(args.factor, args.noise, args.blur), seed=args.seed,
-        log=log), note
+        log=log), note, complete
+
+
+def read_pictures(listing, resolution, log):
+    """float32 [N, R, R, 3] of the pictures that can be read; the log names the others. InputError where none can."""
+    import numpy as np
+
+    from tf_idinvert.files import images
+    found = []
+    for _, path in listing:
+        try:
+            found.append(images.load(path, resolution)[0])
+        except images.ImageError as error:
+            log.error("left out: %s", error)
+    if not found:
+        raise InputError(f"none of {len(listing)} pictures could be read")
+    return np.stack(found)
 
 
 def measurements(args, bench):

@@ -108,8 +108,9 @@ def read_scores(path, attribute, names, count):
     """Scores in the order of the codes.
 
     Args:
-        path: .npy file [N], or CSV file whose first line names its columns; lines belong to the picture in the column
-            'name', without such a column to the codes in their order.
+        path: .npy file [N], or CSV file. Its first line names the columns, unless it holds a number: then there is one
+            column of scores, after one of names or alone. Lines belong to the picture in the column 'name', without
+            such a column to the codes in their order.
         attribute: the column; None: the only one.
         names: of the pictures that have codes, or None.
         count: N.
@@ -123,13 +124,9 @@ def read_scores(path, attribute, names, count):
         if scores.size != count:
             raise InputError(f"{path}: {scores.size} scores for {count} codes")
         return scores.reshape(-1)
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            lines = [line for line in csv.DictReader(file, restkey="") if any(line.values())]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    first, lines = _read_table(path)
     column = _column(path, attribute, lines)
-    values = [_number(path, i, line[column]) for i, line in enumerate(lines, start=2)]
+    values = [_number(path, i, line.get(column)) for i, line in enumerate(lines, start=first)]
     if "name" not in lines[0]:
         if len(values) != count:
             raise InputError(f"{path}: {len(values)} scores for {count} codes, and no column 'name'")
@@ -137,15 +134,40 @@ def read_scores(path, attribute, names, count):
     if names is None:
         raise InputError(f"{path}: has names, but the codes have none; give the folder of the codes")
     scores = np.full(count, np.nan)
-    scores[[_place(path, line["name"], names) for line in lines]] = values
+    scores[[_place(path, line.get("name"), names) for line in lines]] = values
     return scores
+
+
+def _read_table(path):
+    """(number of the first line of data, [{column: text}]) of a CSV file without blank lines."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        try:
+            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    if not rows:
+        return 1, []
+    numeric = [_is_number(cell) for cell in rows[0]]
+    if not any(numeric):
+        return 2, [dict(zip(rows[0], row)) for row in rows[1:]]
+    if numeric not in ([True], [False, True]):
+        raise InputError(f"{path}: {len(rows[0])} columns, and a first line that does not name them: {rows[0][:4]}")
+    return 1, [dict(zip(["name", "score"][-len(numeric):], row)) for row in rows]
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _column(path, attribute, lines):
     """Name of the column that holds the scores."""
     columns = [column for column in (lines[0] if lines else {}) if column and column != "name"]
-    if attribute in columns or attribute is None and len(columns) == 1:
-        return attribute or columns[0]
+    if attribute in columns or len(columns) == 1 and (attribute is None or columns == ["score"]):
+        return attribute if attribute in columns else columns[0]
     raise InputError(f"{path}: expected lines of scores under column names" if not columns else
                      f"{path}: --attribute must be one of {', '.join(columns[:20])}; got {attribute}")
 

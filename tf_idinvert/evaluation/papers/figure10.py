@@ -18,12 +18,23 @@ PHOTOGRAPHS = 4             # of a user's folder
 FINER = 4                   # scenes are drawn so many times larger, then averaged
 
 
+def readable(photographs, log):
+    """Yield those of the first PHOTOGRAPHS (name, path) that can be read; `log` names the others."""
+    for name, path in photographs[:PHOTOGRAPHS]:
+        try:
+            images.read(path)
+        except images.ImageError as error:
+            log.error("left out: %s", error)
+        else:
+            yield name, path
+
+
 def out_of_domain(bench, photographs=()):
     """A picture of the domain, drawn scenes and a user's photographs, by four methods.
 
     Args:
         bench: Bench.
-        photographs: list of (name, path), as `finding.listing` gives it; the first PHOTOGRAPHS are taken.
+        photographs: list of (name, path), as `finding.listing` gives it; and can be read; the first PHOTOGRAPHS are taken.
     """
     resolution = bench.originals.pictures.shape[1]
     pictures = {"in the domain": np.array(bench.originals.pictures[0]), "drawn cat": cat(resolution),
