@@ -34,7 +34,7 @@ def out_of_domain(bench, photographs=()):
 
     Args:
         bench: Bench.
-        photographs: list of (name, path), as `finding.listing` gives it; and can be read; the first PHOTOGRAPHS are taken.
+        photographs: list of (name, path) that can be read; the first PHOTOGRAPHS are taken.
     """
     resolution = bench.originals.pictures.shape[1]
     pictures = {"in the domain": np.array(bench.originals.pictures[0]), "drawn cat": cat(resolution),
