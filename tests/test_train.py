@@ -228,7 +228,7 @@ def test_encoder_of_another_generator_is_refused(files, trained):
     ("in-domain", ["--features", "{files}/generator.h5"], "holds no attribute network"),
     ("in-domain", ["--generator", "{files}/attributes.h5"], "holds no generator"),
     ("in-domain", ["--data", "{files}/none"], "none"),
-    ("in-domain", ["--batch-per-replica", "6"], "takes groups of 4; give a multiple of it"),
+    ("in-domain", ["--batch-per-replica", "6"], "expected a multiple of 4, the group size of"),
 ])
 def test_errors_are_one_line(train, files, capfd, method, options, message):
     assert train(method, *(option.format(files=files) for option in options)) == 2

@@ -1,1 +1,1 @@
-"""Training: one Keras Model subclass for each published objective, and the callbacks they share."""
+"""Training: one Keras Model subclass per published objective, recipes, the training loop and its callbacks."""

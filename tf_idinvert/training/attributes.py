@@ -1,7 +1,7 @@
-"""Training of the attribute network on rendered portraits, whose attributes are known.
+"""Train the attribute network on rendered portraits, whose attributes are known.
 
-The pictures it will later judge are drawn by networks, not by the renderer: noise and changes of brightness and
-contrast keep it from leaning on what only a renderer does exactly.
+The network will score generated pictures, which are less exact than rendered ones. Noise and changes of brightness and
+contrast prevent it from relying on details that only the renderer produces.
 """
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PREVIEW_COLUMNS, PREDICTED_AT_ONCE = 12, 100
 
 @dataclasses.dataclass(frozen=True)
 class AttributeRecipe:
-    """All that the training needs but network and data."""
+    """Hyper-parameters of the training of an attribute network."""
 
     kimg: float = 120
     batch_size: int = 32
-    learning_rate: float = 1e-3     # of Adam, falling to 0 by half a cosine
+    learning_rate: float = 1e-3     # of Adam; decays to 0 along half a cosine
 
 
 def train_attributes(network, data, scales, recipe, run, save, test, mirrored=()):
@@ -32,13 +32,13 @@ def train_attributes(network, data, scales, recipe, run, save, test, mirrored=()
     Args:
         network: networks.attributes.Attributes.
         data: function (batch_size, seed, start) -> endless tf.data.Dataset of (uint8 [n, R, R, 3], float32 [n, A]),
-            from picture `start` on.
-        scales: [A], spread of each attribute in the data.
+            from picture number `start` on.
+        scales: [A], standard deviations of the attributes in the data.
         recipe: AttributeRecipe.
         run: run.Run.
         save: function (path) that writes the network to a file.
-        test: uint8 [N, R, R, 3], pictures that the preview shows in the order of each attribute.
-        mirrored: names of attributes that change their sign when a picture is mirrored.
+        test: uint8 [N, R, R, 3], pictures of the preview, which sorts them by every attribute.
+        mirrored: names of attributes that change sign when a picture is mirrored.
     Raises:
         InputError: the folder holds another run, or the training diverges.
     """
@@ -56,31 +56,31 @@ def train_attributes(network, data, scales, recipe, run, save, test, mirrored=()
 
 
 def score(network, images):
-    """{name: [N]} of pictures uint8 [N, R, R, 3], in the units of the training data."""
+    """Score pictures, uint8 [N, R, R, 3] -> {name: [N]} in the units of the training data."""
     parts = [network.predict_attributes(part.astype("float32") / 127.5 - 1.0)
              for part in np.array_split(images, math.ceil(len(images) / PREDICTED_AT_ONCE))]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
 def ordered(images, scores):
-    """Pictures to look at: a row for each attribute, from those with the lowest score to those with the highest."""
+    """Return the pictures of the preview: one row per attribute, sorted from the lowest to the highest score."""
     chosen = [np.argsort(values)[np.linspace(0, len(images) - 1, PREVIEW_COLUMNS).astype(int)]
               for values in scores.values()]
     return images[np.concatenate(chosen)]
 
 
 class AttributeTraining(keras.Model):
-    """Fits an `Attributes` network: squared error for continuous attributes, logistic loss for binary ones."""
+    """Training of an `Attributes` network: squared error for continuous attributes, logistic loss for binary ones."""
 
     def __init__(
         self,
         network,            # networks.attributes.Attributes
         optimizer,          # Keras optimiser
-        scales,             # [A] spread of each attribute in the training data; the squared error is relative to it
-        mirrored=(),        # names of attributes that change their sign when a picture is mirrored
+        scales,             # [A] standard deviations of the attributes, by which errors are divided
+        mirrored=(),        # names of attributes that change sign when a picture is mirrored
         noise=0.15,         # largest standard deviation of the added noise
-        contrast=0.15,      # largest change of contrast and brightness
-        seed=0,             # of mirroring, noise and contrast
+        contrast=0.15,      # largest relative change of contrast, and largest change of brightness
+        seed=0,             # seed of mirroring, noise, contrast and brightness
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -97,11 +97,11 @@ class AttributeTraining(keras.Model):
 
     @property
     def state(self):
-        """All variables of the run, in a fixed order."""
+        """The variables of the run, in a fixed order."""
         return self.network.weights + list(self.own_optimizer.variables) + [self.images_seen]
 
     def train_step(self, data):
-        """One step on (uint8 [n, R, R, 3], float32 [n, A]), this replica's share -> {'loss': mean over all}."""
+        """Make one step on this replica's share, (uint8 [n, R, R, 3], float32 [n, A]); return {'loss': mean of all}."""
         pictures, targets = data
         batch = steps.global_batch(pictures)
         x, targets = self._augmented(tf.cast(pictures, tf.float32) / 127.5 - 1.0, targets)
@@ -114,7 +114,7 @@ class AttributeTraining(keras.Model):
         return steps.global_means({"loss": loss}, batch)
 
     def loss_of_each(self, scores, targets):
-        """Loss of each picture, [n]: the mean over attributes."""
+        """Return the losses of the pictures, [n]: means over attributes."""
         terms = tf.where(self.is_binary, tf.nn.sigmoid_cross_entropy_with_logits(targets, scores),
                          tf.square(scores - targets))
         return tf.reduce_mean(terms * self.weights_of_terms, axis=1)

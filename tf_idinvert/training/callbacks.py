@@ -1,7 +1,7 @@
-"""What training shows and keeps: progress bar, log, TensorBoard, preview sheets, snapshots, a stop where it diverges.
+"""Keras callbacks of all trainings: progress bar, log, TensorBoard, preview sheets, snapshots, stop on divergence.
 
-They serve every model of this package that counts its images in `model.images_seen` and lists its variables in
-`model.state`. Put `StopAtNaN` before `Snapshots`: a step that went wrong must be noticed before it is saved.
+The model must count its images in `model.images_seen` and list its variables in `model.state`. Put `StopAtNaN` before
+`Snapshots`, so that a diverged step is detected before it is saved.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tf_idinvert.training import state
 
 
 class StopAtNaN(keras.callbacks.Callback):
-    """Raises InputError at the first loss that is not finite; snapshots made so far stay."""
+    """Raise InputError at the first loss that is not finite; earlier snapshots stay."""
 
     def on_train_batch_end(self, batch, logs=None):
         for name, value in (logs or {}).items():
@@ -31,7 +31,7 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """Progress bar over the whole run, with the time left and the present losses."""
+    """Progress bar of the whole run, with the remaining time and the current losses."""
 
     def __init__(self, total, file=None):
         super().__init__()
@@ -52,10 +52,10 @@ class Progress(keras.callbacks.Callback):
 
 
 class Log(keras.callbacks.Callback):
-    """Means of the losses since the last entry, every `interval` images: JSON lines, and scalars for TensorBoard.
+    """Log the mean losses since the last entry every `interval` images, as JSON lines and as TensorBoard scalars.
 
-    An entry: {"images", "seconds" since the training started, "images_per_second", the losses, and what `measure()`
-    gives, a dict of numbers}.
+    An entry has "images", "seconds" since the training started, "images_per_second", the losses, and the numbers of
+    the dict that `measure()` returns.
     """
 
     def __init__(self, folder, interval=1000, measure=dict):
@@ -87,7 +87,7 @@ class Log(keras.callbacks.Callback):
         self.sums, self.steps, self.last = {}, 0, (count, now)
 
     def _to_tensorboard(self, entry, step):
-        """`tf.summary.scalar` without the package TensorBoard, which need not be installed here."""
+        """Write a scalar as `tf.summary.scalar` does, but without the package TensorBoard, which is optional."""
         with self.writer.as_default():
             for name, value in entry.items():
                 tf.summary.write(name, np.float32(value), step=step,
@@ -96,18 +96,25 @@ class Log(keras.callbacks.Callback):
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Saves what a run goes on from, what others use, and sheets to look at: every so often, and at the end.
+    """Save the networks, a preview and the state of the run, at intervals and at the end.
 
-    Written to `folder`, each atomically: `network.h5` and `preview.png` (the latest), `preview-KIMG.png`,
-    `network-KIMG.h5` every `keep_kimg`, and last `state.npz`.
+    Files in `folder`, written atomically: `network.h5` and `preview.png` (the latest), `preview-KIMG.png`,
+    `network-KIMG.h5` every `keep_kimg`, and last `state.npz`, from which a run resumes.
     """
 
     def __init__(self, folder, save_models, draw, seconds=300, every_kimg=None, keep_kimg=100, columns=None,
                  writer=None):
-        """`save_models(path)` writes the networks; `draw()` gives pictures, uint8 or float [N, R, R, 3].
+        """Create the callback.
 
-        By the clock, every `seconds`; where several workers must save at the same step, `every_kimg` instead. The sheet
-        has so many `columns` (None: square); `writer`, of `tf.summary`, gets it, too.
+        Args:
+            folder: folder of the run.
+            save_models: function (path) that writes the networks.
+            draw: function () -> pictures of the preview, uint8 or float [N, R, R, 3].
+            seconds: interval between snapshots; ignored with `every_kimg`.
+            every_kimg: interval in thousands of images, for several workers, which must save at the same step.
+            keep_kimg: interval in thousands of images of the files `network-KIMG.h5`.
+            columns: columns of the preview; None: square.
+            writer: `tf.summary` writer that also gets the preview; None: none.
         """
         super().__init__()
         self.folder, self.save_models, self.draw = Path(folder), save_models, draw
@@ -131,7 +138,7 @@ class Snapshots(keras.callbacks.Callback):
         self.save()
 
     def save(self):
-        """Save now, unless it has been done at this image."""
+        """Save now, unless the run was already saved at this image."""
         count = seen(self.model)
         if count == self.saved:
             return
@@ -151,7 +158,7 @@ class Snapshots(keras.callbacks.Callback):
         self.saved_at, self.saved = time.time(), count
 
     def _to_tensorboard(self, sheet, step):
-        """`tf.summary.image` without the package TensorBoard."""
+        """Write an image as `tf.summary.image` does, but without the package TensorBoard."""
         height, width, _ = sheet.shape
         with self.writer.as_default():
             tf.summary.write("preview", tf.stack([str(width), str(height), tf.io.encode_png(sheet)]), step=step,
@@ -160,11 +167,11 @@ class Snapshots(keras.callbacks.Callback):
 
 
 def seen(model):
-    """Images the model has been trained on."""
+    """Return the number of images that the model has been trained on."""
     return int(model.images_seen.numpy())
 
 
 def _metadata(plugin, data_class):
-    """What tells TensorBoard how to show a value."""
+    """Return the metadata by which TensorBoard knows how to show a value."""
     plugin_data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
     return tf.compat.v1.SummaryMetadata(plugin_data=plugin_data, data_class=data_class)

@@ -1,4 +1,4 @@
-"""Training of an encoder: by one of three methods, from networks, data and a recipe to weights in a folder."""
+"""Train an encoder by one of three methods, from networks, data and a recipe to weights in a folder."""
 from __future__ import annotations
 
 import dataclasses
@@ -19,22 +19,23 @@ PREVIEWS = PREVIEW_COLUMNS * PREVIEW_ROWS
 
 
 def train_encoder(method, networks, data, recipe, run, save, features=None, test=None):
-    """Train `networks.encoder` to invert `networks.generator`, which stays as it is.
+    """Train `networks.encoder` to invert `networks.generator`, which is not changed.
 
     Args:
         method: 'traditional', 'in-domain' or 'force-in-domain'.
-        networks: has `.encoder` and `.generator`; `.discriminator` (not for 'traditional'), the generator's own, which
-            is trained on; `.latent_discriminator` (for 'force-in-domain'). All made in the scope of `run.strategy`.
+        networks: object with `.encoder` and `.generator`; with `.discriminator`, that of the generator, whose training
+            continues (not for 'traditional'); and with `.latent_discriminator` (only for 'force-in-domain'). All must
+            be created in the scope of `run.strategy`.
         data: function (batch_size, seed, start, mirror) -> endless tf.data.Dataset of uint8 [batch_size, R, R, C], from
-            picture `start` on, such as `functools.partial(pipeline.batches, source)`; None for 'traditional'.
+            picture number `start` on, such as `functools.partial(pipeline.batches, source)`; None for 'traditional'.
         recipe: encoder_recipes.EncoderRecipe.
         run: run.Run.
         save: function (path) that writes the networks to a file.
         features: F, callable, images in [-1, 1] -> [N, ...]; None: no feature term.
-        test: uint8 [N, R, R, C], pictures that are not trained on, for the preview and for losses in the log; None:
-            generated ones, for the preview alone.
+        test: uint8 [N, R, R, C], held-out pictures for the preview and for test losses in the log; None: the preview
+            shows generated pictures, and the log has no test losses.
     Raises:
-        InputError: what was given does not fit together, the folder holds another run, or the training diverges.
+        InputError: the arguments do not fit together, the folder holds another run, or the training diverges.
     """
     recipe = recipe if run.kimg is None else dataclasses.replace(recipe, kimg=run.kimg)
     batch = recipe.batch_per_replica * run.placement.num_replicas_in_sync
@@ -58,14 +59,16 @@ def train_encoder(method, networks, data, recipe, run, save, features=None, test
 
 
 def make_model(method, networks, features, recipe, rates, seed=0):
-    """The objective in training; see `train_encoder`. `rates`: numbers or schedules, of E and of the discriminators."""
+    """Return the Keras model of a method; see `train_encoder`. `rates`: learning rates of E and of the discriminators,
+    numbers or schedules.
+    """
     options, optimizers = recipe.options, [steps.adam(rate) for rate in [*rates, rates[-1]][:METHODS.index(method) + 1]]
     if method == "traditional":
         return Traditional(networks.encoder, networks.generator, *optimizers)
     group = networks.discriminator.mbstd_group_size
     if group > 1 and recipe.batch_per_replica > group and recipe.batch_per_replica % group:
-        raise InputError(f"{recipe.batch_per_replica} pictures a batch and replica (--batch-per-replica): the "
-                         f"discriminator takes groups of {group}; give a multiple of it")
+        raise InputError(f"{recipe.batch_per_replica} pictures per batch and replica (--batch-per-replica): expected "
+                         f"a multiple of {group}, the group size of the discriminator")
     if features is None:
         features, options = no_features, dataclasses.replace(options, feature_weight=0.0)
     if method == "in-domain":
@@ -76,12 +79,12 @@ def make_model(method, networks, features, recipe, rates, seed=0):
 
 
 def no_features(images):
-    """F of a training without a feature term: nothing."""
+    """F of a training without a feature term: zeros [N, 1]."""
     return tf.zeros([tf.shape(images)[0], 1])
 
 
 def _preview_pictures(generator, test, seed):
-    """Float [N, R, R, C] in [-1, 1] for the preview; N fills its rows, some shown again where there are fewer."""
+    """Return the pictures of the preview, float [PREVIEWS, R, R, C] in [-1, 1]; a smaller test set is repeated."""
     if test is None:
         z = np.random.default_rng(seed).standard_normal((PREVIEWS, generator.latent_size), np.float32)
         return generator.synthesis(generator.mapping(z)).numpy()
@@ -89,7 +92,7 @@ def _preview_pictures(generator, test, seed):
 
 
 def preview_of(model, pictures):
-    """Function that draws rows of `pictures`, each over the row of their reconstructions G(E(x))."""
+    """Return a function that draws `pictures` in rows, with their reconstructions G(E(x)) in the row below."""
     def draw():
         codes = tf.cast(model.encoder(pictures), tf.float32)
         drawn = [pictures, model.generator.synthesis(codes).numpy()]

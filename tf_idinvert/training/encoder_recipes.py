@@ -1,4 +1,4 @@
-"""Hyper-parameters of the encoders' trainings: the published ones, and those of the small world of rendered portraits.
+"""Hyper-parameters for training encoders: the published ones, and those for the rendered portraits.
 
 Source of the published ones: Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, and its code (256 px, eight GPUs);
 Leng et al. 2021 (Force-in-domain GAN inversion), experimental settings.
@@ -12,26 +12,25 @@ from tf_idinvert.training import force_in_domain, in_domain, steps
 ADVERSARIAL_WEIGHTS = {"paper": in_domain.PAPER.adversarial_weight,
                        "code": in_domain.PUBLISHED_CODE.adversarial_weight}
 
-# Published code: length in thousands of images, and pictures a batch and GPU.
+# {resolution: (length in thousands of images, pictures per batch and GPU)} of the published code.
 PUBLISHED_LENGTHS = {128: (12000, 16), 256: (14000, 16), 512: (16000, 8), 1024: (18000, 4)}
 
 
 @dataclasses.dataclass(frozen=True)
 class EncoderRecipe:
-    """All that the training of an encoder needs but networks and data."""
-
-    encoder: dict                   # constructor arguments, without those that the generator settles
+    """Hyper-parameters of the training of an encoder."""
+    encoder: dict                   # constructor arguments, without those that follow from the generator
     latent_discriminator: dict      # likewise
     options: force_in_domain.ForceInDomainOptions
     kimg: float                     # length in thousands of images
     batch_per_replica: int
-    learning_rate: float            # of all optimisers, at the start
+    learning_rate: float            # initial learning rate of all optimisers
     mirror: bool                    # flip half of the real pictures
-    counted_updates: int = 2        # of an iteration, that advance the learning rate's counter: E's and D's, or E's
+    counted_updates: int = 2        # updates per iteration that advance the decay; 2: those of E and D, 1: that of E
 
 
 def official(resolution=256):
-    """As published for 128, 256, 512 and 1024 px, on eight GPUs; other pictures are trained as the nearest of these."""
+    """Return the published recipe for eight GPUs; sizes outside 128 to 1024 px use the nearest of these."""
     kimg, batch = PUBLISHED_LENGTHS[min(max(resolution, min(PUBLISHED_LENGTHS)), max(PUBLISHED_LENGTHS))]
     return EncoderRecipe(encoder=dict(filters=64, filters_max=512), latent_discriminator={},
                          options=force_in_domain.PAPER, kimg=kimg, batch_per_replica=batch,
@@ -39,17 +38,17 @@ def official(resolution=256):
 
 
 def portraits():
-    """The rendered portraits at 64 px on two processor cores: a short training of a small encoder.
+    """Return the recipe for rendered portraits of 64 px: a short training of a small encoder on two CPU cores.
 
-    The features are the attribute network's, whose differences are of another size than those of VGG16: with this
-    weight, the feature term of two different portraits is about as large as their pixel term. R1 has the weight that
-    the generator's own discriminator was trained with at 64 px. The adversarial weights are smaller than the published
-    ones, because the pixel term is: its published value at the end is 0.062 (Zhu et al. 2020, Table 1), here it is
-    about 0.01, and with 0.1 either adversarial term is eight times as large. With these, E's against D ends at twice
-    the pixel term, and that against D_w beside it; codes, too, end nearer to W than with more of D_w.
-
-    The learning rate is advanced by E's updates alone and ends at 0.41 of what it was, not at 0.168 as published: so
-    the encoders that come with the repository were trained.
+    - Features: those of the attribute network. Their weight makes the feature term of two different portraits about as
+      large as the pixel term.
+    - R1: the weight with which the generator's discriminator was trained at 64 px.
+    - Adversarial weights: smaller than published, because the pixel term is smaller. Its published final value is
+      0.062 (Zhu et al. 2020, Table 1), here it is about 0.01; with the published weight 0.1, either adversarial term
+      is eight times as large. With the weights below, the term with D ends at twice the pixel term and the term with
+      D_w at about the pixel term, and codes end nearer to W than with a larger weight for D_w.
+    - Learning rate: only E's updates advance its decay, so it ends at 0.41 of its initial value, not at 0.168 as
+      published. The encoders in the repository were trained like this.
     """
     options = dataclasses.replace(force_in_domain.PAPER, feature_weight=20.0, adversarial_weight=0.02,
                                   latent_weight=0.005, r1_gamma=2.0)
@@ -59,6 +58,6 @@ def portraits():
 
 
 def in_domain_options(options):
-    """The weights that the domain-guided encoder shares with the force-in-domain encoder."""
+    """Return the InDomainOptions with the weights that both objectives have, from ForceInDomainOptions."""
     names = [field.name for field in dataclasses.fields(in_domain.InDomainOptions)]
     return in_domain.InDomainOptions(**{name: getattr(options, name) for name in names})

@@ -1,15 +1,16 @@
-"""The force-in-domain encoder: as the domain-guided one, with a second discriminator D_w that judges the codes.
+"""The force-in-domain encoder: the domain-guided encoder with a second discriminator D_w, which judges codes.
 
     E:    || x - G(E(x)) || + lambda_vgg || F(x) - F(G(E(x))) ||
           + lambda_adv softplus(-D(G(E(x)))) + lambda_adv^Dw softplus(-D_w(E(x)))
     D:    softplus(D(G(E(x)))) + softplus(-D(x)) + gamma / 2 || dD/dx ||^2
     D_w:  softplus(D_w(E(x))) + softplus(-D_w(w)) + gamma / 2 || dD_w/dw ||^2,   w = FC(z),  z ~ N(0, I)
 
-Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (5), (1) and (2). The paper writes the adversarial terms
-in logarithms of probabilities; they are logistic losses of logits here, and E's part of each is the non-saturating one,
-as in the code of In-Domain GAN Inversion, on which the paper builds. Its norms are means of squared differences, too.
-G synthesises with its fixed noise; w is not truncated. E is in training mode, and all three steps see the same codes
-and reconstructions, made once from the weights before the step.
+Source: Leng et al. 2021 (Force-in-domain GAN inversion), Eq. (5), (1) and (2).
+
+The paper writes the adversarial terms as logarithms of probabilities. Here they are logistic losses of logits, in the
+non-saturating form for E, and norms are means of squared differences, as in the code of In-Domain GAN Inversion, on
+which the paper builds. G uses its fixed noise, and w is not truncated. E is in training mode. All three steps use the
+same codes and reconstructions, computed once with the weights before the step.
 """
 from __future__ import annotations
 
@@ -30,27 +31,27 @@ class ForceInDomainOptions:
     adversarial_weight: float = 0.1         # lambda_adv
     latent_weight: float = 0.1              # lambda_adv^Dw
     r1_gamma: float = 10.0                  # gamma of D
-    latent_r1_gamma: float = 10.0           # gamma of D_w; the paper has one for both
+    latent_r1_gamma: float = 10.0           # gamma of D_w; the paper uses one gamma for both discriminators
 
 
 PAPER = ForceInDomainOptions()
 
 
 class ForceInDomain(keras.Model):
-    """E, D and D_w in training; `train_step(images)` makes one step of each, in turn, on the same batch."""
+    """Training of E, D and D_w; `train_step(images)` makes a step of E, of D and of D_w on the same batch."""
 
     def __init__(
         self,
         encoder,                    # E: images [N, R, R, C] -> codes [N, L, D]
-        generator,                  # `.mapping` (FC), `.synthesis` (G) and `.latent_size`; stays as it is
-        discriminator,              # D: images -> logits [N, 1]; starts as the generator's own
+        generator,                  # has `.mapping` (FC), `.synthesis` (G) and `.latent_size`; not trained
+        discriminator,              # D: images -> logits [N, 1]; initially the generator's
         latent_discriminator,       # D_w: codes -> logits [N, 1]
-        features,                   # F: callable, images in [-1, 1] -> [N, ...]; stays as it is
+        features,                   # F: callable, images in [-1, 1] -> [N, ...]; not trained
         e_optimizer,                # Keras optimisers, see `steps.adam`
         d_optimizer,
         dw_optimizer,
         options=PAPER,
-        seed=0,                     # of z
+        seed=0,                     # seed of z
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,19 +69,19 @@ class ForceInDomain(keras.Model):
 
     @property
     def state(self):
-        """All variables of the run, in a fixed order."""
+        """The variables of the run, in a fixed order."""
         networks = self.encoder.weights + self.discriminator.weights + self.latent_discriminator.weights
         optimizers = [list(o.variables) for o in (self.e_optimizer, self.d_optimizer, self.dw_optimizer)]
         return networks + sum(optimizers, []) + [self.images_seen]
 
     def train_step(self, images):
-        """One step of E, one of D, one of D_w.
+        """Make one step of E, one of D and one of D_w.
 
         Args:
             images: uint8 [n, R, R, C], this replica's share of the batch of real images.
         Returns:
-            dict of float32 scalars, means over the global batch: e_loss and its terms before weighting (pixel, feature,
-            adversarial, latent), d_loss and dw_loss, their R1, and the scores.
+            dict of float32 scalars, means over the global batch: e_loss and its unweighted terms (pixel, feature,
+            adversarial, latent), d_loss and dw_loss, their R1 penalties, and the logits of D and D_w.
         """
         options, batch = self.options, steps.global_batch(images)
         x = tf.cast(images, tf.float32) / 127.5 - 1.0                               # [n, R, R, C]
@@ -122,9 +123,9 @@ class ForceInDomain(keras.Model):
             dw_loss=dw_loss, dw_r1=dw_r1, dw_real_score=dw_real_score, dw_fake_score=dw_fake_score), batch)
 
     def _latents(self, batch):
-        """z [n, Z] of this step: drawn for all replicas, which take their shares.
+        """Draw z for all replicas and return this replica's share, [n, Z].
 
-        From the same seed, a step compiled by XLA draws other numbers than one that is not.
+        XLA draws other numbers from the same seed.
         """
         replica = tf.distribute.get_replica_context()
         seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), self.images_seen)

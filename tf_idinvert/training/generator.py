@@ -1,4 +1,4 @@
-"""Training of a generator: StyleGAN from networks, data and a recipe to weights in a folder."""
+"""Train a StyleGAN generator, from networks, data and a recipe to weights in a folder."""
 from __future__ import annotations
 
 import numpy as np
@@ -11,24 +11,23 @@ PREVIEWS = 32
 
 
 def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg=0.0, test=None):
-    """Train `networks.training_generator` (G) against `networks.discriminator`; `networks.generator` is G's average.
+    """Train `networks.training_generator` (G) against `networks.discriminator`; `networks.generator` averages G.
 
     Args:
-        networks: has `.training_generator`, `.generator` (Gs, a network like G) and `.discriminator`, all made from
-            `recipe.generator` and `recipe.discriminator` in the scope of `run.strategy`.
+        networks: object with `.training_generator`, `.generator` (Gs, a network like G) and `.discriminator`, created
+            from `recipe.generator` and `recipe.discriminator` in the scope of `run.strategy`.
         data: function (stage, seed, start, mirror) -> endless tf.data.Dataset of uint8 [n, r, r, C], from picture
-            `start` on, n and r being the batch size and resolution of the stage; with codes where the stage has a pair
-            term (see `PairedStyleGAN`). `pipeline.staged` makes it.
+            number `start` on; n and r are the batch size and the resolution of the stage. For a stage with a pair
+            term, the elements are pairs with codes (see `PairedStyleGAN`). `pipeline.staged` makes such a function.
         recipe: stylegan_recipes.Recipe.
         run: run.Run.
         save: function (path) that writes the networks to a file.
-        initial: networks of an earlier training, with the same fields, whose weights are taken over; where it has no
-            `.training_generator`, its `.generator` stands for both.
-        initial_kimg: where in the schedule those stand.
-        test: function (resolution) -> uint8 [N, r, r, C], pictures that are not trained on, for D's score of them in
-            the log; None: none.
+        initial: networks of an earlier training to start from, with the same fields; if it has no
+            `.training_generator`, its `.generator` initialises both. None: random weights.
+        initial_kimg: position of `initial` in the schedule, in thousands of images.
+        test: function (resolution) -> uint8 [N, r, r, C], held-out pictures whose logits D logs; None: none.
     Raises:
-        InputError: what was given does not fit together, the folder holds another run, or the training diverges.
+        InputError: the arguments do not fit together, the folder holds another run, or the training diverges.
     """
     recipe = recipe if run.kimg is None else stylegan_recipes.lasting(recipe, run.kimg)
     resumes = run.takes_up(_asked(recipe, run.seed))
@@ -45,7 +44,7 @@ def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg
 
 
 def _asked(recipe, seed):
-    """What `record` compares: not the length of the last stage, since a longer run is the same run."""
+    """Return the options that `record` compares; without the length of the last stage, which a run may extend."""
     asked = record.of_recipe("stylegan", recipe, seed)
     for name in "kimg", "fade_kimg":
         del asked["recipe"]["stages"][-1][name]
@@ -53,20 +52,20 @@ def _asked(recipe, seed):
 
 
 def make_model(networks, recipe, seed=0):
-    """The objective in training: that of pairs where the stages are of that kind, else as published."""
+    """Return the Keras model: PairedStyleGAN if the recipe has paired stages, else StyleGAN."""
     objective = PairedStyleGAN if isinstance(recipe.stages[-1], PairedStage) else stylegan.StyleGAN
     return objective(networks.training_generator, networks.discriminator, networks.generator, recipe.r1_interval, seed)
 
 
 def start_from(model, initial, kimg):
-    """Take over G, D and Gs. InputError where they are not of the sizes that are to be trained."""
+    """Copy the weights of G, D and Gs; InputError if their sizes or settings are not those of this run."""
     average = initial.generator
     for network, other in ((model.generator, initial.training_generator or average), (model.average, average),
                            (model.discriminator, initial.discriminator)):
         shapes = [[tuple(weight.shape) for weight in each.weights] if each else None for each in (network, other)]
         if shapes[0] != shapes[1]:
             raise InputError(f"the initial networks hold no {type(network).__name__.lower()} of the sizes of this run")
-        for name in ("final_activation", "pool_last"):      # what weights cannot show
+        for name in ("final_activation", "pool_last"):      # settings that shapes do not show
             if network.get_config().get(name) != other.get_config().get(name):
                 raise InputError(f"the initial {type(network).__name__.lower()} has {name} "
                                  f"{other.get_config().get(name)}, which this training has not")
@@ -75,7 +74,7 @@ def start_from(model, initial, kimg):
 
 
 def saving(model, save):
-    """`save`, with the networks, while they grow, at the level of detail that is trained."""
+    """Return `save` with the networks' `lod` set to the level of detail that training has reached."""
     def save_networks(path):
         for network in (model.generator.synthesis, model.average.synthesis, model.discriminator):
             network.lod = float(model.level)
@@ -84,7 +83,7 @@ def saving(model, save):
 
 
 def preview_of(model, seed):
-    """Function that draws 32 images of the running average with psi 0.7, then the same with psi 1."""
+    """Return a function that draws 32 images of the running average with psi 0.7, then the same with psi 1."""
     z = np.random.default_rng(seed).standard_normal((PREVIEWS, model.average.latent_size), np.float32)
 
     def draw():

@@ -1,4 +1,4 @@
-"""Losses on pictures that are never trained on: where they rise while those in training fall, a network overfits."""
+"""Losses on held-out pictures; if they rise while the training losses fall, a network overfits."""
 from __future__ import annotations
 
 import numpy as np
@@ -6,15 +6,17 @@ import tensorflow as tf
 
 from tf_idinvert import losses
 
-CHUNK = 8       # pictures at a time, a multiple of the discriminators' groups
+CHUNK = 8       # pictures per call, a multiple of the discriminators' group size
 
 
 def reconstruction(model, pictures):
-    """Function -> {'test_pixel', and with features 'test_feature'} of an encoder in inference mode, before weighting.
+    """Return a function () -> {'test_pixel', and with features 'test_feature'}, the unweighted mean losses.
+
+    The encoder runs in inference mode.
 
     Args:
-        model: objective of an encoder in training.
-        pictures: uint8 [N, R, R, C].
+        model: Keras model that trains an encoder.
+        pictures: uint8 [N, R, R, C], held out.
     """
     features = getattr(model, "features", None)
 
@@ -30,11 +32,11 @@ def reconstruction(model, pictures):
 
 
 def realness(model, pictures_of):
-    """Function -> {'test_score'}: mean score that D gives, to be compared with 'real_score' of the training pictures.
+    """Return a function () -> {'test_score'}: D's mean logit, to compare with 'real_score' of the training pictures.
 
     Args:
-        model: StyleGAN, which has begun a phase when the function is called.
-        pictures_of: function (resolution) -> uint8 [N, r, r, C].
+        model: StyleGAN; call the function only after `model.begin`.
+        pictures_of: function (resolution) -> uint8 [N, r, r, C], held out.
     """
     def score(images):
         fade = model._fade()

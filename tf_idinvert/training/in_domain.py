@@ -1,12 +1,13 @@
-"""The domain-guided encoder: E and D in turn on real images, with G fixed.
+"""The domain-guided encoder: E and D are trained in turn on real images; G is fixed.
 
     E:  || x - G(E(x)) || + lambda_vgg || F(x) - F(G(E(x))) || + lambda_adv softplus(-D(G(E(x))))
     D:  softplus(D(G(E(x)))) + softplus(-D(x)) + gamma / 2 || dD/dx ||^2
 
 Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (2) and (3), in the form of their code: norms are means of
-squared differences, the adversarial terms are logistic. G synthesises with its fixed noise. E is in training mode in
-both steps, and both see the same reconstructions, made once from the weights before the step; the published code
-encodes the batch again for D, with an E that is one update further.
+squared differences, and the adversarial terms are logistic losses.
+
+G uses its fixed noise. E is in training mode. Both steps use the same reconstructions, computed once with the weights
+before the step; the published code encodes the batch again for D's step, after the update of E.
 """
 from __future__ import annotations
 
@@ -33,14 +34,14 @@ PUBLISHED_CODE = InDomainOptions(adversarial_weight=0.08)
 
 
 class InDomain(keras.Model):
-    """E and D in training; `train_step(images)` makes one E step, then one D step, on the same batch."""
+    """Training of E and D; `train_step(images)` makes one step of E and one of D on the same batch."""
 
     def __init__(
         self,
         encoder,                    # E: images [N, R, R, C] -> codes [N, L, D]
-        generator,                  # `.synthesis` (G): codes -> images; stays as it is
-        discriminator,              # D: images -> logits [N, 1]; starts as the generator's own
-        features,                   # F: callable, images in [-1, 1] -> [N, ...]; stays as it is
+        generator,                  # has `.synthesis` (G): codes -> images; not trained
+        discriminator,              # D: images -> logits [N, 1]; initially the generator's
+        features,                   # F: callable, images in [-1, 1] -> [N, ...]; not trained
         e_optimizer,                # Keras optimisers, see `steps.adam`
         d_optimizer,
         options=PAPER,
@@ -59,18 +60,18 @@ class InDomain(keras.Model):
 
     @property
     def state(self):
-        """All variables of the run, in a fixed order."""
+        """The variables of the run, in a fixed order."""
         optimizers = list(self.e_optimizer.variables) + list(self.d_optimizer.variables)
         return self.encoder.weights + self.discriminator.weights + optimizers + [self.images_seen]
 
     def train_step(self, images):
-        """One step of E, one of D.
+        """Make one step of E and one of D.
 
         Args:
             images: uint8 [n, R, R, C], this replica's share of the batch of real images.
         Returns:
-            dict of float32 scalars, means over the global batch: e_loss and its terms before weighting (pixel, feature,
-            adversarial), d_loss, its R1, and the scores.
+            dict of float32 scalars, means over the global batch: e_loss and its unweighted terms (pixel, feature,
+            adversarial), d_loss, its R1 penalty, and the logits of D.
         """
         batch = steps.global_batch(images)
         x = tf.cast(images, tf.float32) / 127.5 - 1.0                               # [n, R, R, C]

@@ -1,6 +1,6 @@
-"""The training loop: steps of a model under any strategy, on either Keras, with Keras callbacks.
+"""The training loop: steps of a model under any tf.distribute strategy, with Keras 2 or 3 and Keras callbacks.
 
-Keras 3's `fit` knows no strategy of several workers; where it does, this loop does the same.
+It replaces `fit`, which in Keras 3 does not support strategies with several workers.
 """
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from tf_idinvert.errors import InputError
 
 
 def run(model, batches, steps, callbacks):
-    """Train `model`, which was made in the scope of its strategy, for a number of steps.
+    """Train `model` for a number of steps.
 
     Args:
-        model: Keras model; `train_step(batch)` gives a dict of scalars that are equal on all replicas.
+        model: Keras model, created in the scope of its strategy; `train_step(batch)` returns a dict of scalars that
+            are equal on all replicas.
         batches: tf.data.Dataset of at least `steps` global batches, which the strategy splits.
-        steps: how many.
-        callbacks: Keras callbacks; called before and after the training and after every step.
+        steps: number of steps.
+        callbacks: Keras callbacks; they are called before and after the training and after every step.
     Raises:
-        InputError: pictures that cannot be read, or what a callback raises.
+        InputError: a picture cannot be read, or a callback raised it.
     """
     strategy = model.distribute_strategy
     step = tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)))
@@ -41,7 +42,7 @@ def run(model, batches, steps, callbacks):
 
 
 def reading_error(error):
-    """InputError with the one line of ours in what tf.data made of it while it read pictures; None if it was another.
+    """Return the InputError that tf.data wrapped into `error` while it read pictures; None if there is none.
 
     Args:
         error: tf.errors.OpError.

@@ -1,15 +1,16 @@
-"""StyleGAN training with pairs: pictures whose z is known in part. Ours, in no paper.
+"""StyleGAN training with pairs of a picture and a part of its z. It is this project's own and in no paper.
 
-Where a picture comes with numbers that tell it apart from all others (rendered ones do), these can stand in for the
-first numbers of z, and the distance between the picture and what G draws from that z be made a term of G's loss: it
-starts a small generator in minutes, no kind of picture left out, where the game with D takes hours. Another term keeps
-the mean code of every layer near w_avg, for generators with a w per layer.
+A rendered picture comes with the numbers from which it was rendered. These serve as the first numbers of z, and the
+distance between the picture and G's image of this z is a term of G's loss. It trains a small generator within minutes,
+for all kinds of pictures, while adversarial training takes hours. Another term keeps the mean code of every layer near
+w_avg, for generators with a w per layer.
+
 
     G:  adversarial + pair_weight * (Laplacian distance + pair_squares * mean squared difference)
         + center_weight * mean over layers of || mean(w_l) - w_avg ||^2
 
-Unlike in StyleGAN's published loop, G and D meet in the same images, made once, and both gradients are those before
-the step: so the generators that come with the repository were trained.
+Unlike in StyleGAN's published loop, G and D use the same generated images, and both gradients are computed before
+either update. The generators in the repository were trained like this.
 """
 from __future__ import annotations
 
@@ -24,25 +25,24 @@ from tf_idinvert.training.stylegan import Stage, StyleGAN, global_batch
 
 @dataclasses.dataclass(frozen=True)
 class PairedStage(Stage):
-    """A stretch of training with these terms; the first four are off by default."""
-
-    adversarial: bool = True        # False: only the pair term; D rests
-    pair_weight: float = 0.0        # of the distance from a picture to the one drawn from its code
-    pair_squares: float = 0.0       # weight of the mean squared difference within that distance
-    center_weight: float = 0.0      # of the distance from w_avg to each layer's mean code
+    """A stage of training with the weights of these terms."""
+    adversarial: bool = True        # False: G has no adversarial term, and D is not trained
+    pair_weight: float = 0.0        # weight of the pair term
+    pair_squares: float = 0.0       # weight of the mean squared difference within the pair term
+    center_weight: float = 0.0      # weight of the squared distance of the layers' mean codes from w_avg
 
 
 class PairedStyleGAN(StyleGAN):
-    """As StyleGAN, with the terms that a PairedStage weighs."""
+    """StyleGAN with the additional terms of a PairedStage."""
 
     def train_step(self, data):
-        """One step of G, one of D on the same generated images, then the running averages.
+        """Make one step of G and one of D on the same generated images, then update the running averages.
 
         Args:
-            data: uint8 [n, r, r, C], this replica's share of the real batch, r the resolution of the stage; or a pair
-                of it and codes float32 [n, K], the first K numbers of the z that stands for each picture.
+            data: uint8 [n, r, r, C], this replica's share of the real batch, with r the resolution of the stage; or a
+                pair of it and float32 [n, K], the first K numbers of the pictures' z.
         Returns:
-            dict of float32 scalars, means over the global batch: losses, penalty and scores.
+            dict of float32 scalars, means over the global batch: losses, R1 penalty and logits.
         """
         images, known = data if isinstance(data, (tuple, list)) else (data, None)
         stage, batch = self.phase.stage, global_batch(images)
@@ -68,9 +68,9 @@ class PairedStyleGAN(StyleGAN):
         return self._finish(terms, batch)
 
     def _mixed_codes(self, count, z_seed, mixing_seed, known):
-        """w [n, L, D] of fresh z, the same with styles mixed, and 1 where all layers are of the first z, else 0.
+        """Return w [n, L, D] of random z, the same after style mixing, and 1 if mixing changed nothing, else 0.
 
-        `known` numbers take the place of the first ones of z.
+        `known`, [n, K], replaces the first K numbers of z; None: all are random.
         """
         z = self._latents(count, z_seed)
         if known is not None:
@@ -82,15 +82,15 @@ class PairedStyleGAN(StyleGAN):
         return w, mixed, tf.cast(tf.reduce_all(mixed == w), tf.float32)
 
     def _pair_distance(self, reals, fakes):
-        """[n]: the distance of pictures; squares make more of what differs much in few pixels, as a mouth does."""
+        """Return the pair term, [n]. Squares emphasise large differences in few pixels, such as those of a mouth."""
         distance, weight = losses.laplacian_distance(reals, fakes), self.phase.stage.pair_squares
         return distance + weight * losses.mean_squared_difference(reals, fakes) if weight else distance
 
     def _off_center(self, w):
-        """[n], with the gradient of `mean over layers of || mean(w_l) - w_avg ||^2`, the batch being the global one.
+        """Return [n] numbers with the gradient of `mean over layers of || mean(w_l) - w_avg ||^2`.
 
-        w_avg is the mean of layer 0, and truncation pulls all layers towards it. Where each layer has a w of its own,
-        this keeps truncated codes among those that G knows.
+        The mean is over the global batch. w_avg is the mean of layer 0, and truncation moves all layers towards it. If
+        every layer has its own w, this term keeps truncated codes within the distribution that G is trained on.
         """
         replica = tf.distribute.get_replica_context()
         mean = replica.all_reduce("MEAN", tf.stop_gradient(tf.reduce_mean(w, axis=0)))              # [L, D]

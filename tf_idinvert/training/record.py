@@ -1,4 +1,4 @@
-"""options.json of a run's folder: what the run was asked for, so that only the same goes on with it."""
+"""options.json in a run's folder: the options of the run; only a run with the same options may resume it."""
 from __future__ import annotations
 
 import dataclasses
@@ -12,16 +12,17 @@ OPTIONS, STATE = "options.json", "state.npz"
 
 
 def resumes(folder, options, resume=True, free=(), earlier=None):
-    """Whether `folder` holds a run to take up.
+    """Return whether `folder` holds a run to resume.
 
     Args:
-        folder: of the run.
-        options: {name: what JSON can hold}; nested dictionaries and lists are compared value by value.
-        resume: False: start again, whatever is there.
-        free: names that may differ.
-        earlier: {name: value}, what a run is taken to have had that does not name it; without, it is not compared.
+        folder: folder of the run.
+        options: {name: JSON value} of the new run; nested dictionaries and lists are compared value by value.
+        resume: False: start again and ignore an existing run.
+        free: names of options that may differ.
+        earlier: {name: value} to assume for options that the existing run did not store; other missing options are
+            not compared.
     Raises:
-        InputError: there is one, and its options were others, or cannot be read.
+        InputError: the folder holds a run with other options, or its options cannot be read.
     """
     folder = Path(folder)
     if not resume or not (folder / STATE).exists():
@@ -36,7 +37,7 @@ def resumes(folder, options, resume=True, free=(), earlier=None):
 
 
 def read(folder):
-    """The options of the run in a folder; InputError where the file is damaged."""
+    """Return the options of the run in a folder; InputError if the file is damaged."""
     path = Path(folder) / OPTIONS
     try:
         options = json.loads(path.read_text(encoding="utf-8"))
@@ -48,12 +49,12 @@ def read(folder):
 
 
 def write(folder, options):
-    """Write the options, atomically."""
+    """Write the options of a run atomically."""
     atomic.write_text(Path(folder) / OPTIONS, json.dumps(options, indent=1) + "\n")
 
 
 def of_recipe(method, recipe, seed):
-    """Options of a training that was started from Python, or that add to those of the command line."""
+    """Return the options to record for a method, a recipe and a seed."""
     return {"method": method, "seed": seed, "recipe": dataclasses.asdict(recipe)}
 
 

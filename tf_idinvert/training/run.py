@@ -1,4 +1,4 @@
-"""A run: where a training writes, how long it lasts, what it shows and keeps meanwhile, whether it goes on."""
+"""Run: settings of a training that are no hyper-parameters: folder, length, snapshots, resuming, strategy, seed."""
 from __future__ import annotations
 
 import contextlib
@@ -12,34 +12,34 @@ import tensorflow as tf
 
 from tf_idinvert.training import callbacks, record, state
 
-SNAPSHOT_KIMG_OF_WORKERS = 10       # several workers must save at the same step, which the clock does not give
+SNAPSHOT_KIMG_OF_WORKERS = 10       # several workers must save at the same step, so they cannot use the clock
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """All that a training needs but networks, data and recipe."""
+    """Settings of a training besides networks, data and recipe."""
 
-    folder: Path                            # made where it is not there yet
+    folder: Path                            # created if it does not exist
     kimg: float | None = None               # length in thousands of images; None: the recipe's
-    snapshot_minutes: float = 5
-    snapshot_kimg: float | None = None      # snapshots by images instead of by time
-    resume: bool = True                     # go on where a run in the folder stopped; False: overwrite it
-    strategy: tf.distribute.Strategy | None = None      # in whose scope the networks were made; None: one device
-    seed: int = 0                           # of the order of pictures and all numbers drawn, not of the networks
-    options: dict = dataclasses.field(default_factory=dict)     # kept in options.json beside the recipe
+    snapshot_minutes: float = 5             # interval of snapshots in minutes
+    snapshot_kimg: float | None = None      # interval in thousands of images, instead of the time
+    resume: bool = True                     # continue a run in the folder; False: overwrite it
+    strategy: tf.distribute.Strategy | None = None      # in whose scope the networks were created
+    seed: int = 0                           # of the order of pictures and of random numbers, not of the weights
+    options: dict = dataclasses.field(default_factory=dict)     # further options to store in options.json
 
     @property
     def placement(self):
-        """The tf.distribute.Strategy, TensorFlow's default one where none is given."""
+        """The tf.distribute.Strategy; TensorFlow's default strategy if `strategy` is None."""
         return self.strategy or tf.distribute.get_strategy()
 
     def takes_up(self, asked):
-        """Whether a run in the folder is taken up; keeps what is asked for in options.json.
+        """Return whether to resume a run in the folder, and write the options to options.json.
 
         Args:
             asked: {name: value}, see `record.of_recipe`.
         Raises:
-            InputError: there is a run, of other options.
+            InputError: the folder holds a run with other options.
         """
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         resumes = record.resumes(self.folder, asked, self.resume)
@@ -47,15 +47,15 @@ class Run:
         return resumes
 
     def restore(self, model):
-        """Give the variables of a model in training the values of the run's last snapshot."""
+        """Load the variables of a model from the run's last snapshot."""
         state.load(Path(self.folder) / record.STATE, model.state)
 
     @contextlib.contextmanager
     def observers(self, total, save, draw, columns=None, measure=dict):
-        """Callbacks of the run: a stop where it diverges, progress bar, log, snapshots.
+        """Return the callbacks of the run: stop on divergence, progress bar, log, snapshots.
 
         Args:
-            total: images of the run.
+            total: length of the run in images.
             save, draw, columns: see `callbacks.Snapshots`.
             measure: see `callbacks.Log`.
         """
@@ -73,7 +73,9 @@ class Run:
 
 @contextlib.contextmanager
 def folder_to_write(folder):
-    """The folder for what this worker writes: the first one's is `folder`, the others', who do the same, are temporary.
+    """Context manager for the folder that this worker writes to.
+
+    The first worker writes to `folder`. The others compute the same files and write them to a temporary folder.
 
     Yields:
         (Path, whether this is the first worker).

@@ -1,7 +1,7 @@
-"""The whole state of a training run in one file: every variable, bit by bit, so that a run goes on as if not stopped.
+"""The complete state of a training run in one file, so that a resumed run continues exactly as if never stopped.
 
-One uncompressed .npz with the variables in order. Weights to be used elsewhere are saved by `checkpoint`; the slots of
-an optimiser have another order in other versions of Keras, so a state is for the version that wrote it.
+The file is an uncompressed .npz with all variables in order. It fits only the version of Keras that wrote it, because
+optimisers order their slots differently in other versions. `checkpoint` saves weights for use elsewhere.
 """
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def save(path, variables):
 
 
 def load(path, variables):
-    """Assign to `variables` what `save` wrote of the same list; nothing is assigned unless all fits.
+    """Assign the values of a file of `save` to the same list of variables; on an error, none is changed.
 
     Raises:
-        InputError: a file that is missing, damaged, or of other variables.
+        InputError: the file is missing, damaged, or holds other variables.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -4,9 +4,9 @@ Source: Karras et al. 2019 (A Style-Based Generator Architecture for GANs), sect
 Karras et al. 2018 (Progressive Growing of GANs), section 2 and appendix A; R1: Mescheder et al. 2018. R1 on every k-th
 step only ("lazy"): Karras et al. 2020 (Analyzing and Improving the Image Quality of StyleGAN), section 3.1.
 
-The networks are handed in. A step is a function of its images and of variables alone: random numbers come from the
-seed and the steps made so far, so a run that was stopped goes on as if it had not been, and a step can be compiled and
-exported by itself. (XLA draws other numbers from the same seed.)
+The networks are arguments of the caller. A step depends only on its images and on variables: random numbers follow from
+the seed and the number of steps. Therefore a resumed run continues exactly as if never stopped, and a step can be
+compiled and exported by itself. XLA draws other numbers from the same seed.
 """
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ from tf_idinvert.training import loop, steps
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stretch of training at one resolution. The optimisers start afresh at its start, and where its fade ends."""
-
-    resolution: int                 # of the layers that run and of the images fed, at most the networks' R
-    kimg: float                     # length in thousands of images, the fade included
-    fade_kimg: float = 0.0          # length of the fade from the next lower resolution, at its start
+    """A stage of training at one resolution. The optimisers are reset if the resolution changes and after the fade."""
+    resolution: int                 # of the images and of the layers in use, at most the networks' R
+    kimg: float                     # length in thousands of images, including the fade
+    fade_kimg: float = 0.0          # length of the initial fade from the next lower resolution
     batch_size: int = 32            # over all replicas
     learning_rate: float = 0.001    # of both optimisers
-    r1_gamma: float = 10.0          # weight of R1, its gradient taken at the full size R x R, as in the official code
-    average_kimg: float = 10.0      # half-life of the generator's running average
+    r1_gamma: float = 10.0          # weight of R1; the gradient is that of images of R x R, as in the official code
+    average_kimg: float = 10.0      # half-life of the generator's running average, in thousands of images
     beta_1: float = 0.0             # of Adam
 
     def __post_init__(self):
@@ -40,23 +39,23 @@ class Stage:
             raise InputError(f"a stage needs 0 <= fade_kimg <= kimg, kimg > 0 and a batch size; got {self}")
 
     def images(self, kimg):
-        """A length in images: whole batches, at least as many as `kimg`."""
+        """Return `kimg` thousand images, rounded up to whole batches, as a number of images."""
         return math.ceil(kimg * 1000 / self.batch_size - 1e-9) * self.batch_size
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """What holds from image `start` to image `stop`: one stage, either fading or settled; one trace of the step."""
+    """Part of a stage, from image `start` to image `stop`, either its fade or the rest; the step is traced once."""
 
     stage: Stage
     start: int
     stop: int
     fading: bool
-    resets: bool    # whether the optimisers start afresh: where the resolution changes, and where a fade ends
+    resets: bool    # whether to reset the optimisers: after a change of resolution and after a fade
 
 
 def schedule(stages):
-    """The phases of `stages`, in order: a list of Phase, each beginning where the one before it stops."""
+    """Return the phases of `stages`, a list of consecutive Phase."""
     phases, at, resolution = [], 0, None
     for stage in stages:
         faded, stop = at + stage.images(stage.fade_kimg), at + stage.images(stage.kimg)
@@ -70,9 +69,9 @@ def schedule(stages):
 
 
 class StyleGAN(keras.Model):
-    """G and D in training with the running average Gs of G.
+    """Training of G and D, with the running average Gs of G.
 
-    `begin(phase)` sets what holds during a phase; `train_step(images)` makes one G step and one D step.
+    `begin(phase)` applies the settings of a phase; `train_step(images)` makes one step of D and one of G.
     """
 
     def __init__(
@@ -80,8 +79,8 @@ class StyleGAN(keras.Model):
         generator,                  # G, with `.mapping`, `.synthesis`, `.mix_styles`, `.updated_dlatent_avg`
         discriminator,              # D: images -> logits [N, 1]
         average,                    # Gs, a second generator like G
-        r1_interval=1,              # R1 on every such step, that much stronger
-        seed=0,                     # of all random numbers drawn in training
+        r1_interval=1,              # k: R1 is computed at every k-th step, with k times its weight
+        seed=0,                     # seed of all random numbers of the training
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -98,9 +97,9 @@ class StyleGAN(keras.Model):
         self.built = True
 
     def begin(self, phase):
-        """Set level and learning rate for the steps to come; reset the optimisers where the phase says so.
+        """Set level of detail and learning rate for the next steps; reset the optimisers if the phase requires it.
 
-        The step has to be traced anew: a traced one keeps what held before.
+        The step must be traced again, because a traced step keeps the former settings.
         """
         if phase.resets and int(self.images_seen.numpy()) == phase.start:
             for variable in self.g_optimizer.variables + self.d_optimizer.variables:
@@ -112,23 +111,23 @@ class StyleGAN(keras.Model):
 
     @property
     def state(self):
-        """All variables of the run, in a fixed order: networks, optimiser slots, counters."""
+        """The variables of the run, in a fixed order: networks, optimiser slots, counters."""
         networks = self.generator.weights + self.discriminator.weights + self.average.weights
         return networks + list(self.g_optimizer.variables) + list(self.d_optimizer.variables) + [
             self.step, self.images_seen]
 
     def train_step(self, images):
-        """One step of D, then one of G against that D, each on images of fresh z.
+        """Make one step of D, then one of G against the updated D, on images of separate random z.
 
         Args:
-            images: uint8 [n, r, r, C], this replica's share of the real batch, r the resolution of the stage.
+            images: uint8 [n, r, r, C], this replica's share of the real batch, with r the resolution of the stage.
         Returns:
-            dict of float32 scalars, means over the global batch: losses, penalty and scores.
+            dict of float32 scalars, means over the global batch: losses, R1 penalty and logits.
         """
         batch, fade, seeds = global_batch(images), self._fade(), self._seeds(6)
         w, fakes = self._generate(tf.shape(images)[0], seeds[:3], fade)             # [n, R, R, C]
         terms = self._step_of_d(self._real_images(images, fade), fakes, fade, batch)
-        self._update_averages(w, batch)     # of G as it was before its step, as in the published loop
+        self._update_averages(w, batch)     # with G before its step, as in the published loop
 
         with tf.GradientTape() as tape:
             w, fakes = self._generate(tf.shape(images)[0], seeds[3:], fade)
@@ -140,27 +139,27 @@ class StyleGAN(keras.Model):
         return self._finish({"g_loss": g_loss, **terms}, batch)
 
     def _generate(self, count, seeds, fade):
-        """w [n, L, D] of fresh z, and the images of these with styles mixed."""
+        """Return w [n, L, D] of random z, and the images of these w after style mixing."""
         z_seed, mixing_seed, noise_seed = seeds
         w, other = self._codes(self._latents(count, z_seed))
         return w, self._draw(self.generator.mix_styles(w, other, mixing_seed, lod=self.level), noise_seed, fade)
 
     def _finish(self, terms, batch):
-        """Count the step -> means of its terms."""
+        """Count the step and return the means of its terms."""
         self.step.assign_add(1)
         self.images_seen.assign_add(tf.cast(batch, tf.int64))
         return steps.global_means(terms, batch)
 
     def _judge(self, images, fade):
-        """Logits of D, [n, 1]."""
+        """Return the logits of D, [n, 1]."""
         return self.discriminator(images, lod=self.level, fade=fade)
 
     def _draw(self, w, noise_seed, fade):
-        """Images of G with noise of this replica's own, [n, R, R, C]."""
+        """Return the images of G, [n, R, R, C], with noise that differs between replicas."""
         return self.generator.synthesis(w, noise_seed=self._own(noise_seed), lod=self.level, fade=fade)
 
     def _step_of_d(self, reals, fakes, fade, batch):
-        """One step of D -> its terms, [n] or [n, 1] each."""
+        """Make one step of D and return its terms, [n] or [n, 1]."""
         def discriminate(x):
             return self._judge(x, fade)
 
@@ -174,42 +173,42 @@ class StyleGAN(keras.Model):
         return dict(d_loss=d_loss, r1=penalty, real_score=real_logits, fake_score=fake_logits)
 
     def _seeds(self, count):
-        """Independent seeds, int64 [2] each, that depend on the run's seed and the step only."""
+        """Return independent seeds, int64 [2], that depend only on the run's seed and the step."""
         seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), self.step, alg="philox")
         return tf.unstack(tf.random.experimental.stateless_split(seed, count, alg="philox"))
 
     def _own(self, seed):
-        """A seed of this replica's own."""
+        """Return a seed that differs between replicas."""
         replica = tf.distribute.get_replica_context()
         return tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group, alg="philox")
 
     def _fade(self):
-        """Weight of the lower resolution: 1 at the start of a fade, 0 at its end; a Python 0 outside."""
+        """Return the weight of the lower resolution: 1 to 0 in the course of a fade; a Python 0 without fade."""
         if not self.phase.fading:
             return 0.0
         done = tf.cast(self.images_seen - self.phase.start, tf.float32)
         return 1.0 - done / float(self.phase.stop - self.phase.start)
 
     def _real_images(self, images, fade):
-        """uint8 [n, r, r, C] -> float32 [n, R, R, C] in [-1, 1], blended towards r/2 as the generated ones are."""
+        """Convert uint8 [n, r, r, C] to float32 [n, R, R, C] in [-1, 1]; during a fade, blend with r/2 as G does."""
         x = tf.cast(images, tf.float32) / 127.5 - 1.0
         if self.phase.fading:
             x += (_repeat(tf.nn.avg_pool2d(x, 2, 2, "VALID"), 2) - x) * fade
         return _repeat(x, 2 ** self.level)
 
     def _latents(self, count, seed):
-        """Fresh z, [2, n, Z]: the second ones are for mixing styles. Drawn for all replicas, each takes its share."""
+        """Draw z for all replicas and return this replica's share, [2, n, Z]; the second set is for style mixing."""
         replica = tf.distribute.get_replica_context()
         shape = [2, count * replica.num_replicas_in_sync, self.generator.latent_size]
         first = count * replica.replica_id_in_sync_group
         return tf.random.stateless_normal(shape, seed)[:, first:first + count]
 
     def _codes(self, z):
-        """z [2, n, Z] -> two w [n, L, D]."""
+        """Map z [2, n, Z] to two w [n, L, D]."""
         return tf.split(self.generator.mapping(tf.reshape(z, [-1, self.generator.latent_size])), 2)
 
     def _with_r1(self, gradients, discriminate, reals, batch):
-        """R1 of each image, zeros on steps without, and the gradients of D with those of R1 added."""
+        """Return R1 per image (0 at steps without R1), and the gradients of D plus those of R1."""
         variables = [v for g, v in zip(gradients, self.discriminator.trainable_variables) if g is not None]
         gamma = self.phase.stage.r1_gamma * self.r1_interval
 
@@ -217,7 +216,7 @@ class StyleGAN(keras.Model):
             with tf.GradientTape() as tape:
                 penalty = losses.r1_penalty(discriminate, reals, gamma)             # [n]
                 total = tf.reduce_sum(penalty) / batch
-            extra = tape.gradient(total, variables)     # None for the last bias
+            extra = tape.gradient(total, variables)     # None for the last bias, on which R1 does not depend
             return penalty, [tf.zeros(v.shape) if g is None else g for g, v in zip(extra, variables)]
 
         def without():
@@ -231,7 +230,7 @@ class StyleGAN(keras.Model):
         return penalty, [g if g is None else g + next(extra) for g in gradients]
 
     def _update_averages(self, w, batch):
-        """w_avg of G; then Gs: trainable weights decay towards G's, the others (w_avg, noise) are copied."""
+        """Update w_avg of G, then Gs: its trainable weights decay towards G's; w_avg and noise are copied."""
         center = self._update_center(w)
         decay = 0.5 ** (batch / (self.phase.stage.average_kimg * 1000))
         targets, values = [], []
@@ -241,7 +240,7 @@ class StyleGAN(keras.Model):
         _assign([*targets, self.average.dlatent_avg], [*values, center])
 
     def _update_center(self, w):
-        """Move w_avg of G towards the mean w of the global batch -> its new value, [D]."""
+        """Move w_avg of G towards the mean w of the global batch; return the new value, [D]."""
         replica = tf.distribute.get_replica_context()
         center = replica.all_reduce("MEAN", self.generator.updated_dlatent_avg(w))
         _assign([self.generator.dlatent_avg], [center])
@@ -249,13 +248,13 @@ class StyleGAN(keras.Model):
 
 
 def train(model, phases, data, callbacks):
-    """Run `model` through what is left of `phases`, from the image where it stands.
+    """Train `model` through the rest of `phases`, from `model.images_seen` on.
 
     Args:
         model: StyleGAN.
         phases: list of Phase, from `schedule`.
-        data: function (stage, start) -> endless tf.data.Dataset of real images, from image `start` on, as
-            `model.train_step` takes them.
+        data: function (stage, start) -> endless tf.data.Dataset of batches for `model.train_step`, from image number
+            `start` on.
         callbacks: Keras callbacks.
     """
     for phase in phases:
@@ -266,7 +265,7 @@ def train(model, phases, data, callbacks):
 
 
 def global_batch(images):
-    """Size of the batch over all replicas, a float32 scalar."""
+    """Return the global batch size, a float32 scalar."""
     return tf.cast(steps.global_batch(images), tf.float32)
 
 
@@ -280,7 +279,7 @@ def _repeat(x, factor):
 
 
 def _assign(variables, values):
-    """Assign values that are equal on all replicas."""
+    """Assign values that are equal on all replicas to variables."""
     def update(strategy, values):
         for variable, value in zip(variables, values):
             variable = variable if isinstance(variable, tf.Variable) else variable.value    # Keras 3 wraps it

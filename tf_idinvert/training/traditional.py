@@ -1,11 +1,11 @@
-"""The traditional encoder: E fitted to known codes of synthesised images.
+"""The traditional encoder: E is trained to predict the known codes of synthesised images.
 
     min_E || w - E(G(w)) ||,   w = FC(z),  z ~ N(0, I)
 
 Source: Zhu et al. 2020 (In-Domain GAN Inversion), Eq. (1); the norm is the mean of squared differences, as everywhere
-in their code. The paper writes z for whatever code is inverted; here it is the one that enters G, in W+, without
-truncation, as in their experiments (section 2, "Choice of Latent Space"), so that all encoders give codes of one kind.
-G synthesises with its fixed noise.
+in their code. The paper writes z for the code to invert. Here it is a code in W+, the input of G, without truncation,
+as in their experiments (section 2, "Choice of Latent Space"), so that all encoders have the same latent space. G uses
+its fixed noise.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tf_idinvert.training import steps
 
 
 class Traditional(keras.Model):
-    """E in training on pairs (G(w), w); `train_step(z)` makes one E step. FC and G stay as they are."""
+    """Training of E on pairs (G(w), w); `train_step(z)` makes one step. FC and G are not trained."""
 
     def __init__(
         self,
@@ -37,11 +37,11 @@ class Traditional(keras.Model):
 
     @property
     def state(self):
-        """All variables of the run, in a fixed order."""
+        """The variables of the run, in a fixed order."""
         return self.encoder.weights + list(self.e_optimizer.variables) + [self.images_seen]
 
     def train_step(self, z):
-        """One step of E.
+        """Make one step of E.
 
         Args:
             z: float32 [n, Z], this replica's share of the batch; see `latents`.
@@ -62,13 +62,13 @@ class Traditional(keras.Model):
 
 
 def latents(latent_size, batch_size, seed, start=0):
-    """Endless batches of z ~ N(0, I), [batch_size, latent_size], the same for the same arguments.
+    """Return endless batches of z ~ N(0, I), [batch_size, latent_size]; they depend on the arguments alone.
 
     Args:
         latent_size: Z.
-        batch_size: over all replicas.
+        batch_size: global batch size.
         seed: int.
-        start: image to go on from, a multiple of `batch_size`.
+        start: number of the first image, a multiple of `batch_size`.
     Returns:
         tf.data.Dataset.
     """
