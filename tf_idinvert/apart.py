@@ -28,15 +28,18 @@ def batches(count, batch_size):
 def compiled(function):
     """Compile `function(rows, *shared)`; on a CPU the result calls it once per row, in parallel.
 
+    AutoGraph is off, since reading our own code takes it seconds: a callable that branches on the values of tensors
+    must be a tf.function.
+
     Args:
         function: callable. `rows` is a nest of tensors with the pictures along the first axis; `shared` are tensors
             that all pictures use. It returns a nest of tensors, again with the pictures along the first axis.
     """
     if on_gpu():
-        return tf.function(function)
-    one = tf.function(function)
+        return tf.function(function, autograph=False)
+    one = tf.function(function, autograph=False)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def apart(rows, *shared):
         first = tf.nest.map_structure(lambda x: tf.TensorSpec([1, *x.shape[1:]], x.dtype), rows)
         results = one.get_concrete_function(first, *shared).structured_outputs

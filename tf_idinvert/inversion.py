@@ -90,7 +90,8 @@ class Inversion:
     """The optimisation for one set of networks. It is compiled once and can be called with any number of batches.
 
     Args:
-        synthesis: callable, codes [N, L, D] -> images [N, R, R, C]; G of the paper.
+        synthesis: callable, codes [N, L, D] -> images [N, R, R, C]; G of the paper. Like the other callables it is
+            traced without AutoGraph: one that branches on the values of tensors must be a tf.function.
         encoder: callable, images -> codes, in inference mode; E. May be None if calls pass `start` and the domain
             weight is 0.
         features: callable, images in [-1, 1] -> any tensor [N, ...]; F. None: no feature term. lambda_vgg comes from

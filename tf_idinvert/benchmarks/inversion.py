@@ -77,8 +77,8 @@ def measure(side, batch, started, generator="StyleGAN", **widths):
            "start-up s": stamps[0] - started, "peak MB": memory.peak() / 1e6}
     row["eager s/iteration"] = _eager(images, options, *networks)
     row["faster"] = row["eager s/iteration"] / row["s/iteration"]
-    row["encoder s"] = _latency(tf.function(encoder), images)
-    row["synthesis s"] = _latency(tf.function(networks[1]), codes)
+    row["encoder s"] = _latency(tf.function(encoder, autograph=False), images)
+    row["synthesis s"] = _latency(tf.function(networks[1], autograph=False), codes)
     row["GFLOP"] = operations.count(
         lambda x, features, w: _gradient(x, features, w, options, *networks), tf.constant(images),
         networks[2](images), tf.constant(codes)) / 1e9

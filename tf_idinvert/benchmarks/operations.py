@@ -19,7 +19,7 @@ def count(function, *arguments):
         arguments: tensors or arrays of the shapes to count for; no shape may be unknown.
     """
     specs = [tf.TensorSpec(argument.shape, tf.float32) for argument in arguments]
-    return _of_graph(tf.function(function).get_concrete_function(*specs).graph)
+    return _of_graph(tf.function(function, autograph=False).get_concrete_function(*specs).graph)
 
 
 def _of_graph(graph):

@@ -124,7 +124,7 @@ def seconds_of_step(method, model, strategy, batch, recipe):
     data = {"traditional": rng.standard_normal((batch, model.generator.latent_size), np.float32),
             "stylegan": (images, rng.standard_normal((batch, CODES), np.float32))}.get(method, images)
     batches = iter(strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensors(data).repeat()))
-    step = tf.function(lambda data: strategy.run(model.train_step, args=(data,)))
+    step = tf.function(lambda data: strategy.run(model.train_step, args=(data,)), autograph=False)
 
     def make(count):
         for _ in range(count):
@@ -206,7 +206,7 @@ def _gradients(network, loss):
 
 def seconds_of(function, given, calls=5):
     """Median seconds of a call, after some that prepare."""
-    function, times = tf.function(function), []
+    function, times = tf.function(function, autograph=False), []
     for _ in range(WARM_UP + calls):
         start = time.perf_counter()
         tf.nest.flatten(function(*given))[-1].numpy()

@@ -49,7 +49,7 @@ def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record
 def _draw(generator, folder, codes, count, truncation_psi, batch_size, seed):
     """Draw pictures into the folder and append the code of each to `codes`."""
     import tensorflow as tf
-    draw = tf.function(generator.synthesis)
+    draw = tf.function(generator.synthesis, autograph=False)
     with progress(count, "sampling", unit="img") as bar:
         for first in range(0, count, batch_size):
             w = random_codes(generator, seed, first, min(batch_size, count - first))

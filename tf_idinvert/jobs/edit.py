@@ -81,7 +81,7 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
     Raises:
         InputError, OSError: a file cannot be written, or a code cannot be drawn; what was done before is kept.
     """
-    draw = tf.function(synthesis, input_signature=[tf.TensorSpec([None, *shape[-2:]], tf.float32)])
+    draw = tf.function(synthesis, input_signature=[tf.TensorSpec([None, *shape[-2:]], tf.float32)], autograph=False)
     pictures, done = Path(base), []
     pictures.mkdir(exist_ok=True)
 

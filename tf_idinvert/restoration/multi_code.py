@@ -226,13 +226,13 @@ class MultiCode:
     def _pack(self, variables):
         """The variables to optimise, as one row an image, [B, 1, P]: with one code, alpha has no effect and stays."""
         free = variables if self.options.codes > 1 else variables[:2]
-        return tf.concat([tf.reshape(variable, [len(variable), 1, -1]) for variable in free], axis=2)
+        return tf.concat([tf.reshape(variable, [variable.shape[0], 1, -1]) for variable in free], axis=2)
 
     def _unpack(self, point):
         sizes = [int(np.prod(shape)) for shape in self._shapes]
         if self.options.codes == 1:
-            point = tf.concat([point, tf.ones([len(point), 1, sizes[2]], point.dtype)], axis=2)
-        return [tf.reshape(part, [len(point), *shape])
+            point = tf.concat([point, tf.ones([point.shape[0], 1, sizes[2]], point.dtype)], axis=2)
+        return [tf.reshape(part, [point.shape[0], *shape])
                 for part, shape in zip(tf.split(point, sizes, axis=2), self._shapes)]
 
     def _optimise(self, rows, step, stop):

@@ -20,7 +20,7 @@ def reconstruction(model, pictures):
     """
     features = getattr(model, "features", None)
 
-    @tf.function
+    @tf.function(autograph=False)
     def terms(images):
         x = tf.cast(images, tf.float32) / 127.5 - 1.0
         y = model.generator.synthesis(tf.cast(model.encoder(x), tf.float32))

@@ -24,7 +24,7 @@ def run(model, batches, steps, callbacks):
         InputError: a picture cannot be read, or a callback raised it.
     """
     strategy = model.distribute_strategy
-    step = tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)))
+    step = tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)), autograph=False)
     for callback in callbacks:
         callback.set_model(model)
         callback.on_train_begin()

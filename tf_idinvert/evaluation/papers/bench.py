@@ -80,7 +80,8 @@ class Bench:
     def _traced(self, network, shape):
         """The network as a function of one input of this shape, traced once."""
         if id(network) not in self._functions:
-            self._functions[id(network)] = tf.function(network, input_signature=[tf.TensorSpec(shape, tf.float32)])
+            self._functions[id(network)] = tf.function(
+                network, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
         return self._functions[id(network)]
 
     def mapped(self, generator, count=MEAN_CODES):

@@ -99,12 +99,12 @@ def assess(generator, network, pictures, codes, found, shares):
         distances, for each boundary]).
     """
     mapped = random_codes(generator, 0, 0, CODES)
-    judge = tf.function(network.predict_attributes, reduce_retracing=True)
+    judge = tf.function(network.predict_attributes, reduce_retracing=True, autograph=False)
     parts = np.array_split(pictures, -(-len(pictures) // SCORED))
     scores = measures.joined(judge(tf.constant(part, tf.float32)) for part in parts)
     deviations = {name: float(np.std(values)) for name, values in scores.items()}
     edited = [name for name in network.names if name in portrait.ATTRIBUTES]
-    draw, numbers, rows = tf.function(lambda w: generator.synthesis(w), reduce_retracing=True), {}, []
+    draw, numbers, rows = tf.function(lambda w: generator.synthesis(w), reduce_retracing=True, autograph=False), {}, []
     with progress(len(found) * len(codes), "manipulating", unit="img") as bar:
         for name, boundary in found.items():
             unit, seen = boundary.deviation(mapped), []

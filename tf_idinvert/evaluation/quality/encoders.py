@@ -156,7 +156,7 @@ def assess(encoders, network, count, seed):
         InputError: codes or reconstructions of an encoder that are not finite.
     """
     (originals, truth), (others, _) = (rendered(count, each, network.resolution) for each in (seed, seed + 1))
-    judge = tf.function(network.predict_attributes, reduce_retracing=True)
+    judge = tf.function(network.predict_attributes, reduce_retracing=True, autograph=False)
     reference, numbers, shown = measures.measure(originals, None, seed), {}, [originals]
     with progress(count * len(encoders), "encoding", unit="img") as bar:
         for name, (encoder, generator) in encoders.items():
@@ -168,7 +168,7 @@ def assess(encoders, network, count, seed):
             mapped = random_codes(generator, seed, 0, count)
             numbers[name] = compare(found, reference, truth, network.binary, mapped)
             numbers[name]["samples"] = intervals.mean(sample_errors(
-                mapped, tf.function(generator.synthesis, reduce_retracing=True), invert))
+                mapped, tf.function(generator.synthesis, reduce_retracing=True, autograph=False), invert))
             shown.append(found.pictures)
     found = strangers(originals, others, random_codes(generator, seed, count, count), judge, seed)
     numbers["none"] = compare(found, reference, truth, network.binary, mapped)
@@ -180,4 +180,4 @@ def inverter(encoder, generator):
     def invert(x):
         codes = encoder(x)
         return codes, generator.synthesis(codes)
-    return tf.function(invert, reduce_retracing=True)
+    return tf.function(invert, reduce_retracing=True, autograph=False)

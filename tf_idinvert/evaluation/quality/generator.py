@@ -41,7 +41,7 @@ def assess(generator, network, count, seed, world=PORTRAITS):
     (renders, truth), (others, _) = (rendered(count, each, generator.resolution, network.names, world)
                                      for each in (seed, seed + 1))
     samples, codes = sample(generator, count, seed)
-    draw = tf.function(generator.synthesis, reduce_retracing=True)
+    draw = tf.function(generator.synthesis, reduce_retracing=True, autograph=False)
     places = random_codes(generator, seed, 0, 2 * PATHS)
     path = path_length(places[:PATHS], places[PATHS:], lambda w: network.embedding(draw(w)), seed)
     return {"count": count, "seed": seed, "resolution": generator.resolution,
@@ -52,7 +52,7 @@ def assess(generator, network, count, seed, world=PORTRAITS):
 def sample(generator, count, seed):
     """Samples with psi 1 and fresh noise -> (Pictures, codes [N, D], or [N, L, D] where layers have their own)."""
     pictures, codes = Pictures(generator.resolution), []
-    draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True)
+    draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True, autograph=False)
     with progress(count, "sampling", unit="img") as bar:
         for first in range(0, count, BATCH):
             w = random_codes(generator, seed, first, min(BATCH, count - first))
@@ -66,7 +66,8 @@ def sample(generator, count, seed):
 
 def _distances(network, renders, truth, others, samples, codes, seed, signed):
     """What is measured on the three sets of pictures, and on the codes of the samples."""
-    judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True)
+    judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True,
+                        autograph=False)
     with progress(3 * len(renders), "measuring", unit="img") as bar:
         reference, floor, found = (measures.measure(each, judge, seed, GROUPS, bar.update)
                                    for each in (renders, others, samples))

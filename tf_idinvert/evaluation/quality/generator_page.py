@@ -99,7 +99,7 @@ def draw_sheets(folder, generator, samples, renders, seed):
         seed: of the codes of psi 0.7 and of the interpolations.
     """
     w = random_codes(generator, seed, 0, SHOWN)
-    draw = tf.function(generator.synthesis, reduce_retracing=True)
+    draw = tf.function(generator.synthesis, reduce_retracing=True, autograph=False)
     truncated = draw(generator.truncate(w, 0.7)).numpy()
     sheets = [images.grid(each, COLUMNS) for each in (samples.first(SHOWN), truncated, renders.first(SHOWN))]
     space = np.full([len(sheets[0]), GAP, 3], 255, np.uint8)
