@@ -72,8 +72,8 @@ def values(model):
     return [variable.numpy() for variable in model.state]
 
 
-class Kill(keras.callbacks.Callback):
-    """Breaks off after the step that reaches `images`, and keeps what a snapshot at that point would."""
+class Snapshot(keras.callbacks.Callback):
+    """Keeps the state after the step that reaches `images`: a run that is killed after it goes on from there."""
 
     def __init__(self, images, path):
         super().__init__()
@@ -82,6 +82,3 @@ class Kill(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if int(self.model.images_seen.numpy()) == self.images:
             state.save(self.path, self.model.state)
-            raise InterruptedError
-
-

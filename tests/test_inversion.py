@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -40,9 +41,16 @@ def images_of(count, seed=4):
     return np.tanh(normal(count, *SHAPE, seed=seed))
 
 
-def run(images, *, start=None, mask=None, progress=None, **options):
-    return invert(images, synthesis=synthesis, encoder=encoder, features=features, start=start, mask=mask,
-                  progress=progress, options=InversionOptions(**{**dict(feature_weight=0.01), **options}))
+@functools.lru_cache(maxsize=None)
+def compiled(options):
+    return Inversion(synthesis=synthesis, encoder=encoder, features=features, options=options)
+
+
+def run(images, *, start=None, mask=None, progress=None, steps=100, results=0, batch_size=4, **options):
+    """As `invert`, but compiled once for all tests, since the graph does not know these three numbers."""
+    inversion = compiled(InversionOptions(**{**dict(feature_weight=0.01), **options}))
+    inversion.options = dataclasses.replace(inversion.options, steps=steps, results=results, batch_size=batch_size)
+    return inversion(images, start=start, mask=mask, progress=progress)
 
 
 def by_hand(images, steps, mask=None, domain_weight=2.0, feature_weight=0.01, rate=0.01):

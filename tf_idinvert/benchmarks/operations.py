@@ -18,11 +18,16 @@ def count(function, *arguments):
         function: callable of tensors, which is traced.
         arguments: tensors or arrays of the shapes to count for; no shape may be unknown.
     """
+    return of_graph(traced(function, *arguments).graph)
+
+
+def traced(function, *arguments):
+    """The concrete function for tensors or arrays of these shapes; no shape may be unknown."""
     specs = [tf.TensorSpec(argument.shape, tf.float32) for argument in arguments]
-    return _of_graph(tf.function(function, autograph=False).get_concrete_function(*specs).graph)
+    return tf.function(function, autograph=False).get_concrete_function(*specs)
 
 
-def _of_graph(graph):
+def of_graph(graph):
     """Operations on which the outputs depend: the others (gradients of weights, say) are traced, but never run."""
     total, seen, pending = 0, set(), [output.op for output in graph.outputs]
     while pending:
@@ -32,7 +37,7 @@ def _of_graph(graph):
         seen.add(operation)
         pending += [each.op for each in operation.inputs]
         attribute = CALLS.get(operation.type)
-        total += _of_graph(graph._get_function(operation.get_attr(attribute).name).graph) if attribute else \
+        total += of_graph(graph._get_function(operation.get_attr(attribute).name).graph) if attribute else \
             _of_operation(operation)
     return total
 

@@ -82,15 +82,16 @@ def measure(method, replicas, recipe, encoders):
         model = make_model(method, recipe, encoders)
     each = recipe.stages[-1].batch_size if method == "stylegan" else encoders.batch_per_replica
     found = parts(method, model, arguments(model, each), recipe, encoders)
-    operations_of = {name: operations.count(function, *given) for name, (function, given, _) in found.items()}
+    traced = {name: operations.traced(function, *given) for name, (function, given, _) in found.items()}
+    operations_of = {name: operations.of_graph(function.graph) for name, function in traced.items()}
     whole = sum(operations_of[name] * times for name, (_, _, times) in found.items())
     batch = each * replicas
     side = recipe.stages[-1].resolution if method == "stylegan" else model.generator.resolution
     rows = [_row(method, side, "step", replicas, batch, seconds_of_step(method, model, strategy, batch, recipe),
                  whole * replicas)]
     if replicas == 1:
-        rows += [_row(method, side, name, 1, batch, seconds_of(function, given), operations_of[name])
-                 for name, (function, given, _) in found.items()]
+        rows += [_row(method, side, name, 1, batch, seconds_of(traced[name], given), operations_of[name])
+                 for name, (_, given, _) in found.items()]
     return rows
 
 
@@ -205,8 +206,8 @@ def _gradients(network, loss):
 
 
 def seconds_of(function, given, calls=5):
-    """Median seconds of a call, after some that prepare."""
-    function, times = tf.function(function, autograph=False), []
+    """Median seconds of a call of a traced function, after some that prepare."""
+    times = []
     for _ in range(WARM_UP + calls):
         start = time.perf_counter()
         tf.nest.flatten(function(*given))[-1].numpy()
