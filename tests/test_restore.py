@@ -21,14 +21,15 @@ from tf_idinvert.restoration import tasks as restoration
 from tf_idinvert.restoration.degradations import Downsampling, Luminance
 from tf_idinvert.restoration.multi_code import MultiCode, compose
 
-SETTINGS = "--features", "none", "--num_iterations", "4", "--num_results", "2", "-N", "3", "-l", "4"
+SIDE = 8
+SETTINGS = "--features", "none", "--num_iterations", "4", "--num_results", "2", "-N", "3", "-l", "2"
 
 
 def write_model(path, with_encoder):
     keras.utils.set_random_seed(0)
-    encoder = Encoder(**tiny.ENCODER) if with_encoder else None
-    checkpoint.save(checkpoint.Models(encoder=encoder, generator=Generator(**tiny.GENERATOR),
-                                      discriminator=Discriminator(**tiny.DISCRIMINATOR)), path)
+    encoder = Encoder(**dict(tiny.ENCODER, resolution=SIDE, num_layers=4)) if with_encoder else None
+    checkpoint.save(checkpoint.Models(encoder=encoder, generator=Generator(**dict(tiny.GENERATOR, resolution=SIDE)),
+                                      discriminator=Discriminator(**dict(tiny.DISCRIMINATOR, resolution=SIDE))), path)
     return path
 
 
@@ -50,7 +51,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "faces").mkdir()
     for i in range(3):
-        pixels = np.random.default_rng(i).integers(0, 256, [16, 16, 3], np.uint8)
+        pixels = np.random.default_rng(i).integers(0, 256, [SIDE, SIDE, 3], np.uint8)
         Image.fromarray(pixels).save(tmp_path / "faces" / f"f{i}.png")
     return tmp_path
 
@@ -66,17 +67,18 @@ def names(folder):
 # ---- the tasks
 
 def test_inpainting_writes_pictures_codes_and_a_page(monkeypatch, folder, model):
-    arguments = "--box", "3,5,6,4", "--degrade", "--batch_size", "2"
+    arguments = "--box", "1,2,3,4", "--degrade", "--batch_size", "2"
     assert run(monkeypatch, "restore.py", "inpaint", model, "faces", *SETTINGS, *arguments) == 0
     out = folder / "results/restoration/inpaint"
     assert names(out) == {f"f{i}_{kind}.png" for i in range(3) for kind in ("ori", "deg", "res", "com")} | {
-        "codes.npy", "shared_codes.npy", "alphas.npy", "options.json", "restoration.html", "restoration.log"}
+        "codes.npy", "shared_codes.npy", "alphas.npy", "options.json", "restoration.html", "restoration.log",
+        "restoration_mask.png"}
     codes, shared, alphas = (np.load(out / f"{name}.npy") for name in ("codes", "shared_codes", "alphas"))
-    assert codes.shape == (3, 3, 4, 8) and shared.shape == (3, 2, 8) and alphas.shape == (3, 3, 8)
+    assert codes.shape == (3, 3, 2, 8) and shared.shape == (3, 2, 8) and alphas.shape == (3, 3, 8)
     generator = checkpoint.load(model).generator
     restored = np.clip(np.asarray(compose(generator.synthesis, codes, shared, alphas)), -1, 1)
-    hole = np.zeros([16, 16], bool)
-    hole[5:9, 3:9] = True
+    hole = np.zeros([SIDE, SIDE], bool)
+    hole[2:6, 1:4] = True
     for i in range(3):
         original, degraded, made, composite = (picture(out / f"f{i}_{kind}.png")
                                                for kind in ("ori", "deg", "res", "com"))
@@ -88,7 +90,7 @@ def test_inpainting_writes_pictures_codes_and_a_page(monkeypatch, folder, model)
     page = (out / "restoration.html").read_text()
     assert all(f">{header}<" in page for header in
                ("Original", "Degraded", "Step 000002", "Restored", "Composite", "PSNR restored", "SSIM composite"))
-    assert "Step 000004" not in page and page.count("data:image/png;base64") == 3 * 6
+    assert "Step 000004" not in page and page.count("data:image/png;base64") == 3 * 6 + 1       # the mask
 
 
 @pytest.mark.parametrize("arguments, kinds", [
@@ -108,13 +110,13 @@ def test_other_tasks(monkeypatch, folder, bare_model, arguments, kinds):
     elif task == "denoise":
         assert (np.abs(made["deg"] - original).mean() > 0.1) == ("--degrade" in options)
     else:
-        assert made["deg"].shape == (8, 8, 3) and made["res"].shape == (16, 16, 3)
+        assert made["deg"].shape == (4, 4, 3) and made["res"].shape == (SIDE, SIDE, 3)
     assert ("PSNR" in (out / "restoration.html").read_text()) == ("ori" in kinds)
 
 
 def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch, folder, bare_model):
     arguments = "--factor", "4", "--keep-input"
-    small = np.asarray(Downsampling(16, 4)(picture("faces/f0.png")[None]))[0]
+    small = np.asarray(Downsampling(SIDE, 4)(picture("faces/f0.png")[None]))[0]
     images.save("small.png", small)
     for given, degrade, out in ("small.png", [], "a"), ("faces/f0.png", ["--degrade"], "b"):
         assert run(monkeypatch, "restore.py", "super-resolve", bare_model, given, *SETTINGS, *arguments, *degrade,
@@ -129,7 +131,7 @@ def test_the_mask_is_white_where_pictures_are_missing(monkeypatch, folder, model
     images.save("mask.png", mask)
     assert run(monkeypatch, "restore.py", "inpaint", model, "faces/f0.png", "--mask", "mask.png", *SETTINGS) == 0
     degraded = picture("results/restoration/inpaint/f0_deg.png")
-    assert (degraded[:8, 8:] == -1).all() and np.array_equal(degraded[8:], picture("faces/f0.png")[8:])
+    assert (degraded[:4, 4:] == -1).all() and np.array_equal(degraded[4:], picture("faces/f0.png")[4:])
 
 
 def test_without_arguments_it_inpaints_rendered_portraits(monkeypatch, folder, model):
@@ -189,11 +191,11 @@ def test_unreadable_pictures_are_left_out(monkeypatch, folder, model, capfd):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["super-resolve", "--factor", "3"], "downsampling: expected a factor from 2 to 16 that divides 16; got 3"),
-    (["inpaint", "--box", "12,0,8,4"], "box: expected left, top, width, height inside 16x16; got 12,0,8,4"),
+    (["super-resolve", "--factor", "3"], "downsampling: expected a factor from 2 to 16 that divides 8; got 3"),
+    (["inpaint", "--box", "12,0,8,4"], "box: expected left, top, width, height inside 8x8; got 12,0,8,4"),
     (["inpaint", "--mask", "none.png"], "none.png: no such file"),
-    (["colorize", "-l", "7"], "composing layer: expected 1 to 6 in this network; got 7"),
-    (["colorize", "--loss_weight_enc", "2"], "the domain term needs an encoder")])
+    (["colorize", "-l", "5"], "composing layer: expected 1 to 4 in this network; got 5"),
+    (["colorize", "-l", "2", "--loss_weight_enc", "2"], "the domain term needs an encoder")])
 def test_errors_are_one_line(monkeypatch, folder, bare_model, capfd, arguments, message):
     task, *options = arguments
     assert run(monkeypatch, "restore.py", task, bare_model, "faces", "--features", "none", *options) == 2
@@ -211,7 +213,7 @@ def test_arguments_that_are_refused(monkeypatch, capfd, arguments):
 
 def test_evaluation_goes_on_where_it_was_ended(monkeypatch, folder, model):
     arguments = [model, "--pictures", "faces", "--quick", "-o", "out", "--parts", "codes", "tasks", "photographs",
-                 "--tasks", "colorize", "--features", "none"]
+                 "--tasks", "colorize", "--features", "none", "-l", "2"]
     assert run(monkeypatch, "evaluate_restoration.py", *arguments) == 0
     tables = json.loads((folder / "out/tables.json").read_text())
     found = {name: part["numbers"] for name, part in tables["parts"].items()}
@@ -254,7 +256,7 @@ def test_costs(monkeypatch, folder, model):
         def apply(self, function, arguments):
             return function(*arguments)
 
-    found = restoration_cost.measure(str(model), 2, 4, steps_a_report=1)
+    found = restoration_cost.measure(str(model), 2, 2, steps_a_report=1)
     assert 0 < found["seconds"] < 10 and (found["megabytes"] is None or found["megabytes"] >= 0)
     monkeypatch.setattr(restoration_cost, "measure", measure)
     monkeypatch.setattr("multiprocessing.get_context", lambda _: type("Context", (), {"Pool": lambda *_: Here()}))
