@@ -53,7 +53,7 @@ def test_batch_sizes_are_those_of_as_many_gpus_as_replicas(parse):
 
 
 @pytest.mark.parametrize("option, message", [
-    (["--resolution", "100"], "invalid choice"), (["--preset", "portraits", "--w-per-layer"], "has one")])
+    (["--resolution", "100"], "invalid choice"), (["--preset", "portraits", "--w-per-layer"], "has a w per layer")])
 def test_options_that_cannot_be_are_one_line(parse, capsys, option, message):
     with pytest.raises(SystemExit):
         parse("--data", "x", *option)

@@ -133,7 +133,7 @@ def test_encoder_that_is_trained_on_keeps_its_sizes(parse, files, capsys):
     args = parse("--method", "force-in-domain", "--initial-encoder", initial)
     assert str(args.generator) == initial and args.encoder_norm is None and len(args.initial_encoder_sha256) == 64
     for option in (["--encoder-norm", "none"], ["--encoder-filters", "4"]):
-        assert f"{option[0]}: the encoder of --initial-encoder is as it is" in refusal(
+        assert f"{option[0]}: --initial-encoder already determines the encoder" in refusal(
             parse, capsys, "--method", "in-domain", "--initial-encoder", initial, *option)
 
 

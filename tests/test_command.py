@@ -146,7 +146,7 @@ def test_wrong_arguments_are_one_line(arguments, line, capsys):
     with pytest.raises(SystemExit) as stop:
         tool_parser().parse_args(arguments)
     assert stop.value.code == 2
-    assert capsys.readouterr().err == f"error: {line} (--help shows what there is)\n"
+    assert capsys.readouterr().err == f"error: {line} (--help lists the options)\n"
 
 
 def test_wrong_options_of_verbs_are_one_line(capsys):

@@ -70,10 +70,10 @@ def test_exit_codes_are_those_of_the_tools():
 
 
 @pytest.mark.parametrize("verb, line", [
-    ("mix-stile", "mix-stile: is no verb of idinvert; did you mean mix-style?"),
-    ("mix_stile", "mix_stile: is no verb of idinvert; did you mean mix-style?"),
-    ("train_encoder", "train_encoder: is no verb of idinvert"), ("\x1b[2J", "\\x1b[2J: is no verb of idinvert"),
-    ("../invert", "../invert: is no verb of idinvert; did you mean invert?")])
+    ("mix-stile", "mix-stile: not a verb of idinvert; did you mean mix-style?"),
+    ("mix_stile", "mix_stile: not a verb of idinvert; did you mean mix-style?"),
+    ("train_encoder", "train_encoder: not a verb of idinvert"), ("\x1b[2J", "\\x1b[2J: not a verb of idinvert"),
+    ("../invert", "../invert: not a verb of idinvert; did you mean invert?")])
 def test_other_verbs_are_one_line(verb, line, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["idinvert", verb])
     with pytest.raises(SystemExit) as stop:

@@ -1,15 +1,15 @@
 """Measure edits: the wanted change, and what else changes.
 
-Whether each attribute follows its boundary's normal, and how much the other attributes move.
+Measure whether every attribute follows its boundary's normal, and how much the other attributes change.
 
     python tools/assess_edits.py                                    # 200 held-out portraits, the embedded model
     python tools/assess_edits.py network.h5 --boundaries mine/ --num_iterations 0
 
-Portraits that no network was trained on are inverted, their codes moved along each boundary's normal, down and up by
-1.5 times the deviation of W along it, and an attribute network scores what is drawn. Writes to the output folder:
-edits.md and edits.json (share of portraits whose attribute follows the distance all the way; change of that attribute
-and of every other one), and edits.png (for each boundary a row with one portrait on the way). 200 portraits take some
-minutes, most of them for the inversion.
+The tool inverts portraits that no network was trained on, moves their codes along every boundary's normal, up and down
+by 1.5 standard deviations of W, and scores the images with an attribute network. Writes to the output folder: edits.md
+and edits.json (share of portraits whose attribute changes monotonically with the distance; change of this attribute and
+of every other one), and edits.png (one row per boundary, with one portrait at all distances). 200 portraits take some
+minutes, mostly for the inversion.
 """
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def parse_arguments(argv):
                         f"checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute the network scores "
                         f"(checkpoints/{embedded.BOUNDARIES})")
-    parser.add_argument("--count", type=command.number(int, 1, 100000), default=200, help="portraits (200)")
+    parser.add_argument("--count", type=command.number(int, 1, 100000), default=200, help="number of portraits (200)")
     parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED,
-                        help="of the portraits; "
-                        f"not the trainings' --data-seed ({embedded.SEED})")
-    parser.add_argument("--distance", type=command.number(float, 0, exclusive=True), default=1.5, help="the largest, "
-                        "in deviations of W along the normal (1.5)")
-    parser.add_argument("--step", type=command.number(int, 2, 50), default=7, help="distances, both ends included (7)")
-    parser.add_argument("--output_dir", "-o", default="results/edits", help="(results/edits)")
+                        help="seed of the portraits; "
+                        f"must differ from the trainings' --data-seed ({embedded.SEED})")
+    parser.add_argument("--distance", type=command.number(float, 0, exclusive=True), default=1.5, help="largest "
+                        "distance, in standard deviations of W along the normal (1.5)")
+    parser.add_argument("--step", type=command.number(int, 2, 50), default=7, help="number of distances (7)")
+    parser.add_argument("--output_dir", "-o", default="results/edits", help="output folder (results/edits)")
     parser.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
-    parser.add_argument("--batch_size", type=command.number(int, 1), default=8, help="inverted together (8)")
+    parser.add_argument("--batch_size", type=command.number(int, 1), default=8, help="pictures inverted together (8)")
     group = parser.add_argument_group("inversion")
     inversion_options.add_optimisation_options(group)
     group.add_argument("--loss_weight_enc", type=command.number(float, 0), default=2.0,
@@ -73,13 +73,13 @@ def main(argv=None):
 
 
 def read_boundaries(folder):
-    """{attribute: Boundary} of a folder's files, or of the embedded ones."""
+    """Return {attribute: Boundary} of a folder's files, or of the embedded ones."""
     from tf_idinvert import boundaries
     return boundaries.read_all(embedded.boundary_paths().values() if folder is None else [folder])
 
 
 def invert(args, encoder, generator, pictures, log):
-    """Codes of the pictures, by in-domain inversion."""
+    """Return the codes of the pictures, by in-domain inversion."""
     from tf_idinvert.inversion import Inversion
     features, _ = inversion_options.load_features(args, log, generator.resolution)
     options = inversion_options.inversion_options(args, args.batch_size, domain_weight=args.loss_weight_enc)

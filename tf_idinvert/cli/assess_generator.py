@@ -1,14 +1,15 @@
 """Measure a generator of portraits against renders.
 
-The renders are ones that it has not seen; renders against renders are the floor.
+The generator was not trained on these renders. Two sets of renders are compared as well, which gives the lowest
+distances that a generator can reach.
 
-    python tools/assess_generator.py                                    # those that come with the repository
+    python tools/assess_generator.py                                    # the networks of the repository
     python tools/assess_generator.py runs/stylegan-portraits/network.h5 --count 2000
 
-Writes to the output folder: quality.md and quality.json (sliced Wasserstein distance at each level, Fréchet distance of
-the attribute network's embedding, attributes seen in samples and in renders, how well attributes separate in W, path
-length), samples.png (64 samples with psi 1, 64 with psi 0.7, 64 renders) and interpolations.png. 2,000 pictures of 64
-px take 100 seconds of processor time, 10,000 some five times as long.
+Writes to the output folder: quality.md and quality.json (sliced Wasserstein distance per level, Fréchet distance of the
+attribute network's embedding, attributes in samples and in renders, separability of attributes in W, path length),
+samples.png (64 samples with psi 1, 64 with psi 0.7, 64 renders) and interpolations.png. 2,000 pictures of 64 px take
+100 seconds of CPU time, 10,000 about five times as long.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
 from tf_idinvert.portraits import embedded
 
-FEWEST = 64                 # pictures, which the sheets show
+FEWEST = 64                 # number of pictures that the sheets show
 
 
 def parse_arguments(argv):
@@ -29,12 +30,12 @@ def parse_arguments(argv):
     parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
                         f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--world", choices=["portraits", "wild"], default="portraits",
-                        help="which portraits to render; for wild ones, give both networks (portraits)")
-    parser.add_argument("--count", type=command.number(int, FEWEST), default=10000, help="pictures in each set (10000)")
+                        help="portraits to render; wild requires both networks (portraits)")
+    parser.add_argument("--count", type=command.number(int, FEWEST), default=10000, help="pictures per set (10000)")
     parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000,
-                        help="of the renders, those of "
-                        "the floor have the next one, and of the samples; not the training's --data-seed (1000)")
-    parser.add_argument("--output_dir", "-o", default="results/quality", help="(results/quality)")
+                        help="seed of the renders and samples; the "
+                        "second set of renders has the next one; must differ from the training's --data-seed (1000)")
+    parser.add_argument("--output_dir", "-o", default="results/quality", help="output folder (results/quality)")
     parser.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     return parser.parse_intermixed_args(argv)
 
@@ -63,11 +64,11 @@ def main(argv=None):
 
 
 def world_of(name):
-    """The World of that name."""
+    """Return the World of a name."""
     from tf_idinvert.evaluation.quality.pictures import PORTRAITS, World
     from tf_idinvert.portraits import wild
     from tf_idinvert.portraits.wild import scores
     if name == "portraits":
         return PORTRAITS
     return World(wild.sample, wild.RESOLUTIONS, sum(scores.TASKS.values(), ()), wild.SIGNED,
-                 scores.answers, parts=(1, 2))      # a network of half the resolution sees parts
+                 scores.answers, parts=(1, 2))      # a network of half the resolution scores crops

@@ -1,16 +1,16 @@
 """Measure speed and memory on this machine.
 
-    python tools/benchmark.py                       # some of everything, minutes
+    python tools/benchmark.py                       # a part of all benchmarks, some minutes
     python tools/benchmark.py inversion             # 64, 128 and 256 px, batches of 1 and 4; optimisers; half an hour
     python tools/benchmark.py inversion --sides 64 --batches 1 --json speed.json
     python tools/benchmark.py training
     python tools/benchmark.py serving serving/portraits64/1      # an exported model; default: the embedded one
 
-Inversion: seconds an iteration beside those of the same equations run eagerly step by step; latency of encoder and
-synthesis; the operations of an iteration, and their rate as a share of that of matrix multiplication, which is measured
-first; peak memory; time from the start of a process to its first step. The networks have full width, random weights and
-VGG16; StyleGAN2 is measured at the first of --batches. Optimisers: steps and time until every one of eight portraits is
-within 1 % of the loss of 100 steps of Adam. Let the machine do nothing else meanwhile.
+Inversion: seconds per iteration, compiled and eager; latency of encoder and synthesis; operations per iteration, and
+their rate relative to matrix multiplication, which is measured first; peak memory; time from the start of a process to
+its first step. The networks have full width and random weights, and F is VGG16; StyleGAN2 is measured at the first of
+--batches. Optimisers: steps and time until all of eight portraits are within 1 % of the loss of 100 steps of Adam. Run
+nothing else on the machine meanwhile.
 """
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ KINDS = "inversion", "training", "serving"
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to measure; default: some of each")
-    parser.add_argument("folder", nargs="?", help="of serving: a SavedModel with its version; default: the embedded "
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to measure; default: a part of everything")
+    parser.add_argument("folder", nargs="?", help="serving: folder NAME/VERSION of a SavedModel; default: the embedded "
                         "model, exported")
-    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="of inversion, in pixels (64 128 256)")
-    parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="of inversion (1 4)")
-    parser.add_argument("--json", type=Path, help="file to write the figures to, too")
+    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion: sides of the pictures in "
+                        "pixels (64 128 256)")
+    parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="inversion: batch sizes (1 4)")
+    parser.add_argument("--json", type=Path, help="JSON file to write the figures to as well")
     args = parser.parse_intermixed_args(argv)
     if args.folder and args.kind != "serving":
         parser.error(f"{args.folder}: only `serving` takes a folder")
@@ -70,7 +71,7 @@ def training(args):
 
 
 def serving(args):
-    """A row for every signature that takes pictures or codes."""
+    """Return a row for every signature that takes pictures or codes."""
     from tf_idinvert.benchmarks import serving as benchmark
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or exported(temporary)
@@ -83,7 +84,7 @@ def serving(args):
 
 
 def exported(folder):
-    """The embedded model as a SavedModel in a folder -> path of its version."""
+    """Export the embedded model as a SavedModel to a folder; return the path of its version."""
     from tf_idinvert import checkpoint
     from tf_idinvert.portraits import embedded
     from tf_idinvert.serving import export
@@ -91,7 +92,7 @@ def exported(folder):
 
 
 def tables(rows):
-    """Yield the lines of the rows as aligned text; those of the same columns are one table."""
+    """Yield the rows as lines of aligned text; consecutive rows with the same columns form a table."""
     first = True
     while rows:
         if not first:

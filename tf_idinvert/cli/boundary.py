@@ -3,10 +3,10 @@
 manipulate.py changes the attribute along the boundary's normal (Shen et al. 2020, InterFaceGAN).
 
     python tools/boundary.py sample network.pkl -o samples --num 2000            # 1. draw pictures, keep their codes
-    python tools/boundary.py fit samples --scores scores.csv --attribute age -o age.npy        # 2. scores of a program
-    python tools/boundary.py fit samples --positive with/ --negative without/ -o glasses.npy   # 2. or sorted by hand
-    python tools/boundary.py condition age.npy glasses.npy -o age_c_glasses.npy  # 3. age, glasses left as they are
-    python tools/boundary.py score samples --classifier celebahq-classifier-*.pkl       # scores by published networks
+    python tools/boundary.py fit samples --scores scores.csv --attribute age -o age.npy        # 2. from scores,
+    python tools/boundary.py fit samples --positive with/ --negative without/ -o glasses.npy   # or sorted by hand
+    python tools/boundary.py condition age.npy glasses.npy -o age_c_glasses.npy  # 3. age without change of glasses
+    python tools/boundary.py score samples --classifier celebahq-classifier-*.pkl       # scores of published networks
     python tools/boundary.py                                # all of it, for the embedded model and its attributes
 
 `sample` writes a folder of the form that invert.py writes: NAME_inv.png, image_list.txt, inverted_codes.npy. `fit`
@@ -37,16 +37,16 @@ def make_parser():
     verbs = parser.add_subparsers(dest="verb", required=True)
     sample = verbs.add_parser("sample", help="draw pictures and keep their codes")
     command.add_model_arguments(sample, "network file: official pickle or ours (.h5); default: the embedded model")
-    sample.add_argument("--output_dir", "-o", default=SAMPLES, help=f"({SAMPLES})")
-    sample.add_argument("--num", type=command.number(int, 1), default=1000, help="pictures (1000)")
+    sample.add_argument("--output_dir", "-o", default=SAMPLES, help=f"output folder ({SAMPLES})")
+    sample.add_argument("--num", type=command.number(int, 1), default=1000, help="number of pictures (1000)")
     sample.add_argument("--truncation_psi", type=command.number(float, 0), default=0.7, help="psi, in all layers (0.7)")
     sample.add_argument("--batch_size", type=command.number(int, 1), default=32, help="pictures drawn together (32)")
     sample.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
-    sample.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=0, help="(0)")
+    sample.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=0, help="seed of z (0)")
     score = verbs.add_parser("score", help="score pictures with an attribute network or classifiers")
     score.add_argument("codes", help="folder that invert.py or `sample` wrote")
     scorers = score.add_mutually_exclusive_group()
-    scorers.add_argument("--classifier", nargs="+", metavar="FILE", help="files of one classifier each, such as "
+    scorers.add_argument("--classifier", nargs="+", metavar="FILE", help="files with one classifier each, such as "
                          "celebahq-classifier-31-smiling.pkl; an attribute is named after its file")
     scorers.add_argument("--attributes", help="network file with an attribute network; default: the embedded one, "
                          "which knows portraits")
@@ -54,7 +54,7 @@ def make_parser():
     add_fit_arguments(verbs.add_parser("fit", help="scores or sorted pictures -> boundary"))
     condition = verbs.add_parser("condition", help="project other boundaries out of one")
     condition.add_argument("boundary", help="boundary to make independent of the others")
-    condition.add_argument("others", nargs="+", help="boundaries that it shall leave as they are")
+    condition.add_argument("others", nargs="+", help="boundaries whose attributes it must not change")
     condition.add_argument("-o", "--output", required=True, help="file to write, .npy or .npz")
     return parser
 
@@ -63,20 +63,20 @@ def add_fit_arguments(fit):
     fit.add_argument("codes", help="folder that invert.py or `sample` wrote, or codes in a .npy file")
     fit.add_argument("-o", "--output", required=True, help="file to write, .npy or .npz")
     fit.add_argument("-s", "--scores", help=".csv or .npy file of scores")
-    fit.add_argument("--attribute", help="column of the CSV file; needed where there are several")
+    fit.add_argument("--attribute", help="column of the CSV file; required if it has several")
     fit.add_argument("--positive", help="folder of pictures with the attribute, named as in the folder of codes")
-    fit.add_argument("--negative", help="folder of pictures without it")
+    fit.add_argument("--negative", help="folder of pictures without the attribute")
     fit.add_argument("--chosen_num_or_ratio", "-n", type=command.number(float, 0, exclusive=True), default=None,
-                   help="codes to take from either end of the scores: a share up to 0.5, or a count (0.02; of sorted "
-                   "pictures all)")
+                   help="codes to use with the highest and with the lowest scores: a share up to 0.5, or a count "
+                   "(0.02; sorted pictures: all)")
     fit.add_argument("--split_ratio", "-r", type=command.number(float, 0, 1), default=0.7,
-                   help="share of them that the boundary is fitted to, the others validate it (0.7)")
-    fit.add_argument("--unit", choices=["all", "layer"], default="all", help="what has length 1: the layers' parts of "
-                     "the normal in root mean square, so that layers without the attribute hardly move, or each "
-                     "layer's part, as in the published boundaries (all)")
+                   help="share of these codes to fit the boundary to; the others validate it (0.7)")
+    fit.add_argument("--unit", choices=["all", "layer"], default="all", help="scale of the normal: all, root mean "
+                     "square 1 over the layers, so that layers without influence on the attribute hardly move; layer, "
+                     "length 1 in every layer, as in the published boundaries (all)")
     fit.add_argument("--manipulate_layers", default="", help="layers for manipulate.py to move, such as 0,1,2-5; "
                    "kept in the file (all)")
-    fit.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=0, help="of the split (0)")
+    fit.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=0, help="seed of the split (0)")
 
 
 def main(argv=None):
@@ -89,9 +89,9 @@ def run(args):
 
 
 def everything(parser):
-    """Boundaries of all attributes of the embedded model, by the commands that are printed."""
+    """Fit the boundaries of all attributes of the embedded model, and print the commands that do this."""
     from tf_idinvert.portraits import embedded, portrait
-    for needed in embedded.model_path, embedded.attributes_path:        # what is missing is told before the work
+    for needed in embedded.model_path, embedded.attributes_path:        # report missing files before the work
         needed()
     Path(BOUNDARIES).mkdir(parents=True, exist_ok=True)
     fits = [["fit", SAMPLES, "-s", f"{SAMPLES}/scores.csv", "--attribute", name, "-n", "0.2",
@@ -142,7 +142,7 @@ def fit(args):
     if by_hand == bool(args.scores) or by_hand and not (args.positive and args.negative):
         raise InputError("expected either --scores, or both --positive and --negative")
     if by_hand and names is None:
-        raise InputError(f"{args.codes}: has no names; give the folder of the codes for pictures sorted by hand")
+        raise InputError(f"{args.codes}: has no names of pictures, which sorted pictures need; give the codes' folder")
     scores = (boundary.labels_by_hand(args.positive, args.negative, names) if by_hand else
               boundary.read_scores(args.scores, args.attribute, names, len(codes)))
     keep = args.chosen_num_or_ratio

@@ -1,7 +1,7 @@
-"""What every command-line tool does alike: quiet TensorFlow, one line for an error, exit codes, options, log.
+"""Behaviour that all command-line tools share: quiet TensorFlow, one-line errors, exit codes, options, log.
 
-Exit codes: 0 done; 1 some inputs could not be used, the others are done; 2 nothing could be done; 3 a fault of the
-program; 130 interrupted.
+Exit codes: 0 done; 1 done, but some inputs could not be used; 2 nothing could be done; 3 a fault of the program; 130
+interrupted.
 """
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tf_idinvert.files.paths import is_address, missing
 from tf_idinvert.files.printing import on_one_line, printable, say
 
 COMMAND = "idinvert"
-FINAL_ACTIVATIONS = ("none", "tanh", "sigmoid", "softsign")     # of `networks.layers`, which would import TensorFlow
+FINAL_ACTIVATIONS = ("none", "tanh", "sigmoid", "softsign")     # as in `networks.layers`, which imports TensorFlow
 DONE, NOTHING_DONE, FAULT, INTERRUPTED = 0, 2, 3, 130
 
 
 def run(main):
-    """Run a tool's `main()` and exit with what it returns (None: 0).
+    """Run a tool's `main()` and exit with the code that it returns (None: 0).
 
-    InputError and OSError (folders, full disks) become one line on stderr. Any other exception is a fault of the
-    program: its traceback is shown, and that it should be reported.
+    InputError and OSError (folders, full disks) are printed as one line on stderr. Any other exception is a fault of
+    the program; its traceback is printed with the request to report it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.lastResort.setFormatter(_OneLine())         # of what modules log that know no tool
+    logging.lastResort.setFormatter(_OneLine())         # for modules that log without a tool's log
     try:
         sys.exit(main() or DONE)
     except KeyboardInterrupt:
@@ -42,13 +42,13 @@ def run(main):
     except (InputError, OSError) as error:
         refuse(error)
     except Exception:
-        say(*traceback.format_exc().rstrip().split("\n"), "This is a fault of the program, not of what you gave it: "
+        say(*traceback.format_exc().rstrip().split("\n"), "This is a fault of the program, not of your input: "
             "please report it with the lines above.", file=sys.stderr)
         sys.exit(FAULT)
 
 
 def refuse(message):
-    """Print an error on one line of stderr and exit: nothing could be done."""
+    """Print an error as one line on stderr and exit with 2."""
     if isinstance(message, OSError) and message.strerror:
         message = ": ".join(filter(None, [os.fsdecode(message.filename or ""), message.strerror]))
     say(f"error: {on_one_line(message)}", file=sys.stderr)
@@ -57,12 +57,12 @@ def refuse(message):
 
 @contextlib.contextmanager
 def leaving_at_once(terminal=2):
-    """Ctrl-C meanwhile ends the process without any exception: for imports, with which nothing is lost.
+    """Context manager for imports: Ctrl-C ends the process at once, without an exception.
 
-    Extension modules turn a KeyboardInterrupt in their imports into errors of other kinds, or swallow it.
+    Extension modules turn a KeyboardInterrupt during their import into other errors, or swallow it.
 
     Args:
-        terminal: descriptor of the standard error output.
+        terminal: file descriptor of the standard error output.
     """
     def leave(*_):
         os.write(terminal, b"interrupted\n")
@@ -70,7 +70,7 @@ def leaving_at_once(terminal=2):
 
     before = signal.getsignal(signal.SIGINT)
     if before != signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield           # who runs us has its own way with Ctrl-C
+        yield           # the caller handles Ctrl-C itself
         return
     signal.signal(signal.SIGINT, leave)
     try:
@@ -80,14 +80,14 @@ def leaving_at_once(terminal=2):
 
 
 def nearest(word, known):
-    """'; did you mean ...?' with the nearest of the known words, - and _ being alike; '' where none is near."""
+    """Return '; did you mean ...?' with the most similar known word, or ''; - and _ count as equal."""
     alike = {each.replace("_", "-"): each for each in known}
     found = difflib.get_close_matches(word.replace("_", "-"), alike, 1)
     return f"; did you mean {alike[found[0]]}?" if found else ""
 
 
 def number(kind, lowest, highest=None, exclusive=False):
-    """argparse type: an `int` or `float` of at least `lowest` (more than it if `exclusive`) and at most `highest`."""
+    """Return an argparse type: an `int` or `float` >= `lowest` (> if `exclusive`), and <= `highest` if that is set."""
     def parse(text):
         value = kind(text)
         if not (value > lowest if exclusive else value >= lowest) or (highest is not None and value > highest):
@@ -100,7 +100,7 @@ def number(kind, lowest, highest=None, exclusive=False):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's, whose options are understood --like_this and --like-this, and whose errors are one line."""
+    """argparse.ArgumentParser that accepts options --like_this and --like-this and prints errors as one line."""
 
     model_path = None       # the positional that --model replaces
 
@@ -126,7 +126,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_intermixed_args(self, args=None, namespace=None):
         args = list(sys.argv[1:] if args is None else args)
         self._leave_out_model_path(args[:args.index("--")] if "--" in args else args)
-        self.model_path = None      # this is decided: what is parsed again below is not all of it
+        self.model_path = None      # done: the method below parses again, without the arguments that are decided
         return super().parse_known_intermixed_args(args, namespace)
 
     def _leave_out_model_path(self, args):
@@ -135,7 +135,7 @@ class Parser(argparse.ArgumentParser):
             self.model_path = None
 
     def _as_known(self, argument):
-        """An argument, where it begins an option's name in the other spelling: in the option's own."""
+        """Return an argument; an option that is spelled with - for _, or the reverse, in its own spelling."""
         name, equals, value = argument.partition("=")
         known = self._option_string_actions
         if not name.startswith("--") or any(each.startswith(name) for each in known):
@@ -147,11 +147,11 @@ class Parser(argparse.ArgumentParser):
         known = set(_options_of(self))
         unknown = [re.split("[=:,/]", word)[0] for word in message.split() if word.startswith("--")]
         hints = (nearest(name, known) for name in unknown if name not in known)
-        refuse(f"{message}{next(hints, '')} (--help shows what there is)")
+        refuse(f"{message}{next(hints, '')} (--help lists the options)")
 
 
 def _options_of(parser):
-    """Names of a parser's options and of those of its verbs."""
+    """Yield the names of a parser's options and of those of its verbs."""
     for action in parser._actions:
         yield from action.option_strings
         if isinstance(action, argparse._SubParsersAction):
@@ -160,29 +160,30 @@ def _options_of(parser):
 
 
 def parser(description):
-    """Parser of a tool, whose module docstring is shown as it is written, but for how it was called."""
+    """Return the parser of a tool; the module docstring is its description, with commands as the tool was called."""
     shown = re.sub(r"python tools/(\w+)\.py", lambda found: call_of(found[1]), description)
     return Parser(description=shown, formatter_class=argparse.RawDescriptionHelpFormatter,
-                  epilog="Options are understood with - in place of _, too.")
+                  epilog="Options may be written with - or with _.")
 
 
 def call_of(tool):
-    """How a tool is called, in the way in which this one was: `idinvert mix-style` or `python tools/mix_style.py`."""
+    """Return the command of a tool in the form of the running one: `idinvert mix-style` or `python tools/mix_style.py`.
+    """
     installed = sys.argv[0].startswith(f"{COMMAND} ")
     return f"{COMMAND} {tool.replace('_', '-')}" if installed else f"python tools/{tool}.py"
 
 
 def add_model_arguments(parser, text):
-    """Add the positional `model_path`, and what stands in its place where several files make one set."""
+    """Add the positional `model_path`, the option --model, which replaces it, and --final-activation."""
     parser.model_path = parser.add_argument("model_path", nargs="?", help=text)
-    parser.add_argument("--model", nargs="+", action="extend", metavar="FILE", help="files that make one set, in place "
-                        "of the first argument: --model generator.pth encoder.pth")
-    parser.add_argument("--final-activation", choices=FINAL_ACTIVATIONS, help="what the generator's pictures pass "
-                        "through last; default: what the files say, and what is taken where they do not is printed")
+    parser.add_argument("--model", nargs="+", action="extend", metavar="FILE", help="several files that make one "
+                        "set, instead of the first argument: --model generator.pth encoder.pth")
+    parser.add_argument("--final-activation", choices=FINAL_ACTIVATIONS, help="final activation of the generator; "
+                        "default: as the files say; if they do not, the assumption is printed")
 
 
 def model_files(args):
-    """The model's files, as `add_model_arguments` had them named."""
+    """Return the paths of the model's files; see `add_model_arguments`."""
     return args.model or [args.model_path]
 
 
@@ -193,19 +194,20 @@ def add_features_option(add, default):
 
 
 def add_output_options(group, default):
-    """Add the options that every tool of the original has: where to, how large in the page, on which GPU."""
-    group.add_argument("--output_dir", "-o", default="", help=f"default: {default}")
-    group.add_argument("--viz_size", type=number(int, 0), default=256, help="size in the page, 0: as is (256)")
-    group.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    """Add the options that all tools of the original have: output folder, size of pictures in the page, GPU."""
+    group.add_argument("--output_dir", "-o", default="", help=f"output folder ({default})")
+    group.add_argument("--viz_size", type=number(int, 0), default=256, help="side of pictures in the page, in pixels; "
+                       "0: as they are (256)")
+    group.add_argument("--gpu_id", default="0", help="GPU to use, as CUDA_VISIBLE_DEVICES (0)")
 
 
 def choose_device(gpu_id):
-    """Let TensorFlow, which must not be imported yet, see this GPU; what the environment says goes first."""
+    """Make only this GPU visible to TensorFlow, which must not be imported yet; CUDA_VISIBLE_DEVICES has priority."""
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", gpu_id)
 
 
 def import_tensorflow():
-    """Import TensorFlow without what it writes to the terminal meanwhile, which no log level of its stops."""
+    """Import TensorFlow and discard what it prints meanwhile, which no log level of TensorFlow suppresses."""
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
@@ -218,7 +220,7 @@ def import_tensorflow():
 
 
 def title(path):
-    """A name for the results of an input: of a folder its name, of a file its name without suffix."""
+    """Return a name for the results of an input: the name of a folder, or of a file without its suffix."""
     path = Path(os.path.abspath(path))
     return (path.name if path.is_dir() else path.stem) or "images"
 
@@ -230,14 +232,14 @@ class _OneLine(logging.Formatter):
 
 class _LogFile(logging.FileHandler):
     def handleError(self, record):
-        """A full disk must not cover the terminal with tracebacks: what is logged is shown there, too."""
+        """Do nothing: on a full disk, tracebacks would fill the terminal, which shows the log anyway."""
 
 
 def open_log(path=None):
-    """A logger to the terminal and to a file that starts afresh; its folder is made where it is not there yet.
+    """Return a logger to the terminal and to a file, which is overwritten; create the file's folder if necessary.
 
     Args:
-        path: of the file; None: to the terminal alone.
+        path: path of the file; None: only to the terminal.
     """
     log, handlers = logging.Logger(COMMAND, logging.INFO), [logging.StreamHandler(sys.stderr)]      # of this run alone
     if path is not None:

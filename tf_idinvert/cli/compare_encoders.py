@@ -1,14 +1,14 @@
 """Compare encoders on held-out rendered portraits.
 
-Reconstructions, attributes, and codes.
+The comparison covers reconstructions, attributes and codes.
 
-    python tools/compare_encoders.py                                    # those that come with the repository
+    python tools/compare_encoders.py                                    # the encoders of the repository
     python tools/compare_encoders.py runs/a/network.h5 runs/b/network.h5 --seed 2000 -o results/again
 
-Each file holds an encoder and its generator. Writes to the output folder: encoders.md and encoders.json (error, sliced
-Wasserstein distance, agreement of attributes, and of the codes the Fréchet distance to mapped codes, outliers and the
-nearest-neighbour test; a row for each encoder, and one without, to compare with), and encoders.png (originals, and
-below them what each encoder makes of them). 500 portraits of 64 px take a minute for four encoders.
+Every file holds an encoder and its generator. Writes to the output folder: encoders.md and encoders.json (one row per
+encoder and one row without encoder for comparison; error, sliced Wasserstein distance, agreement of attributes; for the
+codes the Fréchet distance to mapped codes, outliers and the nearest-neighbour test), and encoders.png (originals, and
+below them the reconstructions of every encoder). 500 portraits of 64 px take a minute for four encoders.
 """
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tf_idinvert.files.printing import say
 from tf_idinvert.portraits import embedded
 
 ENCODERS = ("traditional", "in-domain", "in-domain-nobn", "force-in-domain")       # of the repository
-LONGEST = 20000             # portraits whose codes may be compared each with each
+LONGEST = 20000             # limit of portraits, because all pairs of their codes are compared
 
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
     parser.add_argument("models", nargs="*", help="network files with encoder and generator; default: "
-                        f"checkpoints/portraits64-NAME.h5, NAME one of {', '.join(ENCODERS)}, that are there")
+                        f"the existing ones of checkpoints/portraits64-NAME.h5, NAME being {', '.join(ENCODERS)}")
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--count", type=command.number(int, 20, LONGEST), default=500, help="portraits (500)")
     parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED,
-                        help="of the portraits; "
-                        f"not the trainings' --data-seed; and of z ({embedded.SEED})")
+                        help="seed of portraits and z; "
+                        f"must differ from the trainings' --data-seed ({embedded.SEED})")
     parser.add_argument("--output_dir", "-o", default="results/encoders", help="(results/encoders)")
     parser.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     return parser.parse_args(argv)
@@ -62,16 +62,16 @@ def main(argv=None):
 
 
 def embedded_encoders():
-    """Paths of the repository's encoders that are there. InputError where there is none."""
+    """Return the paths of the repository's encoders that exist; InputError if none does."""
     paths = [embedded.CHECKPOINTS / f"portraits64-{name}.h5" for name in ENCODERS]
     found = [path for path in paths if path.is_file()]
     if not found:
-        raise InputError(f"{paths[0]}: not there, and no other encoder of the repository; give network files")
+        raise InputError(f"{paths[0]}: not found, nor any other encoder of the repository; give network files")
     return found
 
 
 def labels(paths):
-    """A name for each file: that of the file, with its folder's where others are called the same. They must differ."""
+    """Return different names for the files: file names, preceded by the folder's name where file names are equal."""
     names = [path.name for path in paths]
     names = [f"{path.absolute().parent.name}/{name}" if names.count(name) > 1 else name
              for name, path in zip(names, paths)]
@@ -82,7 +82,7 @@ def labels(paths):
 
 
 def load_set(path, resolution):
-    """(encoder, generator) of a file. InputError where they do not take such pictures."""
+    """Return (encoder, generator) of a file; InputError if they are for pictures of another size."""
     from tf_idinvert.evaluation import loading
     names = "encoder", "generator"
     found = loading.load(path, *names)

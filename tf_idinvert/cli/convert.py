@@ -1,21 +1,21 @@
 """Show what a network file is and holds, and convert it.
 
-Writes the official pickle format or ours.
+It writes official pickles and this project's .h5 files.
 
     python tools/convert.py                                 # show the embedded model
     python tools/convert.py network.pkl                     # only show
-    python tools/convert.py network.pkl network.h5          # to ours; --dtype float16 halves it
+    python tools/convert.py network.pkl network.h5          # to .h5; --dtype float16 halves its size
     python tools/convert.py network.h5 network.pkl          # to the official format, for the original code
-    python tools/convert.py network.h5 --model generator.pth encoder.pth   # of several files that make one set
+    python tools/convert.py network.h5 --model generator.pth encoder.pth   # from several files that make one set
     python tools/convert.py runs/stylegan/network.h5 generator.h5 --w-deviation 0.5
 
-Prints what kind of file it is and a line for every network: generation, resolution, parameters (trainable and stored),
-layers and width of its codes, whether every layer has a w of its own (idinvert) or all share one (StyleGAN), the final
-activation, and whose layout it has. Then what the file does not say and what is taken instead (--final-activation says
-otherwise), and which networks are missing and what that means. Nothing in any file is executed.
+Prints the format of the file and a line for every network: generation, resolution, parameters (trainable and stored),
+layers and width of codes, whether every layer has a separate w (idinvert) or all share one (StyleGAN), final
+activation, and project of the layout. Then it prints the assumptions about what the file leaves open (override with
+--final-activation), and the missing networks with the consequences. Nothing in a file is executed.
 
-The weights of the domain term and of R1 on codes, steps of the optimisation, distances of manipulation: all depend on
-how large W is. A training may end at any size; --w-deviation changes it, and no picture.
+The scale of W differs between trainings. It affects the domain term, R1 on codes, learning rates of the optimisation
+and distances of manipulation. --w-deviation changes the scale without changing any picture.
 """
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ from tf_idinvert.files.printing import say
 from tf_idinvert.formats.described import ROLES
 from tf_idinvert.portraits import embedded
 
-CODES = 10000       # of W, to measure its deviation
+CODES = 10000       # number of codes to measure the standard deviation of W
 
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    command.add_model_arguments(parser, "network file: official pickle, PyTorch file of a public layout, or ours; its "
-                                "content tells which; default: the embedded model")
-    parser.add_argument("target", nargs="?", help="file to write: .pkl official, .h5 ours")
-    parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="of an .h5 (float32)")
+    command.add_model_arguments(parser, "network file: official pickle, PyTorch file of a public layout, or .h5, "
+                                "recognised by content; default: the embedded model")
+    parser.add_argument("target", nargs="?", help="file to write: official .pkl, or .h5")
+    parser.add_argument("--dtype", choices=["float32", "float16"], default="float32", help="number type of weights in "
+                        ".h5 (float32)")
     parser.add_argument("--without", nargs="+", choices=ROLES.values(), default=(), metavar="NETWORK",
-                        help=f"networks not to write, of {', '.join(ROLES.values())}")
+                        help=f"networks to leave out, of {', '.join(ROLES.values())}")
     parser.add_argument("--w-deviation", type=command.number(float, 0, exclusive=True),
-                        help="multiply W so that this is the mean standard deviation of its components; for generators "
+                        help="multiply W so that its components have this mean standard deviation; for generators "
                         "without encoder")
     args = parser.parse_intermixed_args(argv)
     if args.target and Path(args.target).is_dir():
@@ -56,7 +57,7 @@ def main(argv=None):
     from tf_idinvert import checkpoint
     from tf_idinvert.formats import summary
     log = logging.getLogger("tf_idinvert.checkpoint")
-    log.disabled = True         # the summary has its notes
+    log.disabled = True         # the summary prints these notes
     try:
         models = checkpoint.load(*files, final_activation=args.final_activation)
     finally:
@@ -75,12 +76,17 @@ def main(argv=None):
 
 
 def scale_w(source, models, deviation):
-    """Give W this mean deviation in all generators -> the factor. InputError where other networks know its size."""
+    """Scale W in all generators to a mean standard deviation; return the factor.
+
+    Raises:
+        InputError: the file holds networks that depend on the scale of W.
+    """
     from tf_idinvert import checkpoint
     from tf_idinvert.codes import random_codes
     checkpoint.require(models, source, "generator", why=" (Gs), whose W --w-deviation could change")
     if models.encoder is not None or models.latent_discriminator is not None:
-        raise InputError(f"{source}: holds an encoder or a D_w, which know W's size; --w-deviation is for generators")
+        raise InputError(f"{source}: holds an encoder or D_w, which depend on the scale of W; --w-deviation is for "
+                         "generators alone")
     factor = deviation / random_codes(models.generator, 0, 0, CODES).std(axis=0).mean()
     for generator in filter(None, (models.generator, models.training_generator)):
         generator.scale_codes(factor)

@@ -9,9 +9,9 @@ TFRecords in the original's format, from rendered portraits or pictures, and bac
 
 A set is a folder with NAME-rXX.tfrecords (one file for each resolution 2^XX down to 4; features `shape` and `data`),
 NAME-labels.npy (float32 [N, A]) with the names of the labels in NAME-labels.json, and set.json; train.py takes it as
---data. Labels that lie beside the source (NAME-labels.npy, or labels.npy in a folder of pictures) are kept, in both
-directions. Pictures are cropped to their centre and resized, antialiased; pictures that cannot be read are reported and
-left out. A run that was stopped goes on with the same command, and ends in the same files.
+--data. Labels beside the source (NAME-labels.npy, or labels.npy in a folder of pictures) are kept in both directions.
+Pictures are cropped to their centre and resized with antialiasing; unreadable pictures are reported and left out. The
+same command resumes an interrupted run and writes the same files.
 """
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ def parse_arguments(argv):
     verbs = parser.add_subparsers(dest="verb", required=True)
     portraits = verbs.add_parser("portraits", help="render portraits -> TFRecords")
     portraits.add_argument("output", help="folder of the set")
-    portraits.add_argument("--count", type=command.number(int, 1), default=40000, help="portraits (40000)")
-    portraits.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=1, help="(1)")
+    portraits.add_argument("--count", type=command.number(int, 1), default=40000, help="number of portraits (40000)")
+    portraits.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=1,
+                           help="seed of the portraits (1)")
     portraits.add_argument("--resolution", type=int, choices=RESOLUTIONS, default=64, help="side in pixels (64)")
     pack = verbs.add_parser("pack", help="pictures, or an existing set -> TFRecords")
-    pack.add_argument("input", help="folder of pictures, text list with a path a line, .npy file of uint8 "
+    pack.add_argument("input", help="folder of pictures, text list with one path per line, .npy file of uint8 "
                       "[N, R, R, C], or TFRecords: their folder, or FOLDER/NAME")
     pack.add_argument("output", help="folder of the set")
     extract = verbs.add_parser("extract", help="TFRecords, or a .npy file -> PNG files")
@@ -42,11 +43,11 @@ def parse_arguments(argv):
     extract.add_argument("output", help="folder of the PNG files")
     for verb in pack, extract:
         verb.add_argument("--resolution", type=command.number(int, 4), default=None,
-                          help="side in pixels; needed for a "
-                          "folder of pictures (default: the largest there is)")
+                          help="side in pixels; required for pictures (the largest "
+                          "resolution of the set)")
     for verb in portraits, pack, extract:
         verb.add_argument("--processes", type=command.number(int, 1), default=os.cpu_count() or 1,
-                          help="how many work at a time (as many as processors)")
+                          help="number of parallel processes (number of CPUs)")
     return parser.parse_args(argv)
 
 

@@ -1,12 +1,12 @@
 """Show the whole method on the embedded model, offline.
 
-Writes a page with everything the tools make of a few portraits.
+It writes a page with the results of all tools for a few portraits.
 
     python tools/demo.py [-o results/demo]
 
-Renders portraits that no network was trained on, inverts them, diffuses the face of one into another, interpolates,
-moves each attribute, mixes styles; each by the tool of that name, whose command it prints, so that you can go on from
-there. Expect a minute or two on two processor cores, and the page results/demo/index.html.
+It renders portraits that no network was trained on, inverts them, diffuses the face of one into another, interpolates,
+changes every attribute, and mixes styles. It runs the tools of these names and prints their commands, so that you can
+continue with them. It takes a minute or two on two CPU cores and writes results/demo/index.html.
 """
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
 
-PORTRAITS, EDITED = 6, 3        # the first ones are edited, the next ones are what they are mixed with
-RUN = ("import sys; sys.path = [each for each in sys.path if each]\n"     # -c puts the current folder there
+PORTRAITS, EDITED = 6, 3        # the first EDITED portraits are edited and mixed with the others
+RUN = ("import sys; sys.path = [each for each in sys.path if each]\n"     # -c adds the current folder
        "from tf_idinvert.cli import main; main.run(sys.argv.pop(1))")
 
 
@@ -64,7 +64,7 @@ def write_list(path, portraits, names):
 
 
 def run(tool, *arguments):
-    """Run a tool, its command printed first; InputError where it fails, after what it said itself."""
+    """Print a tool's command and run it; InputError if it fails, after the tool's own message."""
     arguments = [os.path.relpath(each) if isinstance(each, Path) else str(each) for each in arguments]
     called = command.call_of(tool)
     say("", f"$ {called} {shlex.join(arguments)}")

@@ -1,22 +1,21 @@
 """Diffuse the middle of pictures into other pictures.
 
-Semantic diffusion (Zhu et al. 2020, section 3.4): the middle of every target is put into every context, and the
-network makes them one picture.
+Semantic diffusion (Zhu et al. 2020, section 3.4): copy the middle of every target into every context, and find the
+natural picture closest to it.
 
     python tools/diffuse.py network.pkl faces.list contexts.list
     python tools/diffuse.py network.pkl portrait.png photographs/ --crop_size 60 --center_x 64 --center_y 70
     python tools/diffuse.py                                     # the embedded model, on rendered portraits
 
-A square of the target is copied into the context; the optimisation starts at the encoder's code of the stitched
-picture, and its loss counts only inside the square (Zhu et al. 2020, section 3.4); there is no domain term. Targets and
-contexts are folders of pictures, text lists, single pictures, or folders that invert.py wrote (their NAME_ori.png). The
-square is 110 pixels around x 125, y 145 at 256 px, and is scaled for networks of other resolutions; what is given is
-taken as it is.
+A square of the target is copied into the context. The optimisation starts at the encoder's code of this stitched
+picture; its loss counts only inside the square, and there is no domain term. Targets and contexts are folders of
+pictures, text lists, single pictures, or folders that invert.py wrote (their NAME_ori.png). By default the square has
+110 pixels around x 125, y 145 at 256 px, scaled for other resolutions; the options below are not scaled.
 
 Writes to the output folder, for a job TARGETS_TO_CONTEXTS: .html; a folder of that name with, for every pair,
 TARGET_TO_CONTEXT_sti.png (stitched), _enc.png (G(E(stitched))) and _inv.png (the result); _encoded_codes.npy and
-_inverted_codes.npy ([targets, contexts, L, D]; NaN where a run was ended early), _options.json and .log. Expect the
-time of inversion for every pair.
+_inverted_codes.npy ([targets, contexts, L, D]; NaN for pairs that an interrupted run did not reach), _options.json and
+.log. A pair takes as long as the inversion of a picture.
 """
 from __future__ import annotations
 
@@ -33,11 +32,11 @@ def parse_arguments(argv):
     parser.add_argument("target_list", nargs="?", help=f"pictures to diffuse; {inversion_options.PICTURES_HELP}")
     parser.add_argument("context_list", nargs="?", help=f"pictures to diffuse into; {inversion_options.PICTURES_HELP}")
     parser.add_argument("--crop_size", "-s", type=command.number(int, 1),
-                        help="side of the square (110 at 256 px)")
+                        help="side of the square in pixels (110 at 256 px)")
     parser.add_argument("--center_x", "-x", type=command.number(int, 0),
-                        help="column of its centre (125 at 256 px)")
+                        help="column of its centre in pixels (125 at 256 px)")
     parser.add_argument("--center_y", "-y", type=command.number(int, 0),
-                        help="row of its centre (145 at 256 px)")
+                        help="row of its centre in pixels (145 at 256 px)")
     command.add_output_options(parser, "results/diffusion")
     parser.add_argument("--batch_size", type=command.number(int, 1), default=4,
                         help="pairs optimised together (4)")
@@ -81,7 +80,7 @@ def main(argv=None):
 
 
 def listing(path):
-    """(name, path) of the pictures at a path; those of inverted pictures are their originals."""
+    """Return (name, path) of the pictures at a path; for folders of invert.py, the original pictures."""
     from tf_idinvert.files import finding, results
     if not results.is_results(path):
         return finding.listing([path])

@@ -1,22 +1,22 @@
 """Measure the tables and figures of both papers.
 
-Every method on the same held-out pictures, and every claim decided.
+It measures all methods on the same held-out pictures and decides every claim of the papers.
 
-    python tools/evaluate.py --quick                    # 2 minutes: that all works; so few pictures decide nothing
+    python tools/evaluate.py --quick                    # 2 minutes, to check that it runs; too few pictures to decide
     python tools/evaluate.py                            # the embedded portraits networks, 12 minutes on two cores
     python tools/evaluate.py --encoders styleganinv_face_256.pkl --images photographs/ --inception weights.h5
     python tools/evaluate.py --encoders encoder.h5 --images photographs/ --labels labels.csv --boundaries boundaries/
 
-Encoders are files that hold an encoder and its generator, ROLE=FILE, ROLE one of in-domain, in-domain-nobn (without
-batch norm), force-in-domain, traditional; without ROLE= the file's name tells, else it is in-domain. Without --images,
-held-out portraits are rendered, whose attributes are known. What is not there (an encoder, boundaries, ...) is named,
-and its rows say so.
+Encoders are given as ROLE=FILE, where FILE holds an encoder and its generator, and ROLE is in-domain, in-domain-nobn
+(without batch norm), force-in-domain or traditional; without ROLE=, a role in the file's name counts, else in-domain.
+Without --images, the tool renders held-out portraits, whose attributes are known. If something is missing (an encoder,
+boundaries, ...), the log and the rows of the tables say so.
 
-Writes to the output folder: index.html (all on one page), tables.md, tables.json, figures/*.png, and cache/, where each
-method's inversions and each part's numbers wait: a run that was stopped goes on from there, and what did not change is
-not made again. All numbers but seconds follow from the seed.
+Writes to the output folder: index.html (all results on one page), tables.md, tables.json, figures/*.png, and cache/
+with the inversions of every method and the numbers of every part. An interrupted run resumes from the cache, and a new
+run computes only what has changed. All numbers except seconds are reproducible from the seed.
 
-Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes read off codes), figures5-7 (codes
+Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes in codes), figures5-7 (codes
 and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion.
 """
 from __future__ import annotations
@@ -33,10 +33,10 @@ TITLE = "In-domain and force-in-domain GAN inversion, measured"
 ROLES = ("force-in-domain", "in-domain-nobn", "in-domain", "traditional")       # longer names before their beginnings
 FULL = dict(count=500, optimised=100, steps=100, mse_steps=500, ablated=24, diffused=16, codes=1000, projected=500)
 QUICK = dict(count=40, optimised=8, steps=40, mse_steps=100, ablated=4, diffused=4, codes=100, projected=100)
-HELP = {"count": "held-out pictures", "optimised": "the first of them, for the methods that optimise",
-        "steps": "of in-domain inversion", "mse_steps": "of MSE-based optimisation",
+HELP = {"count": "number of held-out pictures", "optimised": "number of them for methods that optimise",
+        "steps": "steps of in-domain inversion", "mse_steps": "steps of MSE-based optimisation",
         "ablated": "pictures for λ_dom 0 and 40", "diffused": "pairs for semantic diffusion",
-        "codes": "of W, for the comparison of distributions", "projected": "of these, for t-SNE"}
+        "codes": "codes of W, for comparing distributions", "projected": "number of these codes for t-SNE"}
 
 
 def parse_arguments(argv):
@@ -45,28 +45,28 @@ def parse_arguments(argv):
     add("--quick", action="store_true", help="few pictures and steps")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(all)")
     add("--encoders", nargs="+", metavar="[ROLE=]FILE", help="(checkpoints/portraits64-ROLE.h5)")
-    add("--images", help="pictures: a folder, a text list or one picture (portraits are rendered)")
-    add("--labels", help="what is known of --images, for figure3: CSV, first line 'picture,NAME,...', then file name "
-        "and numbers of each; NAME as in --boundaries (what the attribute network sees)")
-    add("--attributes", help="attribute network of ours: scores attributes, its embedding is behind the FD "
-        "(checkpoints/portraits64-attributes.h5 for portraits)")
-    add("--judge", help="second network of `train.py --method attributes`, whose embedding is behind the FD instead: "
-        "one whose features no method minimises")
+    add("--images", help="pictures: a folder, a text list or one picture (rendered portraits)")
+    add("--labels", help="attributes of --images, for figure3: CSV file, first line 'picture,NAME,...', then the file "
+        "name and the numbers of a picture per line; NAME as in --boundaries (scores of the attribute network)")
+    add("--attributes", help="attribute network, which scores attributes and gives the embedding for the FD "
+        "(for portraits: checkpoints/portraits64-attributes.h5)")
+    add("--judge", help="second network of `train.py --method attributes` to compute the FD with; its features should "
+        "not be those that a method minimises (the network of --attributes)")
     add("--inception", help="InceptionV3 'notop' weights of Keras, for FID, instead of the attribute network's FD")
     command.add_features_option(add, "that of --attributes, without one imagenet")
     parser.add_argument("--loss_weight_feat", type=command.number(float, 0),
-                        help="lambda_vgg (20 with an attribute network, 5e-5 with VGG16)")
+                        help="lambda_vgg, weight of the feature term (attribute network: 20, VGG16: 5e-5)")
     add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
-    add("--photographs", help="pictures for figure10, besides drawn scenes: a folder, a list or one picture")
-    add("--reasons", help="JSON file {name of a claim: why it does not hold}, names as in tables.json "
-        f"(checkpoints/{embedded.REASONS} for the networks there, but with --quick)")
+    add("--photographs", help="pictures for figure10, in addition to drawn scenes: a folder, a list or one picture")
+    add("--reasons", help="JSON file {name of a claim: reason why it does not hold}, names as in tables.json "
+        f"(checkpoints/{embedded.REASONS} for the embedded networks without --quick)")
     for name, what in HELP.items():
         parser.add_argument(f"--{name}", type=command.number(int, 2),
                             help=f"{what} ({FULL[name]}; {QUICK[name]})")
     parser.add_argument("--inversion_batch_size", type=command.number(int, 1), default=4,
-                        help="optimised together (4)")
-    add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="of everything drawn at random (1000)")
-    parser.add_argument("--output_dir", "-o", default="results/evaluation", help="(results/evaluation)")
+                        help="pictures optimised together (4)")
+    add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="seed of all random numbers (1000)")
+    parser.add_argument("--output_dir", "-o", default="results/evaluation", help="output folder (results/evaluation)")
     parser.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     args = parser.parse_args(argv)
     for name, value in (QUICK if args.quick else FULL).items():
@@ -95,7 +95,7 @@ def main(argv=None):
     results = {}
     try:
         parts.measure(bench, args.parts, readable, folder, results, log)
-    finally:        # Ctrl-C keeps what is done
+    finally:        # also after Ctrl-C: keep the finished parts
         if results:
             done = parts.write(folder, title, about, results, args.parts, reasons)
             log.info("%d of %d parts -> %s", done, len(PARTS), folder / "index.html")
@@ -104,13 +104,14 @@ def main(argv=None):
 
 
 def given_files(args):
-    """(listing of --images or None, of --photographs, {claim: reason}, labels or None); checked before all else."""
+    """Check the files first; return (listing of --images or None, of --photographs, {claim: reason}, labels or None).
+    """
     import json
 
     from tf_idinvert.evaluation.papers import labels
     from tf_idinvert.files import finding
     if args.labels and not args.images:
-        raise InputError("--labels: for --images; of rendered portraits all is known")
+        raise InputError("--labels: only with --images; the attributes of rendered portraits are known")
     reasons, path, own = {}, args.reasons, embedded.CHECKPOINTS / embedded.REASONS
     if path is None and args.encoders is None and not args.quick and own.is_file():
         path = own
@@ -127,7 +128,7 @@ def given_files(args):
 
 
 def encoder_paths(args):
-    """({role: path}, {role: why it is not there})"""
+    """Return ({role: path}, {role: reason why it is missing})."""
     if args.encoders is None:
         paths = {role: embedded.CHECKPOINTS / f"portraits64-{role}.h5" for role in ROLES}
         missing = {role: f"{path.name} is not there" for role, path in paths.items() if not path.is_file()}
@@ -148,7 +149,7 @@ def encoder_paths(args):
 
 
 def make_bench(args, paths, missing, listing, known, log):
-    """(Bench, about) of everything that the arguments ask for."""
+    """Return (Bench, {label: text} about the evaluation) for the arguments."""
     from tf_idinvert.evaluation import loading, store
     from tf_idinvert.evaluation.papers import labels
     from tf_idinvert.evaluation.papers.bench import Bench
@@ -165,8 +166,8 @@ def make_bench(args, paths, missing, listing, known, log):
     if known is not None:
         originals = labels.labelled(originals, known, args.labels)
     if judge is not None and features_key == judge.key:
-        told.append("In-domain inversion is optimised with features of the network that measures the FD, which favours "
-                    "it there; SWD and MSE know nothing of that network.")
+        told.append("In-domain inversion minimises features of the network that measures the FD, which lowers its FD; "
+                    "SWD and MSE do not depend on that network.")
     about = {"Pictures": originals.about,
              "Encoders": ", ".join(f"{role}: {each.name}" for role, each in networks.items()),
              "Distance": judge.about if judge else "none: no feature network was given",
@@ -181,14 +182,15 @@ def make_bench(args, paths, missing, listing, known, log):
 
 
 def attributes_path(args, listing):
-    """Path of the attribute network; the embedded one for rendered portraits, if it is there; else None."""
+    """Return the path of the attribute network: --attributes, else for rendered portraits the embedded one, else None.
+    """
     if args.attributes is None and listing is None and (embedded.CHECKPOINTS / embedded.ATTRIBUTES).is_file():
         return embedded.attributes_path()
     return args.attributes
 
 
 def load_features(args, attributes, judge, resolution, log):
-    """(F or None, what tells it from others, lambda_vgg, what it is)"""
+    """Return (F or None, its key in the cache, lambda_vgg, description)."""
     from tf_idinvert import features as network
     from tf_idinvert.files.digests import file_digest
     from tf_idinvert.losses import feature_weight

@@ -1,19 +1,22 @@
 """Measure restoration by multi-code inversion.
 
-Gu et al. 2020: how good, against what, at what cost.
+It measures the quality and the cost of the method of Gu et al. 2020, and compares it with simpler methods.
 
     python tools/evaluate_restoration.py                                # the embedded model, 50 held-out portraits
     python tools/evaluate_restoration.py network.h5 --photographs faces/ --parts codes layers photographs
-    python tools/evaluate_restoration.py --quick                        # tiny settings: whether it runs
+    python tools/evaluate_restoration.py --quick                        # tiny settings, to check that it runs
 
-Parts: `codes`, error of inversion against N; `layers`, against the composing layer (the article's figure 11); `tasks`,
-each task against the picture without a network (bicubic, grey, mean fill, Gaussian blur) and against one code, without
-and with the domain term; `photographs`, one code and several out of the model's domain (figure 13); `cost`, seconds an
-iteration and memory against N, with this model and with published StyleGAN at 256 px.
+Parts:
+`codes`: error of inversion as a function of N.
+`layers`: error as a function of the composing layer (figure 11 of the article).
+`tasks`: every task, compared with methods without a network (bicubic, grey, mean fill, Gaussian blur) and with one
+    code, without and with the domain term.
+`photographs`: one code and several, for pictures outside the model's domain (figure 13).
+`cost`: seconds per iteration and memory as functions of N, for this model and for published StyleGAN at 256 px.
 
-Writes to the output folder: index.html (all on one page), tables.md, tables.json, figures/*.png, and cache/, where what
-was computed waits: a run that was stopped goes on from there, and a run with other settings computes anew what they
-change. Expect two hours for all parts on two processor cores.
+Writes to the output folder: index.html (all results on one page), tables.md, tables.json, figures/*.png, and cache/. An
+interrupted run resumes from the cache, and a run with other settings computes only what they change. All parts take two
+hours on two CPU cores.
 """
 from __future__ import annotations
 
@@ -32,26 +35,28 @@ def parse_arguments(argv):
     parser.add_argument("model_path", nargs="?", help="network file; default: the embedded model")
     command.add_output_options(parser, "results/restoration_evaluation")
     parser.set_defaults(viz_size=0)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="(all)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure (all)")
     parser.add_argument("--pictures", help="picture, folder or list; default: held-out rendered portraits")
-    parser.add_argument("--photographs", help="picture, folder or list out of the model's domain, for that part")
-    parser.add_argument("--count", type=number(int, 1), default=50, help="pictures at most (50)")
-    parser.add_argument("--codes", type=number(int, 1), nargs="+", default=[1, 5, 10, 20, 30], help="(1 5 10 20 30)")
+    parser.add_argument("--photographs", help="picture, folder or list outside the model's domain, for that part")
+    parser.add_argument("--count", type=number(int, 1), default=50, help="largest number of pictures (50)")
+    parser.add_argument("--codes", type=number(int, 1), nargs="+", default=[1, 5, 10, 20, 30], help="numbers of codes "
+                        "N in the part codes (1 5 10 20 30)")
     parser.add_argument("--layers", type=number(int, 1), nargs="+", default=[2, 4, 6, 8, 10],
-                        help="those that the model has are taken (2 4 6 8 10)")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of the part tasks (all)")
-    parser.add_argument("--num_codes", "-N", type=number(int, 1), default=20, help="in the other parts (20)")
-    parser.add_argument("--composing_layer", "-l", type=number(int, 1), default=6, help="in the other parts (6)")
-    parser.add_argument("--num_iterations", type=number(int, 1), default=200, help="(200)")
-    parser.add_argument("--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
+                        help="composing layers in the part layers, as far as the model has them (2 4 6 8 10)")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="tasks in the part tasks (all)")
+    parser.add_argument("--num_codes", "-N", type=number(int, 1), default=20, help="codes in the other parts (20)")
+    parser.add_argument("--composing_layer", "-l", type=number(int, 1), default=6, help="layer in the other parts (6)")
+    parser.add_argument("--num_iterations", type=number(int, 1), default=200, help="number of steps (200)")
+    parser.add_argument("--learning_rate", type=number(float, 0, exclusive=True), default=0.05,
+                        help="initial learning rate (0.05)")
     parser.add_argument("--optimizer", choices=inversion_options.OPTIMIZERS, default="cosine",
-                        help="(cosine)")
-    parser.add_argument("--batch_size", type=number(int, 1), default=5, help="pictures together (5)")
+                        help="optimiser (cosine)")
+    parser.add_argument("--batch_size", type=number(int, 1), default=5, help="pictures restored together (5)")
     inversion_options.add_feature_options(parser)
-    parser.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolution (4)")
-    parser.add_argument("--noise", type=number(float, 0), default=0.2, help="of denoising, values in [-1, 1] (0.2)")
-    parser.add_argument("--blur", type=number(float, 0), default=0.7, help="of denoising, pixels (0.7)")
-    parser.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of start codes and noise (0)")
+    parser.add_argument("--factor", type=number(int, 2, 16), default=4, help="factor of super-resolution (4)")
+    parser.add_argument("--noise", type=number(float, 0), default=0.2, help="denoising: noise, values in [-1, 1] (0.2)")
+    parser.add_argument("--blur", type=number(float, 0), default=0.7, help="denoising: blur in pixels (0.7)")
+    parser.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="seed of codes and noise (0)")
     parser.add_argument("--quick", action="store_true", help="4 pictures, 20 iterations, N of 1 and 3, two layers")
     args = parser.parse_args(argv)
     if args.quick:
@@ -77,7 +82,7 @@ def main(argv=None):
 
     from tf_idinvert.evaluation import writing
     from tf_idinvert.evaluation.quality import restoration_page as page
-    tf.get_logger().setLevel("ERROR")       # every search is another graph, of which it would warn
+    tf.get_logger().setLevel("ERROR")       # TensorFlow warns of retracing, but every search needs its own graph
     bench, note, complete = make_bench(args, folder, listings, log)
     results, measure = {}, measurements(args, bench)
     for part in args.parts:
@@ -92,7 +97,7 @@ def main(argv=None):
 
 
 def make_bench(args, folder, listings, log):
-    """(restoration.Bench, note about the feature term, whether all pictures could be read) as the arguments ask."""
+    """Return (restoration.Bench, note about the feature term, whether all pictures could be read)."""
     from tf_idinvert.evaluation import loading, store
     from tf_idinvert.evaluation.quality import restoration
     from tf_idinvert.files import images
@@ -132,7 +137,7 @@ def read_pictures(listing, resolution, log):
 
 
 def measurements(args, bench):
-    """{part: function that gives its rows and sheets}"""
+    """Return {part: function that returns its rows and sheets}."""
     from tf_idinvert.evaluation.quality import restoration, restoration_cost
     return {"codes": lambda: restoration.by_codes(bench, args.codes),
             "layers": lambda: restoration.by_layers(bench, args.layers),
@@ -143,12 +148,12 @@ def measurements(args, bench):
 
 
 def about(args, bench, note):
-    """{label: text} of what is measured, and 'notes'."""
+    """Return {label: text} about the settings, and 'notes'."""
     options = bench.options
     notes = [note or f"Feature term: {args.features or 'the default for this model'}, weight "
              f"{options.feature_weight:g}."]
     if bench.encoder is None:
-        notes.append("The model has no encoder: searches start at w_avg, none has a domain term.")
+        notes.append("The model has no encoder: searches start at w_avg and have no domain term.")
     return {"Model": Path(args.model_path).name, "Pictures": str(len(bench.pictures["pictures"])),
             "Iterations": f"{options.steps} ({options.optimizer}, {options.learning_rate:g})",
             "Codes": f"{options.codes}, composed at layer {options.layer}, but where they are varied", "notes": notes}

@@ -1,15 +1,15 @@
 """Write a SavedModel for TensorFlow Serving.
 
-It encodes, inverts, samples and manipulates, and is served as it is.
+The model encodes, inverts, samples and manipulates, and TensorFlow Serving can serve it directly.
 
     python tools/export.py                                  # the embedded model and its boundaries
     python tools/export.py network.pkl -o serving/faces --boundaries boundaries/
     python tools/export.py network.h5 -o serving/faces-half --boundaries age.npy smile.npz --float16
 
-Writes serving/NAME/VERSION/ (the version after the highest there, unless --version says which), with requests that
-warm a server up, and beside NAME models.config, a list of all models there, and batching_parameters.txt. An attribute
-is called as its boundary's file. The README tells how to serve and call it; each signature is described in
-tf_idinvert/serving/export.py. Expect half a minute at 64 px and some minutes at 1024 px.
+Writes serving/NAME/VERSION/ with warm-up requests, and beside NAME models.config, which lists all models, and
+batching_parameters.txt. An attribute has the name of its boundary's file. docs/serving.md explains how to serve and
+call the model; tf_idinvert/serving/export.py describes the signatures. The export takes half a minute at 64 px and some
+minutes at 1024 px.
 """
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tf_idinvert.files.printing import say
 def parse_arguments(argv):
     parser = command.parser(__doc__)
     add = parser.add_argument
-    command.add_model_arguments(parser, "network file: official pickle or ours (.h5); without an encoder it serves "
-                                "less; default: the embedded model")
-    add("--boundaries", nargs="+", help="files of boundaries, and folders of them; default: none, those of the "
-        "embedded model if that is exported")
-    parser.add_argument("--output_dir", "-o", default="", help="default: serving/NAME OF MODEL")
-    add("--version", type=command.number(int, 1), default=None, help="default: the one after the highest there, from 1")
-    add("--float16", action="store_true", help="store weights in half the bytes (they are read as float32)")
+    command.add_model_arguments(parser, "network file: official pickle or .h5; without an encoder, the SavedModel "
+                                "has fewer signatures; default: the embedded model")
+    add("--boundaries", nargs="+", help="files of boundaries, and folders of them (embedded model: its boundaries; "
+        "others: none)")
+    parser.add_argument("--output_dir", "-o", default="", help="output folder (serving/NAME OF MODEL)")
+    add("--version", type=command.number(int, 1), default=None, help="version number (1 + the highest existing one)")
+    add("--float16", action="store_true", help="store weights as float16; the server computes in float32")
     inversion_options.add_feature_options(parser)
     parser.add_argument("--loss_weight_enc", type=command.number(float, 0), default=2.0,
-                        help="lambda_dom of inversion (2.0)")
+                        help="lambda_dom, weight of the domain term of inversion (2.0)")
     return parser.parse_intermixed_args(argv)
 
 
@@ -50,7 +50,7 @@ def main(argv=None):
     from tf_idinvert import checkpoint
     from tf_idinvert.inversion import InversionOptions
     from tf_idinvert.serving import export, server_files
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving tells of its progress
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving logs its progress
     log = command.open_log()
     models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
                              final_activation=args.final_activation)

@@ -1,6 +1,6 @@
 """Interpolate between inverted pictures.
 
-Every source into every target, along straight lines in W+.
+It interpolates from every source to every target, along straight lines in W+.
 
     python tools/interpolate.py network.pkl results/inversion/these results/inversion/those
     python tools/interpolate.py network.pkl photographs/ portrait.png --step 8

@@ -1,7 +1,7 @@
-"""What the tools that invert pictures share: the options of inversion, and from them the finished objects.
+"""Options of all tools that invert pictures, and the objects that are made from them.
 
-`invert.py` inverts; the editing tools do the same first where they are given pictures instead of what it wrote.
-TensorFlow is imported only in the functions that need it, so that `--help` does not wait for it.
+`invert.py` inverts pictures. The editing tools start from its results, or invert pictures first. TensorFlow is imported
+inside functions, so that `--help` does not wait for it.
 """
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tf_idinvert.portraits import embedded
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # `optimizers.NAMES`, which would import TensorFlow
 STARTS = ("encoder", "mean", "random")          # of `jobs.invert.STARTS`, likewise
-MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs), or ours (.h5); default: the embedded model"
-EDITING_MODEL_HELP = "network file: official pickle or ours (.h5); default: the embedded model"
-PICTURES_HELP = "default: rendered portraits, none of which a network has learned from"
+MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs) or .h5; default: the embedded model"
+EDITING_MODEL_HELP = "network file: official pickle or .h5; default: the embedded model"
+PICTURES_HELP = "default: rendered portraits that no network was trained on"
 FOLDER_HELP = f"folder that invert.py wrote, or pictures; {PICTURES_HELP}"
-SAMPLES = "results/pictures"                    # where those are kept
+SAMPLES = "results/pictures"                    # folder of these portraits
 
 
 def parse(parser, argv, **samples):
-    """Parse the command line, with the embedded model and sample pictures where none are given.
+    """Parse the command line; use the embedded model and sample pictures as defaults.
 
     Args:
         parser: argparse.ArgumentParser with the positional `model_path`, nargs '?'.
         argv: the arguments; None: those of the command line.
-        samples: {positional: (name of the folder, number of pictures)}; nargs '?' or '*'. The user gives all of
-            them, or none.
+        samples: {positional: (name of the folder, number of pictures)}; nargs '?' or '*'. The user must give all of
+            these positionals or none.
     """
-    args = parser.parse_intermixed_args(argv)       # so that options may stand between positionals that may be absent
+    args = parser.parse_intermixed_args(argv)       # allows options between optional positionals
     missing = [name for name in samples if not getattr(args, name)]
     if 0 < len(missing) < len(samples):
         parser.error(f"the following arguments are required: {', '.join(missing)}")
@@ -44,33 +44,32 @@ def parse(parser, argv, **samples):
 
 
 def add_optimisation_options(group):
-    """Add the options of every optimisation of codes."""
+    """Add the options that all optimisations of codes have."""
     group.add_argument("--learning_rate", type=number(float, 0, exclusive=True),
-                       help="(0.01; with cosine 0.05; with lbfgs, of its first step, 0.02)")
+                       help="learning rate; of lbfgs, length of the first step (adam: 0.01, cosine: 0.05, lbfgs: 0.02)")
     group.add_argument("--num_iterations", type=number(int, 0),
-                       help="steps (100; with cosine 75, with lbfgs 33); "
-                       "0: the codes that would be started from")
-    group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam as published; cosine: Adam with "
-                       "larger steps that shrink; lbfgs: L-BFGS, a third of Adam's steps to the same loss (adam)")
+                       help="number of steps; 0 returns the initial codes (adam: 100, cosine: 75, lbfgs: 33)")
+    group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="adam: as published; cosine: Adam with "
+                       "a larger, decaying rate; lbfgs: L-BFGS, the same loss in a third of the steps (adam)")
     group.add_argument("--keep_best", action="store_true",
-                       help="take the code of the lowest loss, not the last one")
+                       help="keep the code with the lowest loss instead of the last one")
     group.add_argument("--cut_rising", action="store_true",
-                       help="where the loss of a picture rises, go back to its best code with half the step")
-    group.add_argument("--tolerance", type=number(float, 0), default=0.0, help="stop a picture once ten steps have "
-                       "lowered its loss by less than this share of it; 0: never (0)")
-    group.add_argument("--num_results", type=number(int, 0), default=5, help="steps shown in the page (5)")
+                       help="if the loss of a picture rises, return to its best code and halve the step")
+    group.add_argument("--tolerance", type=number(float, 0), default=0.0, help="stop a picture when ten steps have "
+                       "lowered its loss by less than this share; 0: never (0)")
+    group.add_argument("--num_results", type=number(int, 0), default=5, help="number of steps that the page shows (5)")
     add_feature_options(group)
     group.add_argument("--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
-                       help="layers of VGG16 up to block4_conv3, with their weights within the feature term, such as "
+                       help="layers of VGG16 up to block4_conv3, with their weights in the feature term, such as "
                        "block1_conv2:0.5,block3_conv3,block4_conv3 (block4_conv3)")
 
 
 def add_feature_options(group):
-    """Add --features and the weight of their term."""
+    """Add --features and the weight of the feature term."""
     group.add_argument("--loss_weight_feat", type=number(float, 0),
-                       help="lambda_vgg, weight of the feature term (5e-5; of an attribute network 20)")
-    command.add_features_option(group.add_argument, "the embedded attribute network for the embedded model, else "
-                                "imagenet if it can be had, else none, with a warning")
+                       help="lambda_vgg, weight of the feature term (VGG16: 5e-5, attribute network: 20)")
+    command.add_features_option(group.add_argument, "for the embedded model the embedded attribute network, else "
+                                "imagenet; if that is not available none, with a warning")
 
 
 def weights_of_layers(text):
@@ -80,36 +79,38 @@ def weights_of_layers(text):
 
 
 def add_inversion_options(group):
-    """Add the options of inversion, those of the optimisation included; the batch size is the tool's."""
+    """Add the options of inversion, including those of the optimisation; tools add the batch size themselves."""
     add_optimisation_options(group)
-    group.add_argument("--start", choices=STARTS, default="encoder", help="codes to start from: the encoder's, the "
-                       "mean code, or the mapped code of a random z (encoder)")
+    group.add_argument("--start", choices=STARTS, default="encoder", help="initial code: the encoder's, the mean "
+                       "code, or the code of a random z (encoder)")
     group.add_argument("--random_init", "-R", action="store_const", dest="start", const="random",
                        help="the same as --start random")
     group.add_argument("-E", "--domain_regularizer", "--no-domain-regularizer", dest="domain_regularizer",
-                       action="store_false", help="leave the domain term out (the original's flag -E switches it off; "
-                       "--no-domain-regularizer says so)")
+                       action="store_false", help="leave out the domain term; as in the original, -E and "
+                       "--domain_regularizer switch it off too")
     group.add_argument("--loss_weight_enc", type=number(float, 0), default=2.0,
                        help="lambda_dom, weight of the domain term (2.0)")
-    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of the random start (0)")
+    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="seed of --start random (0)")
 
 
 def add_editing_options(parser, default):
     """Add the options that the editing tools share; `default` is their output folder."""
     command.add_output_options(parser, default)
     parser.add_argument("--batch_size", type=number(int, 1), default=32, help="pictures drawn together (32)")
-    group = parser.add_argument_group("inversion, where pictures are given instead of a folder of inversion")
-    group.add_argument("--inversion_batch_size", type=number(int, 1), default=4, help="optimised together (4)")
+    group = parser.add_argument_group("inversion of pictures that are not inverted yet")
+    group.add_argument("--inversion_batch_size", type=number(int, 1), default=4,
+                       help="pictures optimised together (4)")
     add_inversion_options(group)
 
 
 def load_features(args, log, resolution):
-    """F for images of `resolution`, or None, and a note about it; without --features done without where VGG16 cannot be
-    had.
+    """Return (F for images of `resolution` or None, note for the user).
+
+    F is also None if the user chose none and VGG16 cannot be downloaded.
     """
     given = args.features or _embedded_features(args.model_path)
     if given == "none" or args.loss_weight_feat == 0:
-        return None, "The feature term was left out, as asked."
+        return None, "The feature term was left out, as chosen."
     from tf_idinvert import features as network
     try:
         return network.load(given or "imagenet", resolution, getattr(args, "feature_layers", None)), ""
@@ -121,7 +122,7 @@ def load_features(args, log, resolution):
 
 
 def _embedded_features(model_path):
-    """Path of the embedded attribute network, if the model is an embedded one and the network is there; else None."""
+    """Return the path of the embedded attribute network if the model is embedded too and the file exists, else None."""
     try:
         path = embedded.attributes_path()
     except embedded.EmbeddedError:
@@ -130,7 +131,7 @@ def _embedded_features(model_path):
 
 
 def inversion_options(args, batch_size, **more):
-    """InversionOptions as the arguments ask; what they leave open is what suits the optimiser."""
+    """Return the InversionOptions of the arguments; steps and learning rate default to the optimiser's."""
     from tf_idinvert import optimizers
     from tf_idinvert.inversion import InversionOptions
     suits = optimizers.recommended(args.optimizer)
@@ -143,7 +144,7 @@ def inversion_options(args, batch_size, **more):
 
 
 def make_inverter(args, batch_size, models, log):
-    """`jobs.invert.Inverter` as the arguments ask; InputError where the model cannot do that."""
+    """Return the `jobs.invert.Inverter` of the arguments; InputError if the model lacks a network for it."""
     from tf_idinvert.jobs.invert import Inverter
     _check(models, args)
     features, note = load_features(args, log, models.generator.resolution)
@@ -155,7 +156,7 @@ def make_inverter(args, batch_size, models, log):
 
 
 def _check(models, args):
-    """InputError where the model cannot do what the arguments ask."""
+    """Raise InputError if the model lacks a network that the arguments require."""
     from tf_idinvert import checkpoint
     checkpoint.require(models, args.model_path, "generator")
     needs_encoder = []
@@ -168,12 +169,12 @@ def _check(models, args):
 
 
 class Inputs:
-    """What an editing tool is given: folders of results, or pictures that are inverted first.
+    """Inputs of an editing tool: folders of results, or pictures, which are inverted first.
 
-    Made before any model is loaded, so that a mistyped path costs no time.
+    The paths are checked at once, before a model is loaded, so that a mistyped path costs no time.
 
     Args:
-        paths: each a folder of results, a folder of pictures, a picture or a text list.
+        paths: list of folders of results, folders of pictures, pictures, or text lists.
     """
 
     def __init__(self, paths):
@@ -181,15 +182,15 @@ class Inputs:
         self.paths = paths
 
     def networks(self):
-        """Names of the networks that are needed."""
+        """Return the names of the networks that the inputs need."""
         inverts = any(isinstance(each, list) for each in self.given)
         return ("encoder", "generator") if inverts else ("generator",)
 
     def inverted(self, args, models, folder, log):
-        """Results for each path: read, or inverted into `folder`/inversion/NAME; and whether any picture was left out.
+        """Return (results of every path, whether no picture was left out); invert pictures to `folder`/inversion/NAME.
 
         Raises:
-            InputError: codes that are not the generator's, or no picture that could be inverted.
+            InputError: codes do not fit the generator, or no picture could be inverted.
         """
         generator, inverter, found, complete = models.generator, None, {}, True
         for path, given in zip(self.paths, self.given):
@@ -209,7 +210,7 @@ class Inputs:
 
 
 def _free_name(folder, name, taken):
-    """Path of a folder in `folder` that none of the results `taken` is in: name, name_2, ..."""
+    """Return the path of a folder in `folder` that holds none of the results `taken`: name, name_2, ..."""
     used, number_ = {each.folder for each in taken}, 2
     path = Path(folder) / name
     while path in used:

@@ -1,17 +1,17 @@
-"""Invert pictures: find the codes that redraw them.
+"""Invert pictures: find the codes that reproduce them.
 
-Domain-regularized optimization from the encoder's codes (Zhu et al. 2020, section 2.2).
+Domain-regularized optimization, starting from the encoder's codes (Zhu et al. 2020, section 2.2).
 
     python tools/invert.py network.pkl photographs/
     python tools/invert.py network.pkl images.list -o results/mine --num_iterations 200
     python tools/invert.py photographs/ --model generator.pth encoder.pth       # files that make one set
     python tools/invert.py                                      # the embedded model, on rendered portraits
-    python tools/invert.py network.pkl photographs/ --optimizer lbfgs           # as good, in a third of the time
+    python tools/invert.py network.pkl photographs/ --optimizer lbfgs           # the same loss in a third of the steps
 
 Writes to the output folder, for every picture NAME: NAME_ori.png (as the network sees it), NAME_enc.png (G(E(x))) and
 NAME_inv.png (after the optimisation); and encoded_codes.npy, inverted_codes.npy ([N, L, D], in the order of
-image_list.txt), inversion.html with all of it, inversion.log, and options.json. Expect 100 iterations to take some
-seconds a picture at 64 px on a processor, minutes at 256 px, and a few seconds on a GPU.
+image_list.txt), inversion.html with all results, inversion.log, and options.json. 100 iterations take some seconds per
+picture at 64 px on a CPU, minutes at 256 px, and a few seconds on a GPU.
 """
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tf_idinvert.cli import command, inversion_options
 def parse_arguments(argv):
     parser = command.parser(__doc__)
     command.add_model_arguments(parser, "network file: official pickle (E, G, D, Gs) or (G, D, Gs), PyTorch file of a "
-                                "public layout, or ours (.h5); default: the embedded model")
-    parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; "
+                                "public layout, or .h5; default: the embedded model")
+    parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path per line; "
                         f"{inversion_options.PICTURES_HELP}")
     command.add_output_options(parser, "results/inversion/NAME OF LIST")
     parser.add_argument("--batch_size", type=command.number(int, 1), default=4,

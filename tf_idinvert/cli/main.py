@@ -1,6 +1,6 @@
-"""The command `idinvert`, whose verbs are the tools: `idinvert mix-style ...` is `python tools/mix_style.py ...`.
+"""The command `idinvert`. Its verbs are the tools: `idinvert mix-style ...` equals `python tools/mix_style.py ...`.
 
-A verb is a module of this folder with a function `main`, which takes the arguments and returns an exit code.
+A verb is a module in this folder with a function `main` that takes the arguments and returns an exit code.
 """
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def _main():
     verb, known = first.replace("-", "_"), verbs()
     if verb not in known:
         hint = command.nearest(first, [each.replace("_", "-") for each in known])
-        command.refuse(f"{first}: is no verb of {command.COMMAND}{hint} ({command.COMMAND} --help lists them)")
+        command.refuse(f"{first}: not a verb of {command.COMMAND}{hint} ({command.COMMAND} --help lists them)")
     sys.argv = [f"{command.COMMAND} {verb.replace('_', '-')}", *others]
     return main_of(verb)()
 
 
 def run(verb):
-    """Run a tool and exit, as `command.run`: what the files in the folder `tools` do."""
+    """Run a tool and exit, as `command.run` does; the files in the folder `tools` call this."""
     command.run(lambda: main_of(verb)())
 
 
 def main_of(verb):
-    """A tool's function `main`; Ctrl-C ends the program at once while it is imported."""
+    """Import a tool and return its function `main`; Ctrl-C during the import ends the program at once."""
     with command.leaving_at_once():
         return importlib.import_module(f"{__package__}.{verb}").main
 
 
 def verbs():
-    """{name: first line of its docstring} of all tools, without importing one."""
+    """Return {name: first line of its docstring} of all tools without importing them."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def verbs():
 
 def _help():
     width = max(shutil.get_terminal_size((120, 24)).columns, 80)
-    yield f"usage: {command.COMMAND} VERB ... (VERB --help: what it does and takes; without arguments it shows itself)"
+    yield f"usage: {command.COMMAND} VERB ... (VERB --help describes a verb; every verb runs without arguments, too)"
     yield ""
     for name, line in verbs().items():
         yield f"  {name.replace('_', '-'):22}{textwrap.shorten(line, width - 24, placeholder=' ...')}"

@@ -7,8 +7,8 @@ Moves their codes along the normal of the attribute's boundary: w + distance * n
     python tools/manipulate.py          # the embedded model and its boundaries, one by one, on rendered portraits
 
 The images are a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
-first, into OUTPUT/inversion/. A boundary is a file of the original's or of boundary.py; it may name the layers it is
-meant for, which --manipulate_layers overrules; else all layers move. Writes to the output folder, for a job
+first, into OUTPUT/inversion/. A boundary is a file of the original or of boundary.py. --manipulate_layers chooses the
+layers to move, else the boundary's file does, else all layers move. Writes to the output folder, for a job
 BOUNDARY_images: BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as
 BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
 """
@@ -25,14 +25,14 @@ def parse_arguments(argv):
     add = parser.add_argument
     command.add_model_arguments(parser, inversion_options.EDITING_MODEL_HELP)
     add("image_dir", nargs="?", help=inversion_options.FOLDER_HELP)
-    add("boundary_path", nargs="?", help="boundary: .npy of the original's, or .npz; default: each of the "
+    add("boundary_path", nargs="?", help="boundary: .npy of the original, or .npz; default: all of the "
         "embedded model")
-    add("--step", type=command.number(int, 1), default=7, help="results for every picture (7)")
-    parser.add_argument("--start_distance", type=float, default=-3.0, help="distance of the first (-3)")
-    parser.add_argument("--end_distance", type=float, default=3.0, help="distance of the last (3)")
+    add("--step", type=command.number(int, 1), default=7, help="number of results per picture (7)")
+    parser.add_argument("--start_distance", type=float, default=-3.0, help="distance of the first result (-3)")
+    parser.add_argument("--end_distance", type=float, default=3.0, help="distance of the last result (3)")
     parser.add_argument("--manipulate_layers", default="",
-                        help="such as 0,1,2-5; default: those of the boundary's "
-                        "file, else all")
+                        help="layers to move, such as 0,1,2-5 (those of the "
+                        "boundary's file, else all)")
     inversion_options.add_editing_options(parser, "results/manipulation")
     return inversion_options.parse(parser, argv, image_dir=("portraits", 4))
 
@@ -61,12 +61,12 @@ def main(argv=None):
 
 
 def job_name(args, *paths):
-    """Name of the results of a boundary, or of the log of several."""
+    """Return the name of the results of a boundary, or of the log of several boundaries."""
     return f"{command.title(paths[0]).upper() if len(paths) == 1 else 'BOUNDARIES'}_{command.title(args.image_dir)}"
 
 
 def fitted(path, boundary, generator, args):
-    """The boundary for this generator, and the layers to manipulate; InputError where they do not fit."""
+    """Return (boundary for this generator, layers to manipulate); InputError if they do not fit the generator."""
     from tf_idinvert import boundaries, editing
     layers = editing.parse_layers(args.manipulate_layers, generator.num_layers)
     try:
@@ -95,7 +95,7 @@ def manipulate(path, boundary, layers, found, generator, folder, args, log):
 
 
 def distances_of(args):
-    """The distances [step], evenly spaced."""
+    """Return the distances, [step], evenly spaced."""
     import numpy as np
     distances = np.linspace(args.start_distance, args.end_distance, args.step)
     if not np.isfinite(distances).all():

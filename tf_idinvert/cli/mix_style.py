@@ -1,6 +1,6 @@
 """Mix styles of inverted pictures.
 
-The fine layers of every style with the coarse layers of every content.
+It combines the fine layers of every style with the coarse layers of every content.
 
     python tools/mix_style.py network.pkl results/inversion/paintings results/inversion/faces
     python tools/mix_style.py network.pkl painting.png photographs/ --mix_layer_start_idx 8
@@ -19,7 +19,7 @@ from pathlib import Path
 from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.errors import InputError
 
-STYLE_LAYERS = 4        # the original's default, 10 of the 14 layers at 256 px, leaves the last four to the style
+STYLE_LAYERS = 4        # as in the original, whose default start is layer 10 of 14 at 256 px
 
 
 def parse_arguments(argv):
@@ -64,7 +64,7 @@ def main(argv=None):
 
 
 def style_layers(args, generator):
-    """Indices of the layers that come from the style."""
+    """Return the indices of the layers that come from the style."""
     count, first = generator.num_layers, args.mix_layer_start_idx
     if first is None:
         first = max(count - STYLE_LAYERS, 0)

@@ -7,18 +7,18 @@ Multi-code inversion with a generator as prior (Gu et al. 2020, mGANprior), here
     python tools/restore.py super-resolve network.pkl small/ --factor 4
     python tools/restore.py inpaint network.pkl photographs/ --mask scratches.png --degrade
 
-Tasks: inversion, colorize, super-resolve, inpaint, denoise. Pictures are taken as what is left: small ones to
-super-resolve (fitted to the network's side / factor), noisy ones to denoise. With --degrade they are intact: they are
-degraded first, and the results are compared with them. N codes are composed at a layer of the generator; more codes fit
-closer, a lower layer stays closer to what the generator knows. The original (for PGGAN) takes 20 to 30 codes, layer 4
-to 8, and 1,500 to 3,000 steps of gradient descent at rate 1.
+Tasks: inversion, colorize, super-resolve, inpaint, denoise. The pictures are the degraded ones: small pictures for
+super-resolve (fitted to the network's side / factor), noisy pictures for denoise. With --degrade the pictures are
+intact; the tool degrades them and compares its results with them. N codes are composed at a layer of the generator.
+More codes fit the picture better; a lower layer keeps the result closer to the generator's domain. The original (for
+PGGAN) uses 20 to 30 codes, layers 4 to 8, and 1,500 to 3,000 steps of gradient descent with rate 1.
 
-Writes to the output folder, for every picture NAME: NAME_deg.png (the degraded picture), NAME_res.png (restored),
-NAME_com.png (restored, with what is known put back: for inpaint, and with --keep_input), NAME_ori.png (with --degrade);
-restoration_mask.png (of inpaint); codes.npy [pictures, N, l, D], shared_codes.npy [pictures, L - l, D], alphas.npy
-[pictures, N, channels], in the order of options.json; restoration.html with all of it, and restoration.log. Expect some
-ten seconds a picture with the embedded model on two processor cores, and with published StyleGAN at 256 px some
-minutes.
+Writes to the output folder, for every picture NAME: NAME_deg.png (degraded), NAME_res.png (restored), NAME_com.png
+(restored, with the known parts of the input put back: for inpaint, and with --keep_input), NAME_ori.png (with
+--degrade); restoration_mask.png (for inpaint); codes.npy [pictures, N, l, D], shared_codes.npy [pictures, L - l, D] and
+alphas.npy [pictures, N, channels], in the order of options.json; restoration.html with all results, and
+restoration.log. A picture takes about ten seconds with the embedded model on two CPU cores, and some minutes with
+published StyleGAN at 256 px.
 """
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from tf_idinvert.cli import command, inversion_options
 from tf_idinvert.cli.command import number
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
-EXAMPLES = 4        # rendered portraits, where no pictures are given
+EXAMPLES = 4        # number of rendered portraits, the default input
 
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
     parser.add_argument("task", nargs="?", choices=TASKS, default="inpaint", help=f"{', '.join(TASKS)} (inpaint)")
-    command.add_model_arguments(parser, "network file with a generator: official pickle, or ours (.h5); its encoder, "
-                                "if any, gives the start; default: the embedded model")
-    parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path a line; default: "
-                        f"{EXAMPLES} rendered portraits, degraded")
+    command.add_model_arguments(parser, "network file with a generator: official pickle or .h5; an encoder in it "
+                                "gives the initial code; default: the embedded model")
+    parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path per line; "
+                        f"default: {EXAMPLES} rendered portraits, degraded")
     command.add_output_options(parser, "results/restoration/TASK")
     parser.add_argument("--batch_size", type=number(int, 1), default=4, help="pictures restored together (4)")
     add_task_options(parser.add_argument_group("the task"))
@@ -51,36 +51,39 @@ def parse_arguments(argv):
 
 
 def add_task_options(group):
-    group.add_argument("--degrade", action="store_true", help="the pictures are intact: degrade them first")
+    group.add_argument("--degrade", action="store_true", help="the pictures are intact; degrade them first")
     group.add_argument("--keep_input", action="store_true",
-                       help="put back what is known: the pixels outside the mask (inpaint does so anyway), the grey "
-                       "values (colorize), what the small picture tells (super-resolve)")
-    group.add_argument("--factor", type=number(int, 2, 16), default=4, help="of super-resolve, 2 to 16 (4)")
-    group.add_argument("--mask", help="picture, painted where the others are to be inpainted: its opaque "
-                       "part where it has transparent ones, else what is lighter than middle grey")
-    group.add_argument("--box", type=box, help="the same as LEFT,TOP,WIDTH,HEIGHT in the network's pixels; default: a "
-                       "third of the side, in the middle")
+                       help="put the known parts of the input back: the pixels outside the mask (inpaint always does), "
+                       "the grey values (colorize), the small picture (super-resolve)")
+    group.add_argument("--factor", type=number(int, 2, 16), default=4, help="factor of super-resolve, 2 to 16 (4)")
+    group.add_argument("--mask", help="picture that marks the pixels to inpaint: its opaque part if it has transparent "
+                       "pixels, else everything lighter than middle grey")
+    group.add_argument("--box", type=box, help="rectangle to inpaint instead of --mask, LEFT,TOP,WIDTH,HEIGHT in the "
+                       "network's pixels (a third of the side, in the middle)")
     group.add_argument("--noise", type=number(float, 0), default=0.2,
-                       help="standard deviation added by denoise --degrade, values in [-1, 1] (0.2)")
+                       help="standard deviation of the noise that denoise --degrade adds, values in [-1, 1] (0.2)")
     group.add_argument("--blur", type=number(float, 0), default=0.7,
-                       help="denoise compares pictures after this Gaussian blur, in pixels (0.7)")
+                       help="standard deviation in pixels of the Gaussian blur before denoise compares pictures (0.7)")
 
 
 def add_search_options(group):
     group.add_argument("--num_codes", "-N", type=number(int, 1), default=20,
-                       help="codes (20; original: 20 to 30)")
+                       help="number of codes N (20; original: 20 to 30)")
     group.add_argument("--composing_layer", "-l", type=number(int, 1),
-                       help="layer at which the codes are composed: 2 is at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ... "
-                       "of StyleGAN2 at twice the side (6, for inpaint 4, as the original; inversion there: up to 8)")
+                       help="layer at which the codes are composed: 2 at 4x4, 4 at 8x8, 6 at 16x16, 8 at 32x32, ...; "
+                       "in StyleGAN2 at twice these sides (6; inpaint: 4; as in the original, but its inversion: 8)")
     group.add_argument("--optimizer", choices=inversion_options.OPTIMIZERS, default="cosine",
-                       help="cosine: Adam, its rate falling to 0 (cosine; original: gradient descent at rate 1)")
-    group.add_argument("--learning_rate", type=number(float, 0, exclusive=True), default=0.05, help="(0.05)")
-    group.add_argument("--num_iterations", type=number(int, 0), default=200, help="(200; original: up to 3,000)")
-    group.add_argument("--num_results", type=number(int, 0), default=4, help="steps shown in the page (4)")
+                       help="cosine: Adam with a rate that decays to 0 (cosine; original: gradient descent, rate 1)")
+    group.add_argument("--learning_rate", type=number(float, 0, exclusive=True), default=0.05,
+                       help="initial learning rate (0.05)")
+    group.add_argument("--num_iterations", type=number(int, 0), default=200,
+                       help="number of steps (200; original: up to 3,000)")
+    group.add_argument("--num_results", type=number(int, 0), default=4, help="number of steps that the page shows (4)")
     inversion_options.add_feature_options(group)
     group.add_argument("--loss_weight_enc", type=number(float, 0), default=0.0,
-                       help="lambda_dom, weight of the domain term; needs an encoder (0: none, as the original)")
-    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="of start codes and noise (0)")
+                       help="lambda_dom, weight of the domain term, which needs an encoder; 0: no term (0, as in the "
+                       "original)")
+    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="seed of codes and noise (0)")
 
 
 def box(text):

@@ -3,23 +3,23 @@
     python tools/train.py                                   # StyleGAN on rendered portraits
     python tools/train.py --method attributes
     python tools/train.py --method force-in-domain
-    python tools/train.py --data photographs/ --resolution 256 --w-per-layer          # a generator to be inverted
+    python tools/train.py --data photographs/ --resolution 256 --w-per-layer          # a generator for inversion
     python tools/train.py --method in-domain --generator network.pkl --data photographs-tfrecords/ --strategy mirrored
-    python tools/train.py --method in-domain --initial-encoder published.pkl --data photographs/     # trained on
+    python tools/train.py --method in-domain --initial-encoder published.pkl --data photographs/     # further training
 
-StyleGAN: the preset of your own --data is the official one (1024 px, 25,000 kimg: days on eight GPUs). The other one,
-`portraits`, is for 64 px on two processor cores: 2 kimg take a minute, blurred faces half an hour, good ones two hours.
-Encoders (traditional, in-domain, force-in-domain) learn to invert the generator of a file; the portraits preset takes
-the generator and the attribute network that come with the repository. Attributes: the network that scores rendered
-portraits and gives their perceptual features; minutes.
+StyleGAN: for your own --data, the default preset is the official one (1024 px, 25,000 kimg: days on eight GPUs). The
+preset `portraits` is for 64 px on two CPU cores: 2 kimg take a minute, blurred faces half an hour, good ones two hours.
+Encoders (traditional, in-domain, force-in-domain) learn to invert the generator of a file; the portraits preset uses
+the generator and the attribute network of the repository. Attributes: the network that scores rendered portraits and
+computes their perceptual features; its training takes minutes.
 
-Of your own --data, 64 pictures are held out (--held-out, --test-data): the log's test_pixel and test_feature (encoders)
-or test_score (StyleGAN, beside real_score) show whether a network learns its pictures by heart.
+64 pictures of your own --data are held out (see --held-out and --test-data). The log's test_pixel and test_feature
+(encoders) or test_score (StyleGAN; compare with real_score) show whether a network overfits.
 
-Writes to the output folder: network.h5 (all networks, opened by tf_idinvert.checkpoint.load), preview.png (StyleGAN:
-upper half psi 0.7, lower half psi 1; encoders: pictures over their reconstructions), log.jsonl, tensorboard/, state.npz
-and options.json. A run that was stopped, by whatever, is taken up from its last snapshot by the same command, and ends
-in the same weights.
+Writes to the output folder: network.h5 (all networks, for tf_idinvert.checkpoint.load), preview.png (StyleGAN: upper
+half psi 0.7, lower half psi 1; encoders: pictures over their reconstructions), log.jsonl, tensorboard/, state.npz and
+options.json. The same command resumes an interrupted run from its last snapshot, and the resumed run ends with the same
+weights as an uninterrupted one.
 """
 from __future__ import annotations
 

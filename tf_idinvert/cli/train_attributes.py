@@ -1,4 +1,4 @@
-"""`tools/train.py --method attributes`: the attribute network of rendered portraits."""
+"""`tools/train.py --method attributes`: train the attribute network of rendered portraits."""
 from __future__ import annotations
 
 import functools
@@ -23,10 +23,12 @@ RESOLUTION, HELD_OUT = 64, 1000
 
 
 def train(args, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):
-    """Train as the arguments say, then tell how well attributes of held-out portraits are known: agreement.json.
+    """Train an attribute network, then write its agreement on held-out portraits to agreement.json.
 
     Args:
-        resolution, held_out: of the portraits, and how many are held out.
+        args: arguments of the command line.
+        resolution: side of the portraits in pixels.
+        held_out: number of held-out portraits.
         sizes: constructor arguments of `Attributes`.
     """
     recipe, task = AttributeRecipe(), task_of(args.world, args.task)
@@ -43,7 +45,7 @@ def train(args, resolution=RESOLUTION, held_out=HELD_OUT, **sizes):
 
 
 def report(path, found, binary):
-    """Print and write the agreement of each attribute."""
+    """Print and write the agreement of every attribute."""
     for name, value in found.items():
         say(f"{name:14} {value:6.3f}  {'share of right answers' if name in binary else 'R^2'}")
     with atomic.replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:

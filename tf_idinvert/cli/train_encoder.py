@@ -1,4 +1,4 @@
-"""`tools/train.py` for the three encoders: from the options to networks, data, recipe and a run."""
+"""`tools/train.py` for the three encoders: create networks, data, recipe and run from the options."""
 from __future__ import annotations
 
 import contextlib
@@ -21,7 +21,7 @@ from tf_idinvert.training import encoder, encoder_recipes
 
 
 def train(args):
-    """Train as the arguments say."""
+    """Train an encoder with the options of the command line."""
     run = training_options.make_run(args)
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
@@ -36,7 +36,7 @@ def train(args):
 
 
 def load_generator(args):
-    """Generator and discriminator of a file, as Models. InputError where they are not what the method needs."""
+    """Load generator and discriminator as Models; InputError if the file lacks what the method needs."""
     models = checkpoint.load(args.generator, only=("generator", "training_generator", "discriminator"))
     if models.generator is None or (models.discriminator is None and args.method != "traditional"):
         lacking = "generator" if models.generator is None else "discriminator, from which this method starts"
@@ -47,7 +47,7 @@ def load_generator(args):
 
 
 def add_networks(models, args, recipe):
-    """The encoder, new or of an earlier training, and where the method has one a latent discriminator."""
+    """Add the encoder, new or of an earlier training, and the latent discriminator if the method has one."""
     with _policy("mixed_bfloat16" if args.precision == "mixed" else "float32"):
         if args.initial_encoder:
             models.encoder = checkpoint.load(args.initial_encoder, only=("encoder",)).encoder
@@ -60,7 +60,8 @@ def add_networks(models, args, recipe):
 
 
 def take_discriminators(models, args):
-    """Those of --initial-encoder, where it has them. InputError where its encoder is for another generator."""
+    """Take the discriminators of --initial-encoder if it has them; InputError if its encoder is for another generator.
+    """
     path, generator, own = args.initial_encoder, models.generator, models.encoder
     if own is None:
         raise InputError(f"{path}: holds no encoder")
@@ -77,13 +78,13 @@ def take_discriminators(models, args):
 
 
 def _equal(one, other):
-    """Whether two networks have the same weights."""
+    """Return whether two networks have the same weights."""
     weights = one.get_weights(), other.get_weights()
     return len(weights[0]) == len(weights[1]) and all(map(np.array_equal, *weights))
 
 
 def make_recipe(args, resolution):
-    """The preset with what the arguments change."""
+    """Return the preset's recipe with the changes of the arguments."""
     portraits = args.preset == "portraits"
     recipe = encoder_recipes.portraits() if portraits else encoder_recipes.official(resolution)
     given = {name: value for name, value in vars(args).items() if value is not None}
@@ -100,7 +101,7 @@ def make_recipe(args, resolution):
 
 
 def open_data(args, generator, recipe, run):
-    """(source of pictures to train on, pictures that are not trained on); None for what the method does without."""
+    """Return (source of training pictures, held-out pictures); None for those that the method does not need."""
     resolution, replicas = generator.resolution, run.placement.num_replicas_in_sync
     batch = recipe.batch_per_replica * replicas
     if args.data is None:
@@ -118,7 +119,7 @@ def open_data(args, generator, recipe, run):
 
 
 def make_features(args, resolution):
-    """F, or None; VGG16 sees pictures of 256 px, whatever the resolution, as published."""
+    """Return F or None. As published, pictures of any resolution are resized to 256 px for VGG16."""
     if args.method == "traditional" or args.features == "none":
         return None
     found = features.load(args.features, resolution)
@@ -128,7 +129,10 @@ def make_features(args, resolution):
 
 @contextlib.contextmanager
 def _policy(name):
-    """Keras' dtype policy for networks made meanwhile. bfloat16 has the range of float32: no loss needs scaling."""
+    """Set Keras' dtype policy for networks created in the with statement.
+
+    bfloat16 has the range of float32, so losses need no scaling.
+    """
     keras.mixed_precision.set_global_policy(name)
     try:
         yield

@@ -1,4 +1,4 @@
-"""`tools/train.py --method stylegan`: from the options to networks, data, recipe and a run."""
+"""`tools/train.py --method stylegan`: create networks, data, recipe and run from the options."""
 from __future__ import annotations
 
 import dataclasses
@@ -17,7 +17,7 @@ from tf_idinvert.training import generator, stylegan, stylegan_recipes
 
 
 def train(args):
-    """Train as the arguments say."""
+    """Train a generator with the options of the command line."""
     if args.strategy == "multi-worker":
         raise InputError("--strategy multi-worker is for encoders; stylegan trains on one machine (one or mirrored)")
     run = training_options.make_run(args)
@@ -32,7 +32,7 @@ def train(args):
 
 
 def load_initial(path):
-    """Networks of an earlier training of StyleGAN."""
+    """Load the networks of an earlier training of StyleGAN."""
     models = checkpoint.load(path)
     if not isinstance(models.generator, Generator):
         found = "no generator" if models.generator is None else f"a {type(models.generator).__name__}"
@@ -41,7 +41,7 @@ def load_initial(path):
 
 
 def make_recipe(args, replicas=1):
-    """The preset, for so many replicas, with what the arguments change."""
+    """Return the preset's recipe for a number of replicas, with the changes of the arguments."""
     length = {} if args.kimg is None else {"kimg": args.kimg}
     if args.preset == "portraits":
         recipe = stylegan_recipes.portraits(**length, paired=args.data == "portraits")  # others have no labels
@@ -61,7 +61,8 @@ def make_recipe(args, replicas=1):
 
 
 def make_data(args, recipe):
-    """(batches of real images for every stage, with codes where wanted, held-out pictures); files are looked up now."""
+    """Return (function that makes the batches of a stage, held-out pictures or None); missing files are reported now.
+    """
     images = stylegan.schedule(recipe.stages)[-1].stop
     path = tasks.located(args.data, args.output.parent, min(args.pictures, images), args.data_seed,
                          recipe.generator["resolution"])
@@ -77,6 +78,6 @@ def make_data(args, recipe):
 
 
 def make_networks(recipe):
-    """G, its average and D as they start."""
+    """Return new networks: G, its average and D."""
     return Models(training_generator=Generator(**recipe.generator), discriminator=Discriminator(**recipe.discriminator),
                   generator=Generator(**recipe.generator))
