@@ -1,1 +1,1 @@
-"""Measurements of speed and memory, each a function that returns plain numbers."""
+"""Measurements of speed and memory, as functions that return plain numbers."""

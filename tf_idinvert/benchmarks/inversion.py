@@ -1,8 +1,8 @@
-"""Speed of inversion: full-width networks with random weights, and what each optimiser needs on the embedded model.
+"""Speed of inversion with full-width networks and random weights, and comparison of optimisers on the embedded model.
 
-Of StyleGAN at every batch size, and of StyleGAN2 (configuration F, twice as wide from 64 px on) at the first.
-The baseline is the paper's equation, written down step by step and run eagerly, in the same process. Shares are of the
-machine's own rate of matrix multiplication, the higher one of before and after each measurement.
+StyleGAN is measured at every batch size, StyleGAN2 (configuration F, twice as wide from 64 px on) at the first. The
+baseline is the paper's equation, executed eagerly in the same process. Rates are relative to the machine's rate of
+matrix multiplication, measured before and after; the higher of the two counts.
 """
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from tf_idinvert.portraits import embedded, portrait
 GENERATORS = {"StyleGAN": functools.partial(Generator, layerwise=True), "StyleGAN2": StyleGAN2Generator}
 SIDES, BATCHES = (64, 128, 256), (1, 4)
 EAGER_STEPS = 3
-NEAR = 1.01             # losses this close count as equal: searches end in slightly different minima
+NEAR = 1.01             # losses within this factor count as equal, because searches end in different minima
 
 
 def run(log, sides=SIDES, batches=BATCHES):
-    """A row for every side, batch and generator, each measured in a process of its own; then one for every optimiser.
+    """Return a row for every side, batch size and generator, measured in separate processes, and for every optimiser.
 
     Args:
-        log: callable, told a line of what is done.
+        log: callable that prints a line.
         sides: resolutions in pixels.
-        batches: images optimised together.
+        batches: batch sizes.
     Returns:
         list of dict, column -> text or number.
     """
@@ -55,15 +55,15 @@ def run(log, sides=SIDES, batches=BATCHES):
 
 
 def measure(side, batch, started, generator="StyleGAN", **widths):
-    """Time, memory and operations of inversion in this process.
+    """Measure time, memory and operations of inversion in this process.
 
     Args:
-        side, batch: see `run`.
-        started: `time.time()` when this process was started.
+        side, batch: resolution and batch size.
+        started: `time.time()` at the start of this process.
         generator: one of GENERATORS.
-        widths: constructor arguments of the generator other than those of a full-width one, for a trial.
+        widths: constructor arguments that make the generator narrower, for tests.
     Returns:
-        dict of a row.
+        dict, a row.
     """
     network = GENERATORS[generator](resolution=side, **widths)
     encoder = Encoder(resolution=side, num_layers=network.num_layers, dlatent_size=network.dlatent_size)
@@ -86,7 +86,7 @@ def measure(side, batch, started, generator="StyleGAN", **widths):
 
 
 def _gradient(x, features, w, options, encode, synthesize, features_of):
-    """Gradient of Eq. (4) of Zhu et al. 2020, where `features` are F(x)."""
+    """Return the gradient of Eq. (4) of Zhu et al. 2020; `features` are F(x)."""
     with tf.GradientTape() as tape:
         tape.watch(w)
         made = synthesize(w)
@@ -97,11 +97,11 @@ def _gradient(x, features, w, options, encode, synthesize, features_of):
 
 
 def _eager(images, options, *networks):
-    """Seconds an iteration, step by step."""
+    """Return the seconds per iteration of eager execution."""
     x, features, w = tf.constant(images), networks[2](images), networks[0](images)
     adam, times = optimizers.Adam(options.learning_rate), []
     memory = adam.start(w)
-    for t in range(EAGER_STEPS + 1):        # the first prepares
+    for t in range(EAGER_STEPS + 1):        # the first step is not measured
         start = time.perf_counter()
         w, memory = adam.step(t, w, memory, None, _gradient(x, features, w, options, *networks))
         w.numpy()
@@ -110,7 +110,7 @@ def _eager(images, options, *networks):
 
 
 def _latency(function, argument, calls=5):
-    """Median seconds of a call, after one that compiles."""
+    """Return the median seconds of a call, after a first call that compiles."""
     argument, times = tf.constant(argument), []
     for _ in range(calls + 1):
         start = time.perf_counter()
@@ -120,8 +120,8 @@ def _latency(function, argument, calls=5):
 
 
 def _to_loss(log, count=8):
-    """A row for every optimiser: what it takes to come, for every image, within NEAR of the loss after the published
-    100 steps of Adam; times are shares of the time of all of these."""
+    """Return a row for every optimiser: steps until all images are within NEAR of the loss after 100 steps of Adam, as
+    published. Times are relative to the time of these 100 steps."""
     try:
         models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
         attributes = checkpoint.load(embedded.attributes_path(), only=("attributes",)).attributes
@@ -129,7 +129,7 @@ def _to_loss(log, count=8):
         log(f"optimisers are not compared: {error}")
         return []
     images = portrait.sample(count, embedded.SEED, models.generator.resolution)[0] / np.float32(127.5) - 1
-    lowest, seconds = {}, {}        # of each optimiser: losses so far [steps + 1, N], and time of a step
+    lowest, seconds = {}, {}        # of the optimisers: lowest losses so far [steps + 1, N], and seconds of a step
     for name in optimizers.NAMES:
         log(f"optimiser {name} on {count} portraits")
         lowest[name], seconds[name] = _search(name, images, models, attributes.features)
@@ -146,9 +146,12 @@ def _to_loss(log, count=8):
 
 
 def _search(name, images, models, features):
-    """(lowest losses so far [steps + 1, N], seconds a step) of an optimiser, one step further than it needs."""
+    """Return (lowest losses so far [steps + 1, N], seconds per step) of an optimiser.
+
+    Losses are those before a step, so the search makes one step more than it needs.
+    """
     suits = optimizers.recommended(name)
-    steps = suits.steps if name == optimizers.COSINE else InversionOptions.steps    # its schedule has its own length
+    steps = suits.steps if name == optimizers.COSINE else InversionOptions.steps    # the decay needs them
     options = InversionOptions(steps=steps + 1, learning_rate=suits.learning_rate, optimizer=name,
                                batch_size=len(images))
     stamps = []
@@ -159,6 +162,6 @@ def _search(name, images, models, features):
 
 
 def first_below(losses, target):
-    """Steps [N] after which losses [steps + 1, N], which never rise, are at most `target` [N]; NaN: never."""
+    """Return the steps [N] after which the falling losses [steps + 1, N] are at most `target` [N]; NaN: never."""
     reached = losses <= target
     return np.where(reached.any(axis=0), reached.argmax(axis=0), np.nan)

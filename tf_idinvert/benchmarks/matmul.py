@@ -1,4 +1,4 @@
-"""The machine's rate of float32 matrix multiplication: what no convolution can be expected to exceed by much."""
+"""The machine's rate of float32 matrix multiplication, a practical upper limit for the rate of convolutions."""
 from __future__ import annotations
 
 import time
@@ -7,16 +7,16 @@ import tensorflow as tf
 
 
 def rate(size=2048, seconds=2.0):
-    """Floating-point operations a second of TensorFlow's float32 matrix product, on all cores or the GPU.
+    """Return the floating-point operations per second of TensorFlow's float32 matrix product, on all cores or the GPU.
 
     Args:
-        size: of the square matrices.
-        seconds: how long to repeat the product; at least three times.
+        size: side of the square matrices.
+        seconds: time to repeat the product for, at least three times.
     Returns:
         float, 2 size^3 over the median time of a product.
     """
     a, b = tf.random.stateless_normal([2, size, size], [0, 0])
-    product = tf.function(lambda a, b: tf.reduce_sum(tf.matmul(a, b)))     # one number: copying is not measured
+    product = tf.function(lambda a, b: tf.reduce_sum(tf.matmul(a, b)))     # one number, so nothing is copied
     float(product(a, b))
     times, end = [], time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:
@@ -27,6 +27,6 @@ def rate(size=2048, seconds=2.0):
 
 
 def share(gflop, seconds, rates):
-    """Columns of a row: the highest of `rates` in GFLOP/s, and which share of it `gflop` in `seconds` are."""
+    """Return columns of a row: the highest of `rates` in GFLOP/s, and `gflop` / `seconds` relative to it."""
     highest = max(rates) / 1e9
     return {"matmul GFLOP/s": highest, "of matmul rate": gflop / seconds / highest}

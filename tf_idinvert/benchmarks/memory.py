@@ -1,4 +1,4 @@
-"""Memory: what this process holds, and the most that it, or the GPU, has held."""
+"""Memory of this process, and peak memory of the GPU or of this process."""
 from __future__ import annotations
 
 import os
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def resident():
-    """Bytes of memory that this process holds; NaN where the system does not tell."""
+    """Return the resident memory of this process in bytes; NaN if the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -17,10 +17,9 @@ def resident():
 
 
 def peak():
-    """Most bytes that were held so far: of the GPU where there is one, else of this process.
+    """Return the peak memory in bytes: of the GPU if there is one, else of this process; NaN if not reported.
 
-    NaN where the system does not tell. On a GPU counting starts afresh with every call; of a process it never does, so
-    measure in one of its own.
+    On a GPU, a call resets the peak. The peak of a process is never reset, so use a separate process per measurement.
     """
     if tf.config.list_physical_devices("GPU"):
         most = tf.config.experimental.get_memory_info("GPU:0")["peak"]
@@ -29,12 +28,12 @@ def peak():
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):        # no Linux
+    except (OSError, StopIteration):        # not Linux
         return _peak_by_resource()
 
 
 def _peak_by_resource():
-    """The same by getrusage, which on Linux begins with the peak of the process that started this one."""
+    """Return the peak memory by getrusage, which on Linux includes the peak of the parent process."""
     try:
         import resource
     except ImportError:     # Windows

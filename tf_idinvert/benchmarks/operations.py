@@ -1,6 +1,6 @@
-"""Floating-point operations of a function, counted from its graph: products and sums of convolutions and matrices.
+"""Count the floating-point operations of convolutions and matrix products in the graph of a function.
 
-Everything else (normalisation, activations, Adam) is left out, as it is some percent of these networks' work.
+Everything else (normalisation, activations, Adam) is ignored; it is a few per cent of these networks' work.
 """
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "While": "body"
 
 
 def count(function, *arguments):
-    """Operations of one call; functions that it calls count, the bodies of loops count once.
+    """Return the operations of one call, including called functions; bodies of loops count once.
 
     Args:
-        function: callable of tensors, which is traced.
-        arguments: tensors or arrays of the shapes to count for; no shape may be unknown.
+        function: callable of tensors; it is traced.
+        arguments: tensors or arrays with the shapes to count for; all shapes must be known.
     """
     return of_graph(traced(function, *arguments).graph)
 
@@ -28,7 +28,7 @@ def traced(function, *arguments):
 
 
 def of_graph(graph):
-    """Operations on which the outputs depend: the others (gradients of weights, say) are traced, but never run."""
+    """Yield the operations that the outputs depend on; others, such as unused gradients of weights, never run."""
     total, seen, pending = 0, set(), [output.op for output in graph.outputs]
     while pending:
         operation = pending.pop()
@@ -43,7 +43,7 @@ def of_graph(graph):
 
 
 def _of_operation(operation):
-    """2 for every product that is summed up."""
+    """Return the floating-point operations of an operation: 2 for every multiplication and addition."""
     def shape(tensor):
         return tensor.shape.as_list()
 

@@ -1,7 +1,6 @@
-"""A load test of an exported model: several callers at once, calls of different sizes, every answer compared.
+"""Load test of an exported model: several threads call it with batches of different sizes, and all results are checked.
 
-The model runs in this process, as plain TensorFlow loads it: what TensorFlow Serving adds (network, queues, batching)
-is not in the figures.
+The model runs in this process; the figures do not include what TensorFlow Serving adds (network, queues, batching).
 """
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ import tensorflow as tf
 from tf_idinvert.benchmarks import memory
 from tf_idinvert.errors import InputError
 
-POOL = 32               # rows whose answers are known; calls are made of them
+POOL = 32               # number of rows with known results, of which the calls consist
 PERCENTILES = (50, 95, 99)
 
 
@@ -22,21 +21,22 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
     """Call a SavedModel from several threads.
 
     Args:
-        folder: of the SavedModel, with its version: serving/NAME/1.
-        signature: one whose inputs are all floats: 'reconstruct', 'encode', 'synthesize' or 'sample'.
-        callers: threads.
-        calls: in all.
-        batch_sizes: rows of a call, drawn at random.
-        seed: of the inputs, and of which rows a call has.
+        folder: folder of the SavedModel with its version: serving/NAME/1.
+        signature: a signature with float inputs only: 'reconstruct', 'encode', 'synthesize' or 'sample'.
+        callers: number of threads.
+        calls: total number of calls.
+        batch_sizes: possible numbers of rows of a call, drawn at random.
+        seed: seed of the inputs and of the rows of a call.
     Returns:
         dict: 'calls_per_second', 'rows_per_second', 'latency_p50', 'latency_p95', 'latency_p99' and 'latency_max' in
-        seconds, 'memory_before' and 'memory_after' (resident, in bytes; NaN where the system does not tell),
-        'mixed_rows' (answers that are nearer to another row's than to their own; 0 is right), 'largest_difference'
-        (between a row's answer in a call and alone, relative to the largest value), and what was asked for.
+        seconds, 'memory_before' and 'memory_after' (resident, in bytes; NaN if the system does not report it),
+        'mixed_rows' (number of results that are nearer to another row's result than to their own; must be 0),
+        'largest_difference' (between a row's result in a batch and alone, relative to the largest value), and the
+        arguments.
     Raises:
-        InputError: a signature that the model does not have, or with other inputs.
+        InputError: the model lacks the signature, or it has other inputs.
     """
-    model = tf.saved_model.load(str(folder))        # its variables live as long as it does
+    model = tf.saved_model.load(str(folder))        # keep a reference: the variables live as long as the model
     call = _signature(model, folder, signature)
     rng = np.random.default_rng(seed)
     pool = {name: _rows(name, spec, rng) for name, spec in call.structured_input_signature[1].items()}
@@ -73,7 +73,7 @@ def _rows(name, spec, rng):
 
 
 def _compared(answer, rows, known):
-    """(seconds, rows nearer to another's answer, largest relative difference) of one call."""
+    """Return (seconds, number of rows nearer to another row's result, largest relative difference) of a call."""
     start = time.perf_counter()
     found = answer(rows)
     seconds = time.perf_counter() - start

@@ -1,8 +1,8 @@
-"""Speed of training: the steps of all objectives on the portraits' networks, their parts, one replica and two.
+"""Speed of training: steps of all objectives with the portraits' networks, parts of a step, one replica and two.
 
-Two replicas are two logical CPU devices of one machine: they share its cores, and so show what replication costs, not
-what it gains. Shares are of the machine's own rate of matrix multiplication, the higher one of before and after each
-measurement. Weights are random, pictures are noise: neither changes the work.
+Two replicas are two logical CPU devices of one machine. They share its cores, so they show the cost of replication, not
+its gain. Rates are relative to the machine's rate of matrix multiplication, measured before and after; the higher of
+the two counts. Weights are random and pictures are noise, which does not change the amount of work.
 """
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from tf_idinvert.training.force_in_domain import ForceInDomain
 METHODS = ("traditional", "in-domain", "force-in-domain", "stylegan")
 REPLICAS = (1, 2)
 WARM_UP = 2
-CODES = 13              # numbers that a rendered portrait is told apart by
+CODES = 13              # numbers that determine a rendered portrait
 
 
 def run(log, recipe=None, encoders=None, methods=METHODS):
-    """Rows of every step on one replica and on two, of StyleGAN's at lower resolutions, and of the parts of a step.
+    """Return rows for every step with one replica and two, for StyleGAN's lower resolutions, and for parts of a step.
 
-    Each is measured in a process of its own, and takes half a minute at the default sizes.
+    They are measured in separate processes, which take half a minute each at the default sizes.
 
     Args:
-        log: callable, told a line of what is done.
-        recipe: recipes.Recipe, whose networks are trained, as in its last stage; None: that of the portraits.
+        log: callable that prints a line.
+        recipe: stylegan_recipes.Recipe, whose last stage is measured; None: that of the portraits.
         encoders: encoder_recipes.EncoderRecipe; None: that of the portraits.
-        methods: some of METHODS.
+        methods: names from METHODS.
     Returns:
         list of dict, column -> text or number: 'method'; 'px', the side; 'part', the whole 'step' or one of its parts;
-        'replicas'; 'batch' over all of them; 's' and 'images/s'; 'GFLOP' of convolutions and matrix products; 'of
-        matmul rate'. The parts of a step take longer together than the step, which makes some things once for several
-        of them.
+        'replicas'; 'batch', the global batch size; 's' and 'images/s'; 'GFLOP' of convolutions and matrix products; 'of
+        matmul rate'. The sum of the parts exceeds the step, because the step computes some results once for several
+        parts.
     """
     recipe, encoders = recipe or stylegan_recipes.portraits(), encoders or encoder_recipes.portraits()
     rows = []
@@ -56,7 +56,7 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
         for replicas, own in cases:
             log(f"training: {method}, {own.stages[-1].resolution} px, replicas: {replicas}")
             rate = matmul.rate()
-            with multiprocessing.get_context("spawn").Pool(1) as child:     # devices are settled once in a process
+            with multiprocessing.get_context("spawn").Pool(1) as child:     # a process sets its devices once
                 measured = child.apply(measure, (method, replicas, own, encoders))
             rates = rate, matmul.rate()
             rows += [{"benchmark": "training", **row, **matmul.share(row["GFLOP"], row["s"], rates)}
@@ -65,14 +65,14 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
 
 
 def _smaller(recipe):
-    """The recipe as while it grows: its last stage at each of the resolutions before, the largest first."""
+    """Return recipes with the last stage at the recipe's lower resolutions, the largest first."""
     last = recipe.stages[-1]
     sides = sorted({stage.resolution for stage in recipe.stages} - {last.resolution}, reverse=True)
     return [dataclasses.replace(recipe, stages=(dataclasses.replace(last, resolution=side),)) for side in sides]
 
 
 def measure(method, replicas, recipe, encoders):
-    """Rows of one step, and on one replica of its parts, in this process, where TensorFlow has not started yet."""
+    """Return the rows of a step, and with one replica of its parts; call it before TensorFlow starts in the process."""
     strategy = tf.distribute.get_strategy()
     if replicas > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
@@ -103,7 +103,7 @@ def _row(method, side, part, replicas, batch, seconds, count):
 # ------------------------------------------------------------------------------------------------- whole steps
 
 def make_model(method, recipe, encoders):
-    """The model in training, as `tools/train.py` makes it."""
+    """Return the Keras model in training, as `tools/train.py` creates it."""
     models = Models(generator=Generator(**recipe.generator), discriminator=Discriminator(**recipe.discriminator))
     if method == "stylegan":
         models.training_generator = Generator(**recipe.generator)
@@ -117,7 +117,7 @@ def make_model(method, recipe, encoders):
 
 
 def seconds_of_step(method, model, strategy, batch, recipe):
-    """Mean seconds of a step; of StyleGAN over as many as have R1 once."""
+    """Return the mean seconds of a step; for StyleGAN over one interval of R1."""
     rng, side = np.random.default_rng(0), model.generator.resolution
     if method == "stylegan":
         side = model.phase.stage.resolution
@@ -141,7 +141,7 @@ def seconds_of_step(method, model, strategy, batch, recipe):
 # ------------------------------------------------------------------------------------------------- parts
 
 def arguments(model, batch):
-    """What the parts are functions of: (images x [n, R, R, C] in [-1, 1], z [n, Z], codes [n, L, D])."""
+    """Return the arguments of the parts: (images x [n, R, R, C] in [-1, 1], z [n, Z], codes [n, L, D])."""
     generator = model.generator
     shapes = [batch, *[generator.resolution] * 2, 3], [batch, generator.latent_size], [
         batch, generator.num_layers, generator.dlatent_size]
@@ -149,9 +149,9 @@ def arguments(model, batch):
 
 
 def parts(method, model, given, recipe, encoders):
-    """{name: (function whose work is that of a part of the step, its arguments, how often a step makes it)}.
+    """Return {name: (function that does a part of the step, its arguments, number of times per step)}.
 
-    A function gives gradients, which the optimiser would apply. What it is given, other parts have made.
+    The functions return gradients, which the optimiser would apply.
     """
     x, z, w = given
     if method == "traditional":
@@ -175,7 +175,7 @@ def parts(method, model, given, recipe, encoders):
 
 
 def _of_e(model, x, options):
-    """Gradients of E, Eq. (5) of Leng et al. 2021, or Eq. (2) of Zhu et al. 2020, which has no D_w."""
+    """Return the gradients of E: Eq. (5) of Leng et al. 2021, or without D_w Eq. (2) of Zhu et al. 2020."""
     def loss():
         codes = model.encoder(x, training=True)
         y = model.generator.synthesis(codes)
@@ -189,7 +189,7 @@ def _of_e(model, x, options):
 
 
 def _of_g(model, x, z):
-    """Gradients of G in StyleGAN: against D, and the distance to the pictures; two z a picture, for style mixing."""
+    """Return the gradients of G in StyleGAN: adversarial and pair term, with two z per picture for style mixing."""
     def loss():
         w = model.generator.mapping(tf.concat([z, -z], axis=0))
         y = model.generator.synthesis(tf.split(w, 2)[0], lod=model.level)
@@ -206,7 +206,7 @@ def _gradients(network, loss):
 
 
 def seconds_of(function, given, calls=5):
-    """Median seconds of a call of a traced function, after some that prepare."""
+    """Return the median seconds of a call of a traced function, after some unmeasured calls."""
     times = []
     for _ in range(WARM_UP + calls):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the jobs that optimise pictures share: batch by batch under a progress bar, and nothing lost however it ends."""
+"""Process pictures in batches with a progress bar; finished results are kept when a job ends early."""
 from __future__ import annotations
 
 import contextlib
@@ -6,19 +6,19 @@ import contextlib
 from tf_idinvert.files import images
 from tf_idinvert.files.progress import progress
 
-CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # full disks are OSError, or ImageError, a ValueError
+CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # a full disk raises OSError or ImageError, a ValueError
 
 
 def in_batches(items, batch_size, steps, what, log, work):
-    """Call `work(first, batch, advance)` for one part of `items` after the other, under a progress bar.
+    """Call `work(first, batch, advance)` for all batches of `items`, under a progress bar.
 
     Args:
         items: sequence.
-        batch_size: items of a batch; the last one may have fewer.
-        steps: of the optimisation of an item, in which the bar counts.
-        what: shown before the bar.
+        batch_size: items per batch; the last batch may have fewer.
+        steps: optimisation steps per item, the unit of the bar.
+        what: text before the bar.
         log: logging.Logger; its lines appear above the bar.
-        work: called with the place of the batch's first item, the batch, and a callable `advance(share done, loss)`.
+        work: function of the index of the batch's first item, the batch, and a callable `advance(share done, loss)`.
     """
     steps = max(steps, 1)
     with progress(len(items) * steps, what, log=log) as bar:
@@ -35,8 +35,9 @@ def in_batches(items, batch_size, steps, what, log, work):
 
 
 def to_the_end(work, finish):
-    """Call `work`, then `finish`, which writes what is done and can be called again. What ends either of them early,
-    such as Ctrl-C, is raised once `finish` has been called, so that it loses nothing.
+    """Call `work`, then `finish`, which writes the results so far and may be called twice.
+
+    If one of them ends early, for example by Ctrl-C, `finish` is called before the exception is raised again.
     """
     try:
         work()
@@ -48,13 +49,13 @@ def to_the_end(work, finish):
 
 
 def readable(listing, side, log, notes):
-    """Yield (place in the listing, name, path, picture [side, side, 3]) of the pictures that can be read.
+    """Yield (index in the listing, name, path, picture [side, side, 3]) of the readable pictures.
 
     Args:
-        listing: (name, path) of pictures.
-        side: to which pictures are brought, in pixels.
-        log: logging.Logger; it says which pictures are left out, and how others were changed.
-        notes: list of notes for the page, to which the same is added.
+        listing: list of (name, path).
+        side: side in pixels to crop and resize pictures to.
+        log: logging.Logger for pictures that are skipped or changed.
+        notes: list of notes for the page; the same messages are appended.
     """
     for i, (name, path) in enumerate(listing):
         try:

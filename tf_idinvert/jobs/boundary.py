@@ -1,6 +1,6 @@
-"""From a generator to boundaries: pictures with their codes, scores of pictures, and scores read in the codes' order.
+"""Files on the way to a boundary: generated pictures with their codes, and scores of pictures.
 
-A folder of samples has the form of a folder of inverted pictures (see `files.results`). The fit is in `boundaries`.
+A folder of samples has the same form as a folder of inverted pictures (see `files.results`). `boundaries` does the fit.
 """
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ SCORED_TOGETHER = 32
 # ------------------------------------------------------------------------------------------------- samples
 
 def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record):
-    """Draw pictures and keep their codes: NNNNNN_inv.png, image_list.txt, inverted_codes.npy, options.json.
+    """Generate pictures; write them and their codes: NNNNNN_inv.png, image_list.txt, inverted_codes.npy, options.json.
 
-    Whatever ends it early, what is done is kept, and told.
+    If it ends early, the finished pictures are kept and their number is printed.
 
     Args:
         generator: Generator.
         folder: existing folder.
         count: number of pictures.
-        truncation_psi: psi, in all layers.
-        batch_size: pictures drawn together.
-        seed: of z.
+        truncation_psi: psi, for all layers.
+        batch_size: pictures generated together.
+        seed: seed of z.
         record: dict for options.json.
     """
     codes, folder = [], Path(folder)
@@ -47,7 +47,7 @@ def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record
 
 
 def _draw(generator, folder, codes, count, truncation_psi, batch_size, seed):
-    """Draw pictures into the folder and append the code of each to `codes`."""
+    """Generate pictures into the folder and append their codes to `codes`."""
     import tensorflow as tf
     draw = tf.function(generator.synthesis, autograph=False)
     with progress(count, "sampling", unit="img") as bar:
@@ -67,13 +67,13 @@ def _name(i):
 # ------------------------------------------------------------------------------------------------- scores
 
 def score(network, folder, output, read=None):
-    """Write a CSV file with a line for every picture of a folder of results: its name, and its scores.
+    """Write a CSV file with one line per picture of a folder: its name and its scores.
 
     Args:
-        network: Attributes or Classifiers; the higher a score, the more of the attribute there is.
-        folder: of inverted pictures, or of samples.
-        output: path of the file.
-        read: path -> picture [R, R, 3] as the network takes it; None: resized by `images.load`.
+        network: Attributes or Classifiers; a higher score means more of the attribute.
+        folder: folder of inverted pictures or of samples.
+        output: path of the CSV file.
+        read: function path -> picture [R, R, 3] for the network; None: `images.load` reads and resizes it.
     Returns:
         Number of pictures.
     Raises:
@@ -82,7 +82,7 @@ def score(network, folder, output, read=None):
     found, read = results.read(folder), read or (lambda path: images.load(path, network.resolution)[0])
     pictures = [found.picture(i, "inv") for i in range(len(found.names))]
     if None in pictures:
-        raise InputError(f"{folder}: there is no picture {found.names[pictures.index(None)]}_inv.png")
+        raise InputError(f"{folder}: lacks the picture {found.names[pictures.index(None)]}_inv.png")
     with atomic.replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         lines.writerow(["name", *network.names])
@@ -94,7 +94,7 @@ def score(network, folder, output, read=None):
 
 
 def read_codes(path):
-    """(names or None, codes [N, L, D] or [N, D]) of a folder of results or a .npy file; InputError if it is neither."""
+    """Read (names or None, codes [N, L, D] or [N, D]) of a folder of results or a .npy file; InputError for others."""
     if Path(path).is_dir():
         found = results.read(path)
         return found.names, found.codes
@@ -105,7 +105,7 @@ def read_codes(path):
 
 
 def read_scores(path, attribute, names, count):
-    """Scores in the order of the codes.
+    """Read scores in the order of the codes.
 
     Args:
         path: .npy file [N], or CSV file. Its first line names the columns, unless it holds a number: then there is one
@@ -164,7 +164,7 @@ def _is_number(text):
 
 
 def _column(path, attribute, lines):
-    """Name of the column that holds the scores."""
+    """Return the name of the column that holds the scores."""
     columns = [column for column in (lines[0] if lines else {}) if column and column != "name"]
     if attribute in columns or len(columns) == 1 and (attribute is None or columns == ["score"]):
         return attribute if attribute in columns else columns[0]
@@ -180,15 +180,15 @@ def _number(path, line, text):
 
 
 def labels_by_hand(positive, negative, names):
-    """Scores by sorted pictures.
+    """Return scores for pictures that were sorted into two folders.
 
     Args:
-        positive, negative: folders of pictures with the attribute and without it, named as in `names`.
-        names: of the pictures that have codes.
+        positive, negative: folders of pictures with and without the attribute, named as in `names`.
+        names: names of the pictures with codes.
     Returns:
-        float64 [N], 1 and 0 for the pictures in the two folders, NaN for all others.
+        float64 [N]: 1 and 0 for the pictures in the two folders, NaN for all others.
     Raises:
-        InputError: a picture that has no code, or is in both.
+        InputError: a picture has no code, or is in both folders.
     """
     labels = np.full(len(names), np.nan)
     for folder, label in (positive, 1), (negative, 0):
@@ -201,7 +201,7 @@ def labels_by_hand(positive, negative, names):
 
 
 def _place(where, name, names):
-    """Place of a picture among the names; NAME, NAME.png, NAME_inv and NAME_ori mean the same."""
+    """Return the index of a picture among the names; NAME, NAME.png, NAME_inv and NAME_ori are equivalent."""
     stem = Path(name or "").stem
     for candidate in (name, stem, stem[:-4] if stem.endswith(("_inv", "_ori")) else stem):
         if candidate in names:

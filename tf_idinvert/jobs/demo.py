@@ -1,4 +1,4 @@
-"""The page of the demonstration: what the tools have made of a few portraits, from the files that they wrote."""
+"""The page of the demonstration, made from the files that the tools wrote for a few portraits."""
 from __future__ import annotations
 
 import dataclasses
@@ -8,14 +8,14 @@ import numpy as np
 
 from tf_idinvert.files import images, report
 
-STEPS = 5           # of manipulation
-DISTANCE = 2.0      # of its ends, about the deviation of W along a boundary's normal; else where W is of another width
+STEPS = 5           # pictures of a manipulation
+DISTANCE = 2.0      # of its ends, about one standard deviation of W along most normals; DISTANCES has the others
 DISTANCES = {"expression": 1.0, "gender": 3.0}
-BETWEEN = 7         # pictures of an interpolation, its ends included
+BETWEEN = 7         # pictures of an interpolation, including its ends
 
 
 def distance(attribute):
-    """How far to either side codes are moved along the normal of an attribute's boundary."""
+    """Return the largest distance by which codes are moved along the normal of an attribute's boundary."""
     return DISTANCES.get(attribute, DISTANCE)
 
 
@@ -24,10 +24,10 @@ class Demo:
     """The folders of the demonstration.
 
     Attributes:
-        folder: the one of all results. In it are inversion/some and inversion/others, diffusion, interpolation,
-            manipulation and style_mixing, as the tools wrote them.
+        folder: folder of all results: inversion/some, inversion/others, diffusion, interpolation, manipulation and
+            style_mixing, as the tools wrote them.
         some: names of the portraits that are edited.
-        others: names of as many that they are mixed with.
+        others: names of the portraits that they are combined with, equally many.
     """
 
     folder: Path
@@ -39,9 +39,9 @@ class Demo:
 
         Args:
             attributes: names of the boundaries along which codes were moved.
-            seconds: how long all of it took.
+            seconds: total time of the demonstration.
         Returns:
-            (path of the page, mean squared error of the encoder's pictures, and of the inverted ones).
+            (path of the page, mean squared error of the encoder's pictures, mean squared error of the inverted ones).
         """
         inversion, (encoder, inverted) = self._inversion()
         sections = [inversion, self._diffusion(), self._interpolation(), *map(self._manipulation, attributes),
@@ -53,7 +53,7 @@ class Demo:
         return path, encoder, inverted
 
     def _picture(self, *parts):
-        """A picture of the page, which opens its file."""
+        """Return a picture of the page that links to its file."""
         path = Path(*parts)
         return report.Picture(images.read(self.folder / path), href=path.as_posix())
 
@@ -61,14 +61,14 @@ class Demo:
         return self._picture("inversion", "some" if name in self.some else "others", f"{name}_{kind}.png")
 
     def _inversion(self):
-        """The section, and the mean errors of its two columns."""
+        """Return (the section, mean errors of its two columns)."""
         rows, errors = [], []
         for name in self.some + self.others:
             original, *redrawn = (self._inverted(name, kind) for kind in ("ori", "enc", "inv"))
             errors.append([_error(original, each) for each in redrawn])
             rows.append([name, original, *redrawn, *errors[-1]])
         headers = ["Name", "Portrait", "Encoder, G(E(x))", "Inverted", "MSE encoder", "MSE inverted"]
-        text = ("Each portrait as the encoder redraws it at once, and after "
+        text = ("Every portrait as the encoder reconstructs it, and after "
                 "100 steps of domain-regularized optimization.")
         return report.Section(headers, rows, "Inversion", text), [sum(each) / len(errors) for each in zip(*errors)]
 
@@ -78,7 +78,7 @@ class Demo:
                  *(self._picture("diffusion", "some_TO_others", f"{name}_TO_{other}_{kind}.png")
                    for other in self.others for kind in ("sti", "inv"))] for name in self.some]
         return report.Section(headers, rows, "Semantic diffusion", "The middle of a target is pasted into a context; "
-                              "the network makes one person of the two.")
+                              "inversion makes the two one natural picture.")
 
     def _interpolation(self):
         headers = ["Names", "Source", *(f"{i}" for i in range(BETWEEN)), "Target"]
@@ -106,5 +106,5 @@ class Demo:
 
 
 def _error(original, picture):
-    """Mean squared difference of two pictures of the page, values in [-1, 1]."""
+    """Return the mean squared difference of two pictures of the page, values in [-1, 1]."""
     return float(np.mean(np.square(images.to_float(original.pixels) - images.to_float(picture.pixels))))

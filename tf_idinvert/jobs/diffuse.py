@@ -1,7 +1,7 @@
 """Semantic diffusion of every target into every context: pictures, codes and a page (Zhu et al. 2020, section 3.4).
 
-For a job named JOB there are, beside each other: JOB/ with the pictures, JOB_encoded_codes.npy, JOB_inverted_codes.npy
-and JOB.html. Whatever ends a run early, what is done is kept: the codes of what is not done are NaN.
+A job named JOB writes the pictures to JOB/, and JOB_encoded_codes.npy, JOB_inverted_codes.npy and JOB.html beside it.
+If a run ends early, the finished pairs are kept, and the codes of the others are NaN.
 """
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tf_idinvert.jobs.batches import in_batches, readable, to_the_end
 
 
 def readable_pictures(listing, resolution, log, notes):
-    """Those (name, path) that can be read; the others are reported, and noted for the page.
+    """Return the (name, path) of readable pictures; others are logged, and noted for the page.
 
     Raises:
-        ImageError: none can.
+        ImageError: no picture can be read.
     """
     found = [(name, path) for _, name, path, _ in readable(listing, resolution, log, notes)]
     if not found:
@@ -30,10 +30,10 @@ def readable_pictures(listing, resolution, log, notes):
 
 @dataclasses.dataclass(frozen=True)
 class _Done:
-    """A pair whose files are written; what the page says of it."""
+    """A pair whose files are written: data for the page."""
 
     title: str
-    shown: int          # where its pictures for the page are in the spool
+    shown: int          # index of its pictures in the spool
     mse: list           # inside the crop: at the start, diffused
 
 
@@ -42,14 +42,14 @@ class Diffusion:
 
     Args:
         base: path of the job, FOLDER/JOB, in an existing folder.
-        targets, contexts: (name, path) of pictures that can be read.
+        targets, contexts: lists of (name, path) of readable pictures.
         box: (top, left, side) of the square, in the network's pixels; see `editing.crop_box`.
         inversion: `inversion.Inversion` of the generator.
         generator: Generator.
         model: name of the model, for the page.
         viz_size: see `report.write`.
         log: logging.Logger.
-        notes: for the page.
+        notes: notes for the page.
     """
 
     def __init__(self, base, targets, contexts, box, inversion, generator, *, model, viz_size, log, notes=()):
@@ -60,7 +60,7 @@ class Diffusion:
         self.spool = Spool([4 + len(self.steps), generator.resolution, generator.resolution, 3])
 
     def run(self):
-        """Diffuse all pairs -> number of pairs done."""
+        """Diffuse all pairs; return the number of finished pairs."""
         self.base.mkdir(exist_ok=True)
         to_the_end(self._diffuse_all, self._write_page)
         return len(self.done)
@@ -83,13 +83,13 @@ class Diffusion:
             in_batches(range(self.count), options.batch_size, options.steps, "diffusion", self.log, diffuse)
 
     def _load(self, pairs):
-        """Targets, contexts and stitched pictures of a batch of pairs, each [N, R, R, 3] in [-1, 1]."""
+        """Return targets, contexts and stitched pictures of a batch of pairs, [N, R, R, 3] in [-1, 1]."""
         loaded = {path: images.load(path, self.generator.resolution)[0] for pair in pairs for _, path in pair}
         targets, contexts = (np.stack([loaded[path] for _, path in side]) for side in zip(*pairs))
         return targets, contexts, editing.stitch(targets, contexts, self.box)
 
     def _saved(self, pairs, targets, contexts, stitched, result):
-        """Write the pictures of each pair, then yield its record for `done`."""
+        """Write the pictures of every pair, then yield its record for `done`."""
         top, left, side = self.box
         for i, ((target, _), (context, _)) in enumerate(pairs):
             name = f"{target}_TO_{context}"

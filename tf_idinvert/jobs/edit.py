@@ -1,7 +1,7 @@
-"""Edited codes become files: a PNG of every result, the codes, and one page; row by row, so that memory does not grow.
+"""Write the results of edits: a PNG of every result, the codes, and a page; row by row, so memory use is constant.
 
-For a job named JOB there are, beside each other: JOB/ with the pictures, JOB_codes.npy, JOB.html. Whatever ends a run
-early, what is done is kept: the codes of what is not done are NaN.
+A job named JOB writes the pictures to JOB/, and JOB_codes.npy and JOB.html beside it. If a run ends early, the finished
+results are kept, and the codes of the others are NaN.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tf_idinvert.jobs.batches import to_the_end
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of the page: results, with cells before and after them. A cell is text, the path of a picture, or None."""
+    """A row of the page: results, and cells before and after them. A cell is text, the path of a picture, or None."""
 
     codes: np.ndarray       # [K, L, D]
     files: list             # names of the K pictures, without suffix
@@ -29,7 +29,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What the page says besides its rows; `first` is a row of cells above them, or None."""
+    """The page without its rows; `first` is a row of cells above them, or None."""
 
     title: str
     headers: list
@@ -40,7 +40,7 @@ class Page:
 
 
 def interpolation(source, target, count):
-    """A row for every source and target, drawn up when it is asked for: `count` codes on the line between them.
+    """Yield a row for every pair of source and target: `count` codes on the line between them.
 
     Args:
         source, target: Results.
@@ -53,7 +53,7 @@ def interpolation(source, target, count):
 
 
 def manipulation(found, normal, distances, layers):
-    """A row for every picture, drawn up when it is asked for; arguments as of `editing.manipulate`, `found` Results."""
+    """Yield a row for every picture of the Results `found`; see `editing.manipulate` for the other arguments."""
     for i, name in enumerate(found.names):
         yield Row(editing.manipulate(found.codes[i:i + 1], normal, distances, layers)[0],
                   [f"{name}_{k + 1:02d}" for k in range(len(distances))],
@@ -61,25 +61,25 @@ def manipulation(found, normal, distances, layers):
 
 
 def style_mixing(style, content, layers):
-    """A row for every style, drawn up when it is asked for: each content with the `layers` of that style."""
+    """Yield a row for every style: all contents with the `layers` of that style."""
     for i, name in enumerate(style.names):
         yield Row(editing.mix_styles(content.codes, style.codes[i:i + 1], layers),
                   [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")])
 
 
 def write(base, rows, shape, synthesis, batch_size, page, log):
-    """Draw and write all rows.
+    """Synthesise and write all rows.
 
     Args:
         base: path of the job, FOLDER/JOB, in an existing folder.
-        rows: iterable of `Row`; read once.
-        shape: of all codes, [..., K, L, D]: the leading axes count the rows.
+        rows: iterable of `Row`; it is read once.
+        shape: shape of all codes, [..., K, L, D]; the leading axes count the rows.
         synthesis: callable, codes [N, L, D] -> images [N, R, R, C].
-        batch_size: codes drawn together.
+        batch_size: codes synthesised together.
         page: Page.
         log: logging.Logger.
     Raises:
-        InputError, OSError: a file cannot be written, or a code cannot be drawn; what was done before is kept.
+        InputError, OSError: a file cannot be written, or a code has no image; earlier results are kept.
     """
     draw = tf.function(synthesis, input_signature=[tf.TensorSpec([None, *shape[-2:]], tf.float32)], autograph=False)
     pictures, done = Path(base), []

@@ -1,7 +1,7 @@
-"""From files to a folder of results: reads pictures, inverts them batch by batch, writes pictures, codes and the page.
+"""Read pictures, invert them in batches, and write pictures, codes and the page to a folder of results.
 
-The optimisation itself is in `inversion`, the form of the folder in `results`. Whatever ends a run early, what is done
-is kept.
+`inversion` does the optimisation, `files.results` defines the form of the folder. If a run ends early, the finished
+pictures are kept.
 """
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tf_idinvert.files.spool import Spool
 from tf_idinvert.inversion import Inversion
 from tf_idinvert.jobs.batches import in_batches, readable, to_the_end
 
-STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # names, headers of the page
+STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # {name: header in the page}
 
 
 class Inverter:
-    """Inverts pictures into folders; compiled once for all folders.
+    """Inverts pictures into folders; it is compiled once for all folders.
 
     Args:
-        models: Models with a generator, and an encoder where one is needed.
+        models: Models with a generator, and with an encoder if `start` or the domain term needs it.
         options: InversionOptions.
         features: see `inversion.Inversion`.
-        start: where the optimisation begins, one of STARTS: 'encoder', E(x); 'mean', the mean code of random z; or
-            'random', the mapped code of a random z of the picture's own.
-        seed: of 'random'.
+        start: initial code, one of STARTS: 'encoder', E(x); 'mean', the mean code of random z; 'random', the code of a
+            random z that differs between pictures.
+        seed: seed of 'random'.
         viz_size: see `report.write`.
         log: logging.Logger.
-        record: dict that goes into options.json, 'arguments' and the like.
-        notes: for the page.
+        record: dict for options.json, such as 'arguments'.
+        notes: notes for the page.
     """
 
     def __init__(self, models, options, features, *, viz_size, log, record, start="encoder", seed=0, notes=()):
@@ -45,9 +45,9 @@ class Inverter:
         self.options = self.inversion.options
 
     def __call__(self, listing, folder):
-        """Invert a listing of (name, path) into an existing folder -> number of pictures done.
+        """Invert a listing of (name, path) into an existing folder; return the number of inverted pictures.
 
-        A picture that cannot be read is reported and left out.
+        Unreadable pictures are reported and skipped.
         """
         run = _Folder(Path(folder), self.options.result_steps(), self.models.generator.resolution, self.notes)
         started = time.time()
@@ -65,7 +65,7 @@ class Inverter:
         in_batches(listing, self.options.batch_size, self.options.steps, "inversion", self.log, invert)
 
     def _start_codes(self, first, count):
-        """Codes to start from, [count, L, D]; None: those of the encoder."""
+        """Return the initial codes, [count, L, D]; None: those of the encoder."""
         if self.start == "random":
             return random_codes(self.models.generator, self.seed, first, count)
         return None if self.mean_code is None else np.repeat(self.mean_code, count, axis=0)
@@ -87,19 +87,21 @@ class Inverter:
 
 @dataclasses.dataclass(frozen=True)
 class _Done:
-    """A picture whose files are written; what the list, the codes and the page say of it."""
+    """A picture whose files are written: data for the list, the codes and the page."""
 
     name: str
     path: str
-    shown: int              # where its pictures for the page are in the spool
+    shown: int              # index of its pictures in the spool
     encoded: np.ndarray     # codes, [L, D]
     inverted: np.ndarray
     mse: list               # at the start, inverted
 
 
 class _Folder:
-    """A folder while it is filled. Pictures are written as they are done, the page's wait in a temporary file; a
-    picture counts with its record in `done`, the last that is written of it, so that it counts whole or not at all.
+    """A folder of results that is being written.
+
+    Pictures are written at once; those of the page are kept in a temporary file. A picture counts as soon as its record
+    is in `done`, which happens after all its files are written.
     """
 
     def __init__(self, folder, shown_steps, side, notes):
@@ -107,7 +109,7 @@ class _Folder:
         self.spool, self.done = Spool([2 + len(shown_steps), side, side, 3]), []
 
     def add(self, batch, result):
-        """Add the pictures of a batch, as `readable` yields them, and their InversionResult."""
+        """Add a batch: pictures as `readable` yields them, and their InversionResult."""
         for i, (_, name, path, original) in enumerate(batch):
             for suffix, picture in ("ori", original), ("enc", result.start_images[i]), ("inv", result.images[i]):
                 images.save(self.folder / f"{name}_{suffix}.png", picture)

@@ -1,6 +1,6 @@
-"""From degraded pictures, or intact ones that are degraded first, to a folder of restored ones: codes and a page, too.
+"""Restore degraded pictures, or intact ones that are degraded first; write pictures, codes and a page to a folder.
 
-The search is in `restoration.multi_code`. Whatever ends a run early, what is done is kept.
+`restoration.multi_code` does the search. If a run ends early, the finished pictures are kept.
 """
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from tf_idinvert.restoration import degradations, tasks
 
 @dataclasses.dataclass(frozen=True)
 class RestoreOptions:
-    """What is done to the pictures around the search."""
+    """Settings of a restoration besides those of the search."""
 
     task: str                   # see `tasks.degradation`
     degrade: bool = False       # the pictures are intact: degrade them first, and compare the results with them
-    keep_input: bool = False    # put back what is known; inpainting does so anyway
-    factor: int = 4             # of super-resolution
-    noise: float = 0.2          # standard deviation that denoising adds where it degrades, values in [-1, 1]
-    seed: int = 0               # of start codes and noise
+    keep_input: bool = False    # put the known parts of the input back; inpainting always does
+    factor: int = 4             # factor of super-resolution
+    noise: float = 0.2          # standard deviation of the noise to add for denoising, values in [-1, 1]
+    seed: int = 0               # seed of initial codes and noise
 
     def has_original(self):
         return self.degrade or self.task == "inversion"
 
     def takes_small(self):
-        """Whether the pictures are small ones, of the network's side / factor."""
+        """Whether the input pictures have the network's side / factor."""
         return self.task == "super-resolve" and not self.degrade
 
     def kinds(self):
-        """What is made of a picture, and scored where the original is known; 'plain' is made without a network."""
+        """The kinds of result, which are scored if the original is known; 'plain' is made without a network."""
         return ["plain", "restored"] + ["composite"] * (self.keep_input or self.task == "inpaint")
 
 
 class Restorer:
-    """Restores pictures into folders; compiled once for all folders.
+    """Restores pictures into folders; it is compiled once for all folders.
 
     Args:
-        models: Models with a generator; its encoder, if any, gives the start.
-        search: `multi_code.MultiCode` of that generator, whose degradation is the task's.
+        models: Models with a generator; an encoder, if present, gives the initial code.
+        search: `multi_code.MultiCode` of that generator, with the degradation of the task.
         options: RestoreOptions.
         viz_size: see `report.write`.
         log: logging.Logger.
-        record: dict that goes into options.json: 'model', 'arguments' and the like.
-        notes: for the page.
+        record: dict for options.json, such as 'model' and 'arguments'.
+        notes: notes for the page.
     """
 
     def __init__(self, models, search, options, *, viz_size, log, record, notes=()):
@@ -58,9 +58,9 @@ class Restorer:
         self.log, self.record, self.notes = log, record, [note for note in notes if note]
 
     def __call__(self, listing, folder):
-        """Restore a listing of (name, path) into an existing folder -> number of pictures done.
+        """Restore a listing of (name, path) into an existing folder; return the number of restored pictures.
 
-        A picture that cannot be read is reported and left out.
+        Unreadable pictures are reported and skipped.
         """
         run = _Folder(Path(folder), self.options, self.search.options, self.models.generator.resolution, self.notes)
         started = time.time()
@@ -77,7 +77,7 @@ class Restorer:
                    restore)
 
     def _loaded(self, first, listing, notes):
-        """Yield `_Given` of the pictures that can be read."""
+        """Yield a `_Given` for every readable picture."""
         options, degrade, side = self.options, self.search.degrade, self.models.generator.resolution
         small = options.takes_small()
         for i, name, path, picture in readable(listing, side // options.factor if small else side, self.log, notes):
@@ -126,24 +126,24 @@ class _Given:
 
     name: str
     path: str
-    original: np.ndarray    # [R, R, 3], or of a side R / factor where the pictures are small ones
-    degraded: np.ndarray    # as it is shown
-    observed: np.ndarray    # as the search sees it: for denoising blurred
+    original: np.ndarray    # [R, R, 3], or of side R / factor if the input is small
+    degraded: np.ndarray    # as the page shows it
+    observed: np.ndarray    # observation for the search; blurred for denoising
 
 
 @dataclasses.dataclass(frozen=True)
 class _Done:
-    """A picture whose files are written; what codes.npy and the page say of it."""
+    """A picture whose files are written: data for codes.npy and the page."""
 
     name: str
     path: str
-    shown: int          # where its pictures for the page are in the spool
+    shown: int          # index of its pictures in the spool
     found: tuple        # codes, shared codes, alphas
-    scores: list        # none where the original is not known
+    scores: list        # empty if the original is not known
 
 
 class _Folder:
-    """A folder while it is filled; a picture counts with its record in `done`, the last that is written of it."""
+    """A folder of results that is being written; a picture counts as soon as its record is in `done`."""
 
     def __init__(self, folder, options, search, side, notes):
         self.folder, self.options, self.search, self.side, self.notes = folder, options, search, side, list(notes)
@@ -152,7 +152,7 @@ class _Folder:
         self.spool = Spool([options.has_original() + 1 + len(self.steps) + len(options.kinds()), side, side, 3])
 
     def add(self, batch, made, result):
-        """Add the pictures of a batch: `_Given`, {kind: pictures made of them}, and their MultiCodeResult."""
+        """Add a batch: a list of `_Given`, {kind: result pictures}, and the MultiCodeResult."""
         scores = [[]] * len(batch)
         if self.options.has_original():
             originals = np.stack([each.original for each in batch])
@@ -165,7 +165,7 @@ class _Folder:
                                                                    result.alphas[i]), scores[i]))
 
     def _save(self, given, made, steps):
-        """Write the pictures of one -> the place of those for the page in the spool."""
+        """Write the files of one picture; return the index in the spool of its pictures for the page."""
         known = self.options.has_original()
         files = {"deg": given.degraded, "res": made["restored"], "com": made.get("composite"),
                  "ori": given.original if known else None}

@@ -1,4 +1,4 @@
-"""How well scores of pictures agree with known attributes."""
+"""Agreement of scores with known attributes of pictures."""
 from __future__ import annotations
 
 import dataclasses
@@ -9,13 +9,13 @@ from tf_idinvert.errors import InputError
 
 
 def agreement(predicted, true, binary):
-    """How well attributes are told, as a number for each: share of right answers if binary, else R^2.
+    """Return the agreement of predictions with the truth per attribute: accuracy if binary, else R^2.
 
     Args:
-        predicted, true: {name: [N]}, a binary attribute as a probability.
+        predicted, true: {name: [N]}; binary attributes are probabilities.
         binary: names of the binary attributes.
     Returns:
-        {name: float}, 1 at best.
+        {name: float}, at most 1.
     """
     result = {}
     for name, p in predicted.items():
@@ -27,7 +27,7 @@ def agreement(predicted, true, binary):
 
 @dataclasses.dataclass(frozen=True)
 class PrecisionRecall:
-    """Points [T + 1] of the curve, by rising threshold [T], and the area under it as average precision, 0 to 1."""
+    """Precision-recall curve: points [T + 1], ordered by rising threshold [T], and the average precision in [0, 1]."""
 
     precision: np.ndarray
     recall: np.ndarray
@@ -36,13 +36,15 @@ class PrecisionRecall:
 
 
 def precision_recall(scores, labels):
-    """How well scores tell who has an attribute (Zhu et al. 2020, Fig. 3), by scikit-learn.
+    """Return the precision-recall curve of scores (Zhu et al. 2020, Fig. 3), computed by scikit-learn.
 
     Args:
-        scores: [N], high where the attribute is thought to be present.
-        labels: [N], True or 1 where it is.
+        scores: [N]; a high score predicts that the attribute is present.
+        labels: [N]; True or 1 if it is present.
     Returns:
-        PrecisionRecall. Chance gives an average precision of about the share of True labels.
+        PrecisionRecall. Random scores have an average precision of about the share of True labels.
+    Raises:
+        InputError: shapes do not fit, scores are not finite, or all labels are equal.
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve
     scores, labels = np.asarray(scores, np.float64), np.asarray(labels).astype(bool)

@@ -1,8 +1,8 @@
-"""The numbers of both papers' tables: errors, Fréchet distances, precision and recall, likeness of sets of codes.
+"""Measures of both papers' tables: errors, Fréchet distances, and comparisons of sets of codes.
 
-Pure functions of arrays, in float64, in NumPy: they give the same on every stack. The tests compare them with TF-GAN's
-where it has them. What needs many pictures takes `moments.Moments`, which are filled in batches; the sliced Wasserstein
-distance has a file of its own.
+They are pure NumPy functions in float64, so every stack gives the same results. The tests compare them with TF-GAN
+where it has the same function. Fréchet distances take `moments.Moments`, which can be computed in batches. The sliced
+Wasserstein distance is in `sliced_wasserstein`.
 """
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 
-NEIGHBOUR_BLOCK = 256       # codes whose distances to all others are in memory at a time
+NEIGHBOUR_BLOCK = 256       # number of codes whose distances to all others are in memory together
 
 
 
 # ------------------------------------------------------------------------------------------------- errors
 
 def mse(images, targets):
-    """Mean squared error of each picture, over pixels and channels.
+    """Return the mean squared error of every picture, over pixels and channels.
 
     Args:
         images, targets: floats [N, H, W, C], both in the same range; in the papers and here [-1, 1].
@@ -36,8 +36,8 @@ def mse(images, targets):
 def frechet_distance(first, second):
     """Fréchet distance of two normal distributions: `|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2))`.
 
-    With features of Inception it is called FID (Heusel et al. 2017, equation (6)); with any other features it is not
-    comparable with FID. Estimated from few vectors it is too large: see `extrapolated_frechet_distance`.
+    With features of Inception it is the FID (Heusel et al. 2017, equation (6)); with other features it is not
+    comparable with FID. The estimate from few vectors is too large; see `extrapolated_frechet_distance`.
 
     Args:
         first, second: Moments of features [K], such as a network's last hidden layer.
@@ -51,20 +51,21 @@ def frechet_distance(first, second):
     shared = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum()
     traces = [np.square(factor).sum() for factor in factors]
     distance = np.square(first.mean - second.mean).sum() + traces[0] + traces[1] - 2 * shared
-    return max(float(distance), 0.0)        # below 0 by rounding only
+    return max(float(distance), 0.0)        # rounding may make it negative
 
 
 def extrapolated_frechet_distance(first, second):
-    """Fréchet distance that infinitely many vectors would have: a line through distances of parts over 1 / N, at 0.
+    """Fréchet distance, extrapolated to infinitely many vectors.
 
-    Source: Chong and Forsyth 2020 (Effectively unbiased FID), section 3: the bias is nearly proportional to 1 / N. Here
-    both sets are cut into parts, and the distances of all equally large groups are averaged.
+    The bias of the distance is nearly proportional to 1 / N. Both sets are divided into parts; the mean distance of
+    groups of parts is computed for every size of group, and a line over 1 / N is fitted and evaluated at 0.
 
     Args:
-        first, second: moments.Parts, equally many.
+        first, second: moments.Parts with the same number of parts.
     Returns:
-        float; near 0, possibly below it, for two sets from one distribution. NaN where a part has no more than K
-        vectors: such covariances are singular, and the bias is another.
+        float; near 0, possibly negative, for two sets from one distribution. NaN if a part has K vectors or fewer:
+        its covariance is singular, and the bias has another form.
+    Source: Chong and Forsyth 2020 (Effectively unbiased FID), section 3.
     """
     count = len(first.parts)
     if len(second.parts) != count:
@@ -83,17 +84,17 @@ def extrapolated_frechet_distance(first, second):
 # ------------------------------------------------------------------------------------------------- codes
 
 def nearest_neighbour_test(first, second):
-    """Two-sample test: whether the nearest neighbour of each code is of its own set.
+    """Two-sample test: return for every code whether its nearest neighbour belongs to its own set.
 
-    The mean is the accuracy of a nearest-neighbour classifier, leave-one-out: 0.5 for two sets from one distribution,
-    1 for sets that lie apart, near 0 where one holds copies of the other (two identical sets: 0). Sets of equal size,
-    or the chance level is another. Source: Lopez-Paz and Oquab 2017 (Revisiting classifier two-sample tests); Xu et
-    al. 2018.
+    The mean is the leave-one-out accuracy of a nearest-neighbour classifier: 0.5 for two sets from one distribution, 1
+    for separate sets, near 0 if one set holds copies of the other. The sets should have the same size, because the
+    chance level depends on it.
 
     Args:
-        first, second: [N, ...] and [M, ...], flattened; Euclidean distance.
+        first, second: [N, ...] and [M, ...]; Euclidean distance after flattening.
     Returns:
-        bool [N + M]. A code as near to the other set as to its own counts as wrong.
+        bool [N + M]; False for a code that is equally near to both sets.
+    Source: Lopez-Paz and Oquab 2017 (Revisiting classifier two-sample tests); Xu et al. 2018.
     """
     sets = _flat(first, second)
     vectors = np.concatenate(sets) - np.concatenate(sets).mean(axis=0)      # centred: less cancellation in distances
@@ -112,12 +113,12 @@ def nearest_neighbour_test(first, second):
 
 
 def outliers(codes, reference, deviations=10.0):
-    """Which codes have a component further from the reference set's mean than this many of its standard deviations.
+    """Return which codes have a component that is more than `deviations` standard deviations from the reference's mean.
 
     Args:
         codes: [N, ...].
-        reference: [M, ...], M >= 2, of the same width.
-        deviations: 10 is beyond what any normal distribution holds.
+        reference: [M, ...], M >= 2, with the same number of components.
+        deviations: the default 10 practically never occurs in a normal distribution.
     Returns:
         bool [N]; its mean is the share of outliers.
     """
@@ -127,7 +128,7 @@ def outliers(codes, reference, deviations=10.0):
 
 
 def _flat(first, second):
-    """Two sets as float64 [N, K] and [M, K]; InputError where they do not fit each other."""
+    """Return two sets as float64 [N, K] and [M, K]; InputError if they do not fit each other."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if min(first.ndim, second.ndim) < 2 or first.shape[1:] != second.shape[1:] or min(len(first), len(second)) < 2:
         raise InputError(f"expected two sets of at least two codes of one shape, got {list(first.shape)} and "

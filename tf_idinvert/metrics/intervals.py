@@ -1,4 +1,4 @@
-"""Confidence intervals of 95 %: of means, of shares, by jackknife and by bootstrap."""
+"""95 % confidence intervals: of means, of shares, by jackknife and by bootstrap."""
 from __future__ import annotations
 
 import math
@@ -11,7 +11,7 @@ from tf_idinvert.errors import InputError
 
 
 def jackknife_interval(value, left_out):
-    """(low, high), 95 %, of a value and those it has without one of the groups each; (None, None) with under three."""
+    """Return (low, high) of a value from the values without one group each; (None, None) with fewer than three."""
     count = len(left_out)
     if count < 3:
         return None, None
@@ -21,7 +21,7 @@ def jackknife_interval(value, left_out):
 
 
 def mean(values):
-    """[mean, low, high]: the interval that Student's t gives."""
+    """Return [mean, low, high] by Student's t distribution."""
     values = np.asarray(values, np.float64)
     if len(values) < 3:
         return [float(values.mean()), None, None]
@@ -30,23 +30,24 @@ def mean(values):
 
 
 def share(flags):
-    """[share, low, high] of True: Wilson's interval (1927), which none or all do not collapse; by SciPy."""
+    """Return [share of True, low, high] by Wilson's interval (1927), which has no zero width at shares of 0 and 1."""
     flags = np.asarray(flags, bool)
     low, high = scipy.stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(0.95, "wilson")
     return [float(flags.mean()), float(low), float(high)]
 
 
 def bootstrap(statistic, *samples, seed=0, resamples=1000):
-    """Interval of a statistic of paired samples, by drawing pairs with replacement; percentiles, by SciPy.
+    """Return the interval of a statistic of paired samples by SciPy's percentile bootstrap.
 
     Args:
-        statistic: function, as many arrays [N] as samples -> number.
-        samples: arrays [N], which belong together element by element.
-        seed, resamples: of the drawing.
+        statistic: function of as many arrays [N] as samples, returns a number.
+        samples: arrays [N]; elements with the same index belong together.
+        seed: seed of the resampling.
+        resamples: number of resamples.
     Returns:
         (low, high), floats.
     Raises:
-        InputError: fewer than two elements, or unlike samples.
+        InputError: samples have fewer than two elements or different lengths.
     """
     if not samples or {np.shape(each) for each in samples} != {(len(samples[0]),)} or len(samples[0]) < 2:
         raise InputError("a confidence interval needs samples [N] of one length, two or more")

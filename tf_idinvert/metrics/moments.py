@@ -1,4 +1,4 @@
-"""Mean and covariance of vectors, updated batch by batch; memory does not grow with their number.
+"""Mean and covariance of vectors, updated in batches, so that memory does not grow with the number of vectors.
 
 Source of the update: Chan, Golub and LeVeque 1979 (Updating formulae and a pairwise algorithm for computing sample
 variances), equation (2.1), here for matrices.
@@ -11,18 +11,18 @@ from tf_idinvert.errors import InputError
 
 
 class Moments:
-    """`count` vectors [K], their `mean` [K] and `covariance` [K, K], in float64; `add` takes more of them."""
+    """Number `count`, `mean` [K] and `covariance` [K, K], in float64, of the vectors passed to `add`."""
 
     def __init__(self):
         self.count, self.mean, self.scatter = 0, 0.0, 0.0
 
     def add(self, values):
-        """Take more vectors.
+        """Add vectors.
 
         Args:
             values: [n, K], n >= 0.
         Raises:
-            InputError: another shape, or NaN or infinity among them.
+            InputError: the shape does not fit, or values are not finite.
         """
         values = np.asarray(values, np.float64)
         if values.ndim != 2 or self.count and values.shape[1:] != self.mean.shape:
@@ -48,30 +48,30 @@ class Moments:
 
     @property
     def covariance(self):
-        """Unbiased: divided by count - 1. InputError with fewer than two vectors."""
+        """Unbiased covariance [K, K], divided by count - 1; InputError with fewer than two vectors."""
         if self.count < 2:
             raise InputError(f"moments: a covariance needs two vectors, got {self.count}")
         return self.scatter / (self.count - 1)
 
 
 class Parts:
-    """Moments of equal parts of the vectors: number i belongs to part i mod `count`.
+    """Moments of equal parts of the vectors; vector number i belongs to part i mod `count`.
 
-    They show how a statistic depends on the number of vectors.
+    With them, one can see how a statistic depends on the number of vectors.
     """
 
     def __init__(self, count=8):
         self.parts, self.taken = [Moments() for _ in range(count)], 0
 
     def add(self, values):
-        """As `Moments.add`."""
+        """Add vectors; see `Moments.add`."""
         values = np.asarray(values)
         for i, part in enumerate(self.parts):
             part.add(values[(i - self.taken) % len(self.parts)::len(self.parts)])
         self.taken += len(values)
 
     def merged(self, first=0, last=None):
-        """Moments of the parts from `first` up to `last`, which is not among them; None: to the end."""
+        """Return the Moments of the parts `first` to `last` (exclusive; None: to the end)."""
         result = Moments()
         for part in self.parts[first:last]:
             result.merge(part)

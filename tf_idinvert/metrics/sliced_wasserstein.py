@@ -1,20 +1,22 @@
-"""Sliced Wasserstein distance between two sets of pictures at each level of a Laplacian pyramid.
+"""Sliced Wasserstein distance between two sets of pictures at every level of a Laplacian pyramid.
 
-Source: Karras et al. 2018 (Progressive growing of GANs), section 5 and appendix: at each level, 7 x 7 patches, drawn
-from every picture; each colour channel of a set's patches brought to mean 0 and deviation 1; the patches projected on
-random directions; on each direction the exact distance of the two distributions of numbers, averaged over directions.
+Method: 7 x 7 patches are drawn from all pictures at every level. Over a set, every colour channel of the patches is
+normalised to mean 0 and standard deviation 1. The patches are projected on random directions. The distance is the exact
+one-dimensional Wasserstein distance, averaged over the directions.
 
-TF-GAN's function of this name (see `evaluation.tfgan`) departs from that: it brings each *patch* to mean 0 and
-deviation 1, so that it does not see brightness and contrast, and is NaN as soon as one patch of all is flat; it holds
-all patches in memory; its draws differ between the sets, so that equal sets are not at distance 0. Hence this file.
+TF-GAN's function of this name (see `evaluation.tfgan`) differs. It normalises every *patch*, so it ignores brightness
+and contrast, and it is NaN if a single patch is flat. It holds all patches in memory. It draws different patches and
+directions for the two sets, so that equal sets have a distance above 0. Therefore this file exists.
 
-Here memory does not grow with the number of pictures: projections are counted in histograms, whose bins are narrow near
-0 and wider, in proportion, away from it. The distance is the area between two cumulative histograms.
+Here memory does not grow with the number of pictures: projections are counted in histograms with bins that are narrow
+near 0 and proportionally wider away from it. The distance is the area between two cumulative histograms.
 
-A set's histograms do not depend on how it is cut into batches, nor on processor, threads or where arrays lie in memory,
-so that a set is at distance 0 from itself, exactly: sums are taken picture by picture, in order; and both factors of a
-projection are rounded to grids so coarse that every product and sum of them is a float64 without rounding, in whatever
-order a matrix product takes them. That moves a projection by less than a twentieth of the narrowest bin.
+The histograms of a set do not depend on its division into batches, on the processor, on threads or on memory layout, so
+that the distance of a set to itself is exactly 0. For this, sums are taken picture by picture, in order, and both
+factors of a projection are rounded to coarse grids, on which float64 products and sums are exact in any order. The
+rounding moves a projection by less than a twentieth of the narrowest bin.
+
+Source: Karras et al. 2018 (Progressive growing of GANs), section 5 and appendix.
 """
 from __future__ import annotations
 
@@ -26,28 +28,28 @@ from tf_idinvert.errors import InputError
 
 PATCH = 7                   # side of a patch
 COARSEST = 16               # side of the last level
-BINS, FINEST, LARGEST = 2048, 0.05, 200.0   # of a histogram: linear up to about FINEST, covers +-LARGEST deviations
+BINS, FINEST, LARGEST = 2048, 0.05, 200.0   # histogram: linear up to about FINEST, up to +-LARGEST deviations
 PICTURES_AT_ONCE = 64
-DIRECTION_GRID, VALUE_GRID = 2.0 ** 18, 2.0 ** 16       # steps in 1
-FURTHEST = 2.0 ** 15        # deviations from the mean: in a set of fewer than 2^30 values, none is further
+DIRECTION_GRID, VALUE_GRID = 2.0 ** 18, 2.0 ** 16       # grid steps per unit
+FURTHEST = 2.0 ** 15        # largest possible distance from the mean, in deviations, in a set of up to 2^30 values
 # Exact: |sum| <= |direction| |vector| <= 2^18 * sqrt(147) * 2^(16 + 15) < 2^53, for pictures of up to 3 channels.
 
 
 
 def project(pictures, seed=0, patches=64, directions=512):
-    """Histograms of a set of pictures, to be compared by `distances`.
+    """Return the histograms of a set of pictures, for `distances`.
 
     Args:
-        pictures: iterable that can be run through twice, of batches [n, R, R, C], R a power of two >= 8, in any range;
-            a list or an object with `__iter__`, no generator. Patches of picture i are drawn by seed and i only.
-        seed: of patches and directions; the same for sets to be compared.
-        patches: patches of each picture at each level; 128 in the paper, 64 in TF-GAN.
+        pictures: batches [n, R, R, C], R a power of two >= 8, in any range, as a list or another iterable that can be
+            iterated twice (no generator). The patches of picture i depend on seed and i alone.
+        seed: seed of patches and directions; sets to compare need the same.
+        patches: patches per picture and level; 128 in the paper, 64 in TF-GAN.
         directions: number of random directions; 512 in the paper.
     Returns:
         {side of the level: int64 [directions, BINS]}, finest level first.
     """
     if iter(pictures) is pictures:
-        raise InputError("expected batches that can be run through twice, got a generator")
+        raise InputError("expected batches that can be iterated twice, got a generator")
     sums = {}
     for side, found in _patches(pictures, seed, patches):
         for one in found.reshape(-1, patches, *found.shape[1:]).astype(np.float64):
@@ -74,14 +76,14 @@ def project(pictures, seed=0, patches=64, directions=512):
 
 
 def distances(first, second):
-    """Sliced Wasserstein distance at each level.
+    """Return the sliced Wasserstein distance per level.
 
     Args:
-        first, second: what `project` gave for two sets, of any sizes, with the same seed.
+        first, second: results of `project` for two sets of any sizes, with the same seed.
     Returns:
-        {side of the level: float >= 0}, in standard deviations of a patch's values; the papers' tables show 1000 times
-        it. 0 for two identical sets. Two sets from one distribution are at a distance that falls as they grow: compare
-        with that of two sets of real pictures.
+        {side of the level: float >= 0}, in standard deviations of the patches' values; the papers' tables show 1000
+        times this number. Identical sets have distance 0. Two sets from one distribution have a distance that falls
+        with their sizes, so compare with the distance of two sets of real pictures.
     """
     shapes = [{side: counts.shape for side, counts in each.items()} for each in (first, second)]
     if shapes[0] != shapes[1]:
@@ -98,12 +100,12 @@ def distances(first, second):
 
 
 def laplacian_pyramid(images):
-    """Laplacian pyramid, with the binomial filter 1 4 6 4 1 and mirrored borders, as OpenCV's pyrDown and pyrUp.
+    """Return the Laplacian pyramid, with filter 1 4 6 4 1 and mirrored borders, as OpenCV's pyrDown and pyrUp.
 
     Args:
         images: float32 [n, R, R, C], R a power of two.
     Returns:
-        List of float32 [n, S, S, C], S = R, R / 2, ..., 16 (or R alone if smaller); the last is the blurred picture.
+        list of float32 [n, S, S, C], S = R, R / 2, ..., 16 (only R if smaller); the last is the blurred picture.
     """
     levels = [images]
     while levels[-1].shape[1] > COARSEST:
@@ -134,7 +136,7 @@ def _patches(pictures, seed, count):
 
 
 def _cut(level, draws, count):
-    """Patches at random places of each picture: [n, S, S, C] -> [n * count, C, PATCH * PATCH]."""
+    """Cut patches at random positions of every picture: [n, S, S, C] -> [n * count, C, PATCH * PATCH]."""
     free = level.shape[1] - PATCH + 1
     places = np.stack([draw.integers(0, free, (2, count)) for draw in draws])          # [n, 2, count]
     windows = np.lib.stride_tricks.sliding_window_view(level, (PATCH, PATCH), axis=(1, 2))
@@ -143,13 +145,13 @@ def _cut(level, draws, count):
 
 
 def _directions(seed, side, size, count):
-    """Unit vectors [count, size]."""
+    """Return random unit vectors [count, size]."""
     axes = np.random.default_rng([seed, 1, side]).standard_normal((count, size))
     return axes / np.linalg.norm(axes, axis=1, keepdims=True)
 
 
 def _histograms(values):
-    """float32 [D, m] -> int64 [D, BINS]."""
+    """Return histograms of values: float32 [D, m] -> int64 [D, BINS]."""
     places = np.copysign(np.log1p(np.abs(values) * np.float32(1 / FINEST)), values)
     places *= np.float32(BINS / 2 / math.log1p(LARGEST / FINEST))
     places = np.clip(np.floor(places).astype(np.int32) + BINS // 2, 0, BINS - 1)
@@ -157,7 +159,7 @@ def _histograms(values):
 
 
 def _blurred(images):
-    """Binomial filter 1 4 6 4 1 over rows and columns, borders mirrored without repeating the edge: [n, S, S, C]."""
+    """Apply the binomial filter 1 4 6 4 1 to rows and columns; borders are mirrored without repeating the edge."""
     for axis in (1, 2):
         padded = np.pad(images, [(2, 2) if a == axis else (0, 0) for a in range(4)], mode="reflect")
         before, length = (slice(None),) * axis, images.shape[axis]

@@ -1,9 +1,10 @@
 """Degradations: differentiable maps phi from a picture to the observation that restoration starts from.
 
-Restoration looks for a picture x of the generator with phi(x) = y, the observation (Gu et al. 2020, Image Processing
-Using Multi-Code GAN Prior, section 3.3: grey values, downsampling, a mask). All of these are linear but for a constant,
-and all but the mask and the grey values are separable: a matrix for the rows and the same one for the columns, which
-runs on any device and has exact gradients. Images are float32 [N, R, R, 3], RGB, in [-1, 1].
+Restoration searches a picture x of the generator with phi(x) = y, where y is the observation. All degradations are
+affine. Blur and downsampling are separable: one matrix acts on rows and columns, which runs on any device and has exact
+gradients. Images are float32 [N, R, R, 3], RGB, in [-1, 1].
+
+Source: Gu et al. 2020 (Image Processing Using Multi-Code GAN Prior), section 3.3: grey values, downsampling, a mask.
 """
 from __future__ import annotations
 
@@ -12,27 +13,24 @@ import tensorflow as tf
 
 from tf_idinvert.errors import InputError
 
-LUMA = (0.299, 0.587, 0.114)        # of R, G, B in grey: ITU-R BT.601, as the published code
-FACTORS = (2, 16)                   # of downsampling, lowest and highest
-CUBIC = -0.5                        # the cubic kernel's parameter: Keys 1981, and Pillow
+LUMA = (0.299, 0.587, 0.114)        # weights of R, G, B in grey: ITU-R BT.601, as in the published code
+FACTORS = (2, 16)                   # lowest and highest factor of downsampling
+CUBIC = -0.5                        # parameter of the cubic kernel, as in Keys 1981 and in Pillow
 
 
 
 class Identity:
-    """No degradation: the observation is the picture. Base of the other degradations.
-
-    Call it with images -> observation.
-    """
+    """No degradation: `degradation(images)` -> observation, here the images. Base class of the other degradations."""
 
     def __call__(self, images):
         return images
 
     def plain(self, observed):
-        """The restoration [N, R, R, 3] without a network; the search starts at its code."""
+        """Return a restoration [N, R, R, 3] without a network; the search starts at its code."""
         return observed
 
     def composite(self, restored, observed):
-        """The restored picture with what is known of it put in place; None where nothing is known exactly."""
+        """Return the restored picture with the known parts of the input put back; None if nothing is known exactly."""
         return None
 
 
@@ -46,12 +44,12 @@ class Luminance(Identity):
         return tf.repeat(grey, 3, axis=-1)
 
     def composite(self, restored, observed):
-        """The grey values are the observed ones, the differences between the colours those restored."""
+        """Return the restored picture with the observed grey values; differences between channels are kept."""
         return restored + (observed - self(restored))
 
 
 class Separable(Identity):
-    """Rows and columns are weighted sums of others: images [N, R, R, C] -> [N, r, r, C], M x M^T in each channel.
+    """Linear map of rows and columns: images [N, R, R, C] -> [N, r, r, C], M x M^T in every channel.
 
     Args:
         matrix: M, [r, R].
@@ -65,13 +63,16 @@ class Separable(Identity):
 
 
 class Blur(Separable):
-    """A Gaussian blur; at the border, its part inside the picture counts.
+    """Gaussian blur; at borders, the kernel is cut off and normalised.
 
-    The denoising task compares pictures after it: what is finer than it is noise, and comes from the generator.
+    The denoising task compares blurred pictures: details finer than the blur count as noise and are left to the
+    generator.
 
     Args:
         resolution: R, side of the pictures in pixels.
-        sigma: standard deviation in pixels, >= 0; 0: none.
+        sigma: standard deviation in pixels, >= 0; 0: no blur.
+    Raises:
+        InputError: a negative sigma.
     """
 
     def __init__(self, resolution, sigma):
@@ -83,11 +84,13 @@ class Blur(Separable):
 
 
 class Downsampling(Separable):
-    """Antialiased downsampling: the bicubic kernel, as wide as the factor asks; equals Pillow's.
+    """Antialiased bicubic downsampling; the kernel is widened by the factor, as in Pillow.
 
     Args:
         resolution: R, side of the pictures in pixels.
         factor: a whole number from 2 to 16 that divides R.
+    Raises:
+        InputError: another factor.
     """
 
     def __init__(self, resolution, factor):
@@ -99,19 +102,21 @@ class Downsampling(Separable):
         self.inverse = np.linalg.pinv(self.matrix)
 
     def plain(self, observed):
-        """Bicubic enlargement."""
+        """Enlarge the observation by bicubic interpolation."""
         return _separable(self.enlarge, observed)
 
     def composite(self, restored, observed):
-        """The picture nearest to the restored one that is `observed` when downsampled."""
+        """Return the picture closest to the restored one among those that become `observed` when downsampled."""
         return restored + _separable(self.inverse, observed - self(restored))
 
 
 class Mask(Identity):
-    """A missing part: pixels outside the mask count as -1, as in semantic diffusion.
+    """Missing pixels: they are set to -1, as in semantic diffusion.
 
     Args:
-        known: [R, R], 1 where the picture is known, 0 where it is missing; both must occur.
+        known: [R, R], 1 for known pixels, 0 for missing ones; both must occur.
+    Raises:
+        InputError: other values or another shape.
     """
 
     def __init__(self, known):
@@ -127,29 +132,29 @@ class Mask(Identity):
         return (images + 1.0) * self.known - 1.0
 
     def plain(self, observed):
-        """The missing part in the mean colour of the known one."""
+        """Fill the missing pixels with the mean colour of the known ones."""
         mean = tf.reduce_sum((observed + 1.0) * self.known, axis=(1, 2), keepdims=True) / self.known.sum() - 1.0
         return self.composite(mean, observed)
 
     def composite(self, restored, observed):
-        """The known pixels as they are, the missing ones restored."""
+        """Return the known pixels of the input and the missing ones of the restored picture."""
         return observed * self.known + restored * (1.0 - self.known)
 
 
 def add_noise(images, deviation, seed, first=0):
-    """Pictures with Gaussian noise, clipped to [-1, 1] as any file would hold them.
+    """Add Gaussian noise and clip to [-1, 1], as a picture file would.
 
     Args:
         images: float32 [N, R, R, C] in [-1, 1].
-        deviation: standard deviation of the noise, on that scale.
-        seed, first: whole numbers; the noise of image i depends on `seed` and `first` + i only.
+        deviation: standard deviation of the noise, on the same scale.
+        seed, first: whole numbers; the noise of image i depends on `seed` and `first` + i alone.
     """
     noise = [np.random.default_rng([seed, first + i]).standard_normal(images.shape[1:]) for i in range(len(images))]
     return np.clip(images + deviation * np.stack(noise), -1, 1).astype("float32")
 
 
 def bicubic_matrix(inputs, outputs):
-    """Weights [outputs, inputs] of bicubic resampling, antialiased where it makes smaller; rows sum to 1."""
+    """Return the weights [outputs, inputs] of bicubic resampling, antialiased if it downsamples; rows sum to 1."""
     scale = inputs / outputs
     centres = (np.arange(outputs) + 0.5) * scale
     x = np.abs((np.arange(inputs) + 0.5)[None] - centres[:, None]) / max(scale, 1.0)

@@ -1,14 +1,17 @@
-"""Multi-code inversion on StyleGAN: N codes share the work of one, composed in the middle of the synthesis network.
+"""Multi-code inversion on StyleGAN: N codes represent an image; the synthesis network combines their features.
 
-    F = sum_n alpha_n * G_1(w_n)        alpha_n: one weight a channel, so that every code serves what it draws well
-    x = G_2(F)                          G_1: layers before the composing layer l; G_2: those from it on, to the image
-    min over w_n, alpha_n:  ||y - phi(x)|| + lambda_vgg ||V(y) - V(phi(x))||       V: features; || ||: mean of squares
+    F = sum_n alpha_n * G_1(w_n)        alpha_n: one weight per channel
+    x = G_2(F)                          G_1: layers before the composing layer l; G_2: the other layers
+    min over w_n, alpha_n:  ||y - phi(x)|| + lambda_vgg ||V(y) - V(phi(x))||
 
-Source: Gu et al. 2020 (Image Processing Using Multi-Code GAN Prior), Eq. (2) to (6), for PGGAN. StyleGAN's G_2 needs
-styles too: one more code, the shared one, is optimised for the layers from l on. So one code, whose alpha stays 1, is
-the inversion of `inversion.py`, wherever it is composed. phi degrades: see `degradations`. Adam takes the same steps
-for codes and for N * alpha, so that alpha moves as fast against its 1 / N whatever N. The optional domain term compares
-the mean of the N codes with E(x). Networks are handed in; none is imported.
+phi is the degradation (see `degradations`), V are features, and || || is the mean of squares.
+
+The original uses PGGAN. StyleGAN's G_2 needs styles too, so a further code, the shared one, is optimised for the layers
+from l on. With a single code, alpha stays 1, and the method equals the inversion of `inversion.py` for every l. The
+optimised variable is N * alpha, so that Adam's steps change alpha in proportion to its initial value 1 / N. The
+optional domain term compares the mean of the N codes with E(x). The networks are arguments of the caller.
+
+Source: Gu et al. 2020 (Image Processing Using Multi-Code GAN Prior), Eq. (2) to (6).
 """
 from __future__ import annotations
 
@@ -22,45 +25,45 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.losses import feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
-REPORTS = 20        # of the progress in a batch
+REPORTS = 20        # progress reports per batch
 
 
 @dataclasses.dataclass(frozen=True)
 class MultiCodeOptions:
-    """Options of the optimisation. Published: 20 to 30 codes, layer 4 to 8, up to 3,000 steps of gradient descent."""
+    """Options of the optimisation. The paper uses 20 to 30 codes, layers 4 to 8, up to 3,000 gradient descent steps."""
 
     codes: int = 20                         # N
-    layer: int = 6                          # l: layers below it run for each code; 6 ends at 16x16, as in PGGAN
-    steps: int = 200                        # each one evaluation of loss and gradient
+    layer: int = 6                          # l: lower layers run for every code; 6 composes at 16x16, as in PGGAN
+    steps: int = 200                        # evaluations of loss and gradient
     learning_rate: float = 0.05
-    optimizer: str = "cosine"               # Adam with falling rate; or 'adam', 'lbfgs': see `optimizers`
-    feature_weight: float | None = None     # lambda_vgg; None: what suits F, see `losses.feature_weight`
+    optimizer: str = "cosine"               # Adam with decaying rate; or 'adam', 'lbfgs': see `optimizers`
+    feature_weight: float | None = None     # lambda_vgg; None: the default of V, see `losses.feature_weight`
     domain_weight: float = 0.0              # lambda_dom
     batch_size: int = 4                     # images optimised together
-    results: int = 0                        # intermediate images, evenly spaced, the last after the final step
+    results: int = 0                        # intermediate images to keep, evenly spaced, the last after the final step
 
     def __post_init__(self):
         for name, lowest in (("codes", 1), ("layer", 1), ("steps", 0), ("batch_size", 1), ("results", 0)):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < lowest:
                 raise InputError(f"{name} must be a whole number, {lowest} or more; got {value}")
-        optimizers.recommended(self.optimizer)      # InputError where there is none of that name
+        optimizers.recommended(self.optimizer)      # raises InputError for an unknown name
         for name in ("learning_rate", "feature_weight", "domain_weight"):
             value = getattr(self, name)
             if not (name == "feature_weight" and value is None or 0 <= value < np.inf):
                 raise InputError(f"{name} must be a number, 0 or more; got {value}")
 
     def result_steps(self):
-        """Steps after which an intermediate image is kept: every `steps // results`, and the last."""
+        """Return the steps after which an intermediate image is kept; see `optimizers.result_steps`."""
         return optimizers.result_steps(self.steps, self.results)
 
 
 @dataclasses.dataclass
 class MultiCodeResult:
-    """What came out, as NumPy arrays, for B images; images [B, R, R, C] are in [-1, 1], not clipped.
+    """Result for B images, as NumPy arrays; images [B, R, R, C] are about [-1, 1], not clipped.
 
-    `compose(synthesis, codes, shared, alphas)` draws the images again. `losses` has 'pixel', 'feature', 'domain' and
-    'total', each [steps, B], before its step; the terms are not weighted. `intermediate` maps a step to images.
+    `compose(synthesis, codes, shared, alphas)` computes the images again. `losses` is {'pixel', 'feature', 'domain',
+    'total': [steps, B]}, evaluated before the step; terms are unweighted. `intermediate` is {step: images}.
     """
 
     codes: np.ndarray               # [B, N, l, D]
@@ -73,12 +76,12 @@ class MultiCodeResult:
 
 
 def compose(synthesis, codes, shared, alphas):
-    """The image of N codes.
+    """Return the images of N codes each.
 
     Args:
         synthesis: the network; see `MultiCode`.
         codes: [B, N, l, D], codes of the layers before the composing layer l.
-        shared: [B, L - l, D], the code of the layers from l on.
+        shared: [B, L - l, D], shared code of the layers from l on.
         alphas: [B, N, C], weights of the C channels after layer l - 1.
     Returns:
         [B, R, R, channels], not clipped.
@@ -92,13 +95,13 @@ def compose(synthesis, codes, shared, alphas):
 
 
 def spread_codes(base, samples, average, spread):
-    """N different codes around one, to start from: equal ones would stay equal.
+    """Return N different initial codes; equal ones would stay equal.
 
     Args:
         base: [B, L, D], the first code.
         samples: [N - 1, L, D], codes of the generator's domain, the same for every image.
         average: [D], the generator's w_avg.
-        spread: how far the others are from the first: each is base + spread * (sample - average).
+        spread: factor of the difference; the other codes are base + spread * (sample - average).
     Returns:
         float32 [B, N, L, D].
     """
@@ -107,18 +110,18 @@ def spread_codes(base, samples, average, spread):
 
 
 class MultiCode:
-    """The optimisation for given networks and one degradation; compiled once for all batches it is called with.
+    """The optimisation for one set of networks and one degradation. It is compiled once for all batches.
 
     Args:
-        synthesis: the network, an object as `networks.synthesis.Synthesis`: `run(w, start, stop)` -> features, called
-            with (w, start=..., features=...) -> images, `last_start`.
-        degrade: callable phi, images [B, R, R, C] -> observations [B, r, r, C], as in `degradations`.
-        encoder: callable, images -> codes [B, L, D], for the domain term; else None.
-        features: callable, images in [-1, 1] -> any tensor [B, ...]; V. It is shown observations enlarged to R, each
-            pixel repeated. None: no feature term.
+        synthesis: network like `networks.synthesis.Synthesis`, with `run(w, start, stop)` -> features, a call
+            (w, start=..., features=...) -> images, and `last_start`.
+        degrade: callable phi, images [B, R, R, C] -> observations [B, r, r, C]; see `degradations`.
+        encoder: callable, images -> codes [B, L, D], for the domain term; None without one.
+        features: callable V, images in [-1, 1] -> any tensor [B, ...]. Observations are enlarged to R by repeating
+            pixels. None: no feature term.
         options: MultiCodeOptions.
     Raises:
-        InputError: a composing layer that the network has not, or a domain term without an encoder.
+        InputError: the network lacks the composing layer, or the domain term has no encoder.
     """
 
     def __init__(self, *, synthesis, degrade, encoder=None, features=None, options=MultiCodeOptions()):
@@ -131,22 +134,23 @@ class MultiCode:
         self.synthesis, self.degrade, self.encoder, self.options = synthesis, degrade, encoder, options
         self.features = features if options.feature_weight > 0 else None
         self.optimizer = optimizers.make(options.optimizer, options.learning_rate, options.steps)
-        self._shapes = None         # of the variables, known with the first batch: the features' channels are
+        self._shapes = None         # shapes of the variables; the first batch shows the number of channels
         self._draw = apart.compiled(lambda variables: self.image(*variables))
         self._features_of = apart.compiled(self._seen_features) if self.features else None
         self._advance = apart.compiled(self._optimise)
 
     def __call__(self, observed, start, progress=None):
-        """Find codes whose image, degraded, is what was observed.
+        """Find codes whose degraded images are the observations.
 
         Args:
-            observed: float32 [B, r, r, C] in [-1, 1], as phi gives them.
-            start: codes [B, N, L, D]; see `spread_codes`. The shared code starts as the first of each image.
-            progress: callable (share done in [0, 1], mean total loss of the batch), called a few times a batch.
+            observed: float32 [B, r, r, C] in [-1, 1], results of phi.
+            start: initial codes [B, N, L, D]; see `spread_codes`. The shared code starts as the image's first code.
+            progress: callable (share done in [0, 1], mean total loss of the batch), called about REPORTS times per
+                batch.
         Returns:
-            MultiCodeResult. An image's result does not depend on the others; see `apart`.
+            MultiCodeResult. An image's result does not depend on the other images; see `apart`.
         Raises:
-            InputError: shapes that do not fit, or values that are not finite.
+            InputError: shapes do not fit, or values are not finite.
         """
         observed, start = _finite("observed", observed, 4), _finite("start", start, 4)
         if not len(observed):
@@ -165,11 +169,11 @@ class MultiCode:
         return _concatenate(parts)
 
     def image(self, codes, shared, scaled):
-        """The image that the variables of the search stand for; `scaled` is N * alpha."""
+        """Return the images of the variables of the search; `scaled` is N * alpha."""
         return compose(self.synthesis, codes, shared, scaled / self.options.codes)
 
     def losses(self, variables, observed, target):
-        """The three terms and their weighted sum, each [B]; terms that do not count are 0.
+        """Return the three terms and their weighted sum, each [B]; a term that is left out is 0.
 
         Args:
             variables: (codes, shared, N * alphas).
@@ -224,7 +228,7 @@ class MultiCode:
                                {term: losses[:, i] for i, term in enumerate(TERMS)}, intermediate)
 
     def _pack(self, variables):
-        """The variables to optimise, as one row an image, [B, 1, P]: with one code, alpha has no effect and stays."""
+        """Return the optimised variables as [B, 1, P]; with one code, alpha has no effect and is not optimised."""
         free = variables if self.options.codes > 1 else variables[:2]
         return tf.concat([tf.reshape(variable, [variable.shape[0], 1, -1]) for variable in free], axis=2)
 
@@ -236,10 +240,10 @@ class MultiCode:
                 for part, shape in zip(tf.split(point, sizes, axis=2), self._shapes)]
 
     def _optimise(self, rows, step, stop):
-        """Steps `step` + 1 to `stop` as one loop in the graph -> point, memory, losses [B, steps, 4].
+        """Run steps `step` + 1 to `stop` as one loop in the graph; return point, memory, losses [B, steps, 4].
 
         Args:
-            rows: (point, memory, observed, and with features the target).
+            rows: (point, memory, observed), followed by the target if there are features.
         """
         point, memory, observed, target = (*rows, None)[:4]
         return optimizers.advance(self.optimizer, lambda point: self.losses(self._unpack(point), observed, target),

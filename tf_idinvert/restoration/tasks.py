@@ -1,4 +1,4 @@
-"""Restoring pictures by inversion: the tasks, where the search starts, and how good a restored picture is.
+"""Tasks of restoration by inversion, initial codes of the search, and scores of restored pictures.
 
 Source of the tasks: Gu et al. 2020 (Image Processing Using Multi-Code GAN Prior), section 3.3.
 """
@@ -12,21 +12,21 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, Luminance, Mask
 from tf_idinvert.restoration.multi_code import spread_codes
 
-SPREAD = 0.5        # of the codes a search starts from: halfway to the domain's other samples
+SPREAD = 0.5        # `spread` of the initial codes: halfway to other samples of the domain
 SSIM_WINDOW = 11    # pixels
 
 
 def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
-    """The degradation of a task.
+    """Return the degradation of a task.
 
     Args:
         task: 'inversion', 'colorize', 'super-resolve', 'inpaint' or 'denoise'.
-        resolution: R, side of the network's images.
-        factor: of super-resolution.
-        known: [R, R], 1 where a picture to be inpainted is known.
-        sigma: standard deviation in pixels of the blur after which noisy pictures are compared.
+        resolution: R, side of the network's images in pixels.
+        factor: factor of super-resolution.
+        known: [R, R], 1 for known pixels of inpainting, 0 for missing ones.
+        sigma: standard deviation in pixels of the blur for denoising.
     Raises:
-        InputError: an argument that does not fit.
+        InputError: an argument does not fit.
     """
     makers = {"inversion": Identity, "colorize": Luminance, "super-resolve": lambda: Downsampling(resolution, factor),
               "inpaint": lambda: Mask(known), "denoise": lambda: Blur(resolution, sigma)}
@@ -34,10 +34,12 @@ def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
 
 
 def box_known(resolution, box=None):
-    """[R, R], 0 within a box (left, top, width, height) in pixels, 1 elsewhere; by default a third, in the middle.
+    """Return [R, R], 0 inside a box (left, top, width, height) in pixels, 1 outside.
+
+    The default box is in the middle and a third of the side wide and high.
 
     Raises:
-        InputError: a box that is not inside the picture.
+        InputError: the box is not inside the picture.
     """
     side = resolution // 3
     left, top, width, height = box or ((resolution - side) // 2, (resolution - side) // 2, side, side)
@@ -50,14 +52,14 @@ def box_known(resolution, box=None):
 
 
 def start_codes(generator, encoder, pictures, count, seed):
-    """Codes to start from: the encoder's, or without one w_avg, and around it `count` - 1 more.
+    """Return the initial codes: the encoder's code, or w_avg without an encoder, and `count` - 1 codes around it.
 
     Args:
         generator: Generator.
         encoder: Encoder or None.
-        pictures: float32 [B, R, R, 3], the restorations without a network: a degradation's `plain`.
+        pictures: float32 [B, R, R, 3], restorations without a network (`plain` of the degradation).
         count: N.
-        seed: of the other codes, the same for every picture; N codes begin with the codes of a smaller N.
+        seed: seed of the other codes, which are the same for all pictures; a larger N only adds codes.
     Returns:
         float32 [B, N, L, D].
     """
@@ -69,11 +71,11 @@ def start_codes(generator, encoder, pictures, count, seed):
 
 
 def scores(pictures, references):
-    """How close pictures are to their references: dict of float64 [B], 'mse', 'psnr' (dB) and 'ssim'.
+    """Compare pictures with their references: {'mse', 'psnr' (dB), 'ssim': float64 [B]}.
 
     Args:
-        pictures, references: [B, R, R, 3] in [-1, 1], clipped. The MSE is on that scale, as elsewhere. SSIM has a
-            window of 11 pixels (Wang et al. 2004); in smaller pictures, one of their size.
+        pictures, references: [B, R, R, 3]; they are clipped to [-1, 1], the scale of the MSE. SSIM has a window of 11
+            pixels (Wang et al. 2004), or of the side of smaller pictures.
     """
     a, b = (tf.clip_by_value(tf.convert_to_tensor(images, tf.float32), -1.0, 1.0) for images in (pictures, references))
     mse = tf.reduce_mean(tf.square(a - b), axis=(1, 2, 3))
