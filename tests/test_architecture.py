@@ -29,7 +29,7 @@ RULE = {
     "restoration": {"losses", "optimizers", "apart", "codes"},
     "training": {"losses", "files"},
     "codes": set(),
-    "features": {"checkpoint", "networks", "losses"},
+    "features": {"checkpoint", "formats", "networks", "losses"},
     "serving": {"formats", "inversion", "optimizers", "files"},
     "jobs": {"inversion", "restoration", "editing", "boundaries", "codes", "files"},
 }

@@ -193,6 +193,12 @@ def add_features_option(add, default):
         f"of an attribute network, or 'none'; default: {default}")
 
 
+def add_lpips_option(add, text):
+    """Add --lpips, by an `add_argument`; `text` says what it does."""
+    add("--lpips", nargs=2, metavar=("HEADS", "VGG16"), help="LPIPS by VGG16, from lpips' vgg.pth (learned heads) and "
+        f"torchvision's vgg16-397923af.pth: {text}")
+
+
 def add_output_options(group, default):
     """Add the options that all tools of the original have: output folder, size of pictures in the page, GPU."""
     group.add_argument("--output_dir", "-o", default="", help=f"output folder ({default})")

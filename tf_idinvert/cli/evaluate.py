@@ -4,7 +4,8 @@ It measures all methods on the same held-out pictures and decides every claim of
 
     python tools/evaluate.py --quick                    # 2 minutes, to check that it runs; too few pictures to decide
     python tools/evaluate.py                            # the embedded portraits networks, 12 minutes on two cores
-    python tools/evaluate.py --encoders styleganinv_face_256.pkl --images photographs/ --inception weights.h5
+    python tools/evaluate.py --encoders styleganinv_face_256.pkl --images photographs/ \
+        --inception pt_inception-2015-12-05-6726825d.pth --lpips vgg.pth vgg16-397923af.pth
     python tools/evaluate.py --encoders encoder.h5 --images photographs/ --labels labels.csv --boundaries boundaries/
 
 Encoders are given as ROLE=FILE, where FILE holds an encoder and its generator, and ROLE is in-domain, in-domain-nobn
@@ -52,10 +53,13 @@ def parse_arguments(argv):
         "(for portraits: checkpoints/portraits64-attributes.h5)")
     add("--judge", help="second network of `train.py --method attributes` to compute the FD with; its features should "
         "not be those that a method minimises (the network of --attributes)")
-    add("--inception", help="InceptionV3 'notop' weights of Keras, for FID, instead of the attribute network's FD")
+    add("--inception", metavar="FILE", help="compute FID in place of the attribute network's FD: pytorch-fid's "
+        "pt_inception-2015-12-05-6726825d.pth gives values comparable with published ones, Keras' InceptionV3 'notop' "
+        "weights (.h5) values that compare only with each other")
+    command.add_lpips_option(add, "a column of Table 1; with --features lpips also the feature network")
     command.add_features_option(add, "that of --attributes, without one imagenet")
     parser.add_argument("--loss_weight_feat", type=command.number(float, 0),
-                        help="lambda_vgg, weight of the feature term (attribute network: 20, VGG16: 5e-5)")
+                        help="lambda_vgg, weight of the feature term (attribute network: 20, VGG16: 5e-5, LPIPS: 0.8)")
     add("--boundaries", help="folder of NAME.npz or NAME.npy (checkpoints/boundaries)")
     add("--photographs", help="pictures for figure10, in addition to drawn scenes: a folder, a list or one picture")
     add("--reasons", help="JSON file {name of a claim: reason why it does not hold}, names as in tables.json "
@@ -159,6 +163,7 @@ def make_bench(args, paths, missing, listing, known, log):
     generator = next(iter(networks.values())).generator
     attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution,
                                            args.judge)
+    likeness = args.lpips and loading.load_lpips(args.lpips, generator.resolution)
     features, features_key, weight, said = load_features(args, attributes, judge, generator.resolution, log)
     boundaries, told = loading.load_boundaries(args.boundaries, generator)
     kept = store.Store(Path(args.output_dir) / "cache")
@@ -168,9 +173,11 @@ def make_bench(args, paths, missing, listing, known, log):
     if judge is not None and features_key == judge.key:
         told.append("In-domain inversion minimises features of the network that measures the FD, which lowers its FD; "
                     "SWD and MSE do not depend on that network.")
+    told += of_few(judge, min(args.optimised, len(originals.pictures)))
     about = {"Pictures": originals.about,
              "Encoders": ", ".join(f"{role}: {each.name}" for role, each in networks.items()),
              "Distance": judge.about if judge else "none: no feature network was given",
+             **({likeness.name: likeness.about} if likeness else {}),
              "Features of in-domain inversion": said, "Seed": str(args.seed),
              "notes": [*missing.values(), *notes, *told, *originals.notes]}
     count = len(originals.pictures)
@@ -178,7 +185,17 @@ def make_bench(args, paths, missing, listing, known, log):
                      getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
     return Bench(store=kept, originals=originals, others=others, networks=networks, missing=missing,
                  features=features, features_key=features_key, feature_weight=weight, judge=judge,
-                 boundaries=boundaries, sizes=sizes, seed=args.seed, progress=progress), about
+                 boundaries=boundaries, sizes=sizes, seed=args.seed, progress=progress, likeness=likeness), about
+
+
+def of_few(judge, count):
+    """A note where some FID is of so few pictures that their covariance is singular, in a list; else []."""
+    from tf_idinvert.networks.inception import WIDTH
+    if judge is None or judge.distance != "FID" or count > WIDTH:
+        return []
+    return [f"FID of {count} pictures: with {WIDTH} or fewer the covariance of its {WIDTH} features is singular and "
+            "the value too large; it compares with values of as many pictures alone, and published ones are mostly of "
+            "50,000."]
 
 
 def attributes_path(args, listing):
@@ -197,15 +214,19 @@ def load_features(args, attributes, judge, resolution, log):
     given = args.features
     if given == "none" or args.loss_weight_feat == 0:
         return None, "none", 0.0, "none, as asked"
+    if given == "lpips" and not args.lpips:
+        raise InputError("--features lpips: give its files, --lpips HEADS VGG16")
     if given is None and attributes is not None:
         weight = feature_weight(attributes.features, args.loss_weight_feat)
         key = judge.key.split()[0] if args.judge else judge.key
         return attributes.features, key, weight, f"the attribute network's convolutions, weight {weight:g}"
     try:
-        features = network.load(given or "imagenet", resolution)
+        features = network.load(given or "imagenet", resolution, lpips=args.lpips)
         weight = feature_weight(features, args.loss_weight_feat)
         if given in (None, "imagenet"):
             return features, "imagenet", weight, f"VGG16, ImageNet weights, block4_conv3, weight {weight:g}"
+        if given == "lpips":
+            return features, " ".join(map(file_digest, args.lpips)), weight, f"LPIPS, weight {weight:g}"
         return features, file_digest(given), weight, f"{Path(given).name}, weight {weight:g}"
     except network.FeaturesError as error:
         if given:

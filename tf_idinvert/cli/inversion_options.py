@@ -67,9 +67,10 @@ def add_optimisation_options(group):
 def add_feature_options(group):
     """Add --features and the weight of the feature term."""
     group.add_argument("--loss_weight_feat", type=number(float, 0),
-                       help="lambda_vgg, weight of the feature term (VGG16: 5e-5, attribute network: 20)")
+                       help="lambda_vgg, weight of the feature term (VGG16: 5e-5, attribute network: 20, LPIPS: 0.8)")
     command.add_features_option(group.add_argument, "for the embedded model the embedded attribute network, else "
                                 "imagenet; if that is not available none, with a warning")
+    command.add_lpips_option(group.add_argument, "the feature network, in place of --features")
 
 
 def weights_of_layers(text):
@@ -108,12 +109,15 @@ def load_features(args, log, resolution):
 
     F is also None if the user chose none and VGG16 cannot be downloaded.
     """
-    given = args.features or _embedded_features(args.model_path)
+    lpips = getattr(args, "lpips", None)
+    if lpips and args.features:
+        raise InputError(f"--features {args.features} and --lpips: one network gives the features; leave one out")
+    given = "lpips" if lpips else args.features or _embedded_features(args.model_path)
     if given == "none" or args.loss_weight_feat == 0:
         return None, "The feature term was left out, as chosen."
     from tf_idinvert import features as network
     try:
-        return network.load(given or "imagenet", resolution, getattr(args, "feature_layers", None)), ""
+        return network.load(given or "imagenet", resolution, getattr(args, "feature_layers", None), lpips), ""
     except network.FeaturesError as error:
         if given:
             raise

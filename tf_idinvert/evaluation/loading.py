@@ -5,15 +5,18 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_idinvert import boundaries, checkpoint
+from tf_idinvert import boundaries, checkpoint, features
 from tf_idinvert.errors import InputError
-from tf_idinvert.evaluation.measures import Judge
+from tf_idinvert.evaluation.measures import Judge, PairDistance
 from tf_idinvert.evaluation.papers.methods import Networks
 from tf_idinvert.evaluation.quality.pictures import PORTRAITS
 from tf_idinvert.files import digests
 from tf_idinvert.files.digests import file_digest
+from tf_idinvert.formats import hdf5, torch_files, torch_measures
+from tf_idinvert.formats.untrusted import opened
 from tf_idinvert.formats.weights import export_arrays
-from tf_idinvert.networks.inception import InceptionFeatures
+from tf_idinvert.losses import mean_squared_difference
+from tf_idinvert.networks.inception import FIDInception, InceptionFeatures
 from tf_idinvert.portraits import embedded
 
 
@@ -97,7 +100,8 @@ def load_judge(path, inception, resolution, second=None):
 
     Args:
         path: of an attribute network; None: none.
-        inception: path of InceptionV3 'notop' weights of Keras; None: the attribute network's embedding is taken.
+        inception: path of pytorch-fid's Inception (.pth), or of InceptionV3 'notop' weights of Keras (.h5); None: the
+            attribute network's embedding is taken.
         resolution: side of the pictures.
         second: path of another attribute network, whose embedding is taken instead of the first one's; one of half the
             resolution sees parts of the pictures.
@@ -111,15 +115,45 @@ def load_judge(path, inception, resolution, second=None):
     binary = network.binary if network else ()
     key = " ".join(file_digest(each) for each in (path, second, inception) if each)
     if inception:
-        return network, Judge("FID", f"Inception, Keras' weights {Path(inception).name}, 2048 pooled features, "
-                              "pictures resized to 299 px (bilinear)",
-                              tf.function(InceptionFeatures(inception), reduce_retracing=True), score, binary, key)
+        embed, about = load_inception(inception)
+        return network, Judge("FID", about, tf.function(embed, reduce_retracing=True), score, binary, key)
     judging = load_attributes(second, resolution, parts=True) if second else network
     if judging is None:
         return None, None
     name = Path(second or path).name
     return network, Judge("FD", f"the embedding of the attribute network {name} (not comparable with FID)",
                           tf.function(judging.embedding, reduce_retracing=True), score, binary, key)
+
+
+def load_inception(path):
+    """(Inception, what it is in one line) of a file, whose content tells the kind: PyTorch or HDF5."""
+    name, resized = Path(path).name, "pictures resized to 299 px (bilinear, without antialiasing)"
+    with opened(path, "file of Inception's weights") as (file, _):
+        head = file.read(64)
+    if not head.startswith(hdf5.SIGNATURE) and not torch_files.is_torch(head):
+        raise InputError(f"{path}: neither pytorch-fid's Inception (.pth) nor weights of Keras' InceptionV3 (.h5)")
+    if torch_files.is_torch(head):
+        weights = torch_measures.inception_weights(path)
+        try:
+            network = FIDInception(weights)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        return network, (
+            f"Inception of 2015-12-05, weights and graph of published FID values, from pytorch-fid's {name}, 2048 "
+            f"pooled features, {resized} as pytorch-fid does")
+    return InceptionFeatures(path), (f"Inception, Keras' weights {name} (not comparable with published FID values), "
+                                     f"2048 pooled features, {resized}")
+
+
+def load_lpips(files, resolution):
+    """`PairDistance` of LPIPS by VGG16 from its two files, see `features.load_lpips`."""
+    network = features.load_lpips(files, resolution)
+
+    def distance(pictures, others):
+        return mean_squared_difference(network(pictures), network(others))
+
+    return PairDistance("LPIPS", "LPIPS: by VGG16, version 0.1, pictures not resized", tf.function(
+        distance, reduce_retracing=True), " ".join(map(file_digest, files)))
 
 
 def load_boundaries(folder, generator):

@@ -15,7 +15,7 @@ from tf_idinvert.files import images
 from tf_idinvert.metrics import distances, intervals, sliced_wasserstein
 from tf_idinvert.metrics.moments import Parts
 
-GROUPS, BATCH = 10, 50
+GROUPS, BATCH, FEW = 10, 50, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,28 @@ class Judge:
         """{name: float64 [N]} of pictures uint8 [N, R, R, 3], batch by batch."""
         return {name: values.astype(np.float64)
                 for name, values in joined(map(self.score, batches(pictures))).items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class PairDistance:
+    """A network's distance of two pictures, such as LPIPS.
+
+    Attributes:
+        name: of the column.
+        about: one line: which network.
+        distance: function, float32 [n, R, R, 3], [n, R, R, 3] in [-1, 1] -> [n].
+        key: SHA-256 of the files it is made of.
+    """
+
+    name: str
+    about: str
+    distance: callable
+    key: str
+
+    def __call__(self, pictures, others):
+        """float64 [N] of uint8 [N, R, R, 3] and as many others, few at a time: such activations are large."""
+        pairs = zip(batches(pictures, FEW), batches(others, FEW))
+        return np.concatenate([np.asarray(self.distance(*pair), np.float64) for pair in pairs])
 
 
 @dataclasses.dataclass(frozen=True)

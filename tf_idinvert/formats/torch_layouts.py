@@ -43,6 +43,10 @@ REFUSED = (
     ("decoder.conv1.conv.modulation.", "is an encoder of the pSp family for a StyleGAN2 in PyTorch, which is not read"),
     ("conv1.conv.modulation.", "is a StyleGAN2 of rosinality's stylegan2-pytorch; StyleGAN2 is read from NVIDIA's "
                                "TensorFlow pickles"),
+    ("Mixed_5b.branch1x1.", "is an InceptionV3, which makes no pictures; evaluate.py --inception takes pytorch-fid's"),
+    ("lin0.model.1.", "holds heads of LPIPS; invert.py and evaluate.py take it with --lpips HEADS VGG16"),
+    ("features.0.weight", "is a VGG as torchvision has it; invert.py and evaluate.py take VGG16's with --lpips HEADS "
+                          "VGG16"),
     ("synthesis.b4.", "is a StyleGAN2 of NVIDIA's stylegan2-ada-pytorch; StyleGAN2 is read from NVIDIA's TensorFlow "
                       "pickles"),
 )

@@ -1,21 +1,168 @@
-"""InceptionV3's last pooled features, for Fréchet distances of photographs, with Keras' ImageNet weights.
+"""InceptionV3's last pooled features, for Fréchet distances of photographs.
 
-Source: Szegedy et al. 2016 (Rethinking the Inception architecture); Heusel et al. 2017 for the distance. The weights
-are those of `keras.applications`, not of the graph that published FID values use: differences of a few per cent.
+`FIDInception` is the graph of 2015-12-05 that published FID values use, with its weights as pytorch-fid distributes
+them. `InceptionFeatures` is that of `keras.applications`, with its ImageNet weights: its distances are not comparable
+with published ones. The graphs differ in one pooling only, the weights altogether.
+
+Source: Szegedy et al. 2016 (Rethinking the Inception architecture); Heusel et al. 2017 for the distance; for the graph
+of 2015-12-05 the public code of pytorch-fid (mseitzer/pytorch-fid, inception.py).
 """
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.networks.perceptual import FeaturesError
 
 SIDE = 299              # of the pictures that it was trained on
+WIDTH = 2048            # of its last pooled features
+WIDEST = 448            # channels of one of its convolutions, at most
 
+
+# -------------------------------------------------------------------------------------- the graph of published FID
+
+class Convolution(NamedTuple):
+    """A convolution with batch norm, folded into it, and ReLU."""
+    name: str
+    height: int = 1
+    width: int = 1
+    stride: int = 1
+    padding: str = "SAME"
+
+
+class Branches(NamedTuple):
+    """Chains of steps on the same input, whose outputs are concatenated; `name` is in front of their convolutions'."""
+    name: str
+    chains: tuple
+
+
+POOLINGS = {
+    "mean": lambda x: tf.nn.avg_pool2d(x, 3, 1, "SAME"),        # of what lies inside: the border does not count
+    "max": lambda x: tf.nn.max_pool2d(x, 3, 1, "SAME"),
+    "max, halving": lambda x: tf.nn.max_pool2d(x, 3, 2, "VALID"),
+}
+
+
+def _a(name):
+    return Branches(name, (
+        (Convolution("branch1x1"),),
+        (Convolution("branch5x5_1"), Convolution("branch5x5_2", 5, 5)),
+        (Convolution("branch3x3dbl_1"), Convolution("branch3x3dbl_2", 3, 3), Convolution("branch3x3dbl_3", 3, 3)),
+        ("mean", Convolution("branch_pool"))))
+
+
+def _b(name):
+    return Branches(name, (
+        (Convolution("branch3x3", 3, 3, 2, "VALID"),),
+        (Convolution("branch3x3dbl_1"), Convolution("branch3x3dbl_2", 3, 3),
+         Convolution("branch3x3dbl_3", 3, 3, 2, "VALID")),
+        ("max, halving",)))
+
+
+def _c(name):
+    return Branches(name, (
+        (Convolution("branch1x1"),),
+        (Convolution("branch7x7_1"), Convolution("branch7x7_2", 1, 7), Convolution("branch7x7_3", 7, 1)),
+        (Convolution("branch7x7dbl_1"), Convolution("branch7x7dbl_2", 7, 1), Convolution("branch7x7dbl_3", 1, 7),
+         Convolution("branch7x7dbl_4", 7, 1), Convolution("branch7x7dbl_5", 1, 7)),
+        ("mean", Convolution("branch_pool"))))
+
+
+def _d(name):
+    return Branches(name, (
+        (Convolution("branch3x3_1"), Convolution("branch3x3_2", 3, 3, 2, "VALID")),
+        (Convolution("branch7x7x3_1"), Convolution("branch7x7x3_2", 1, 7), Convolution("branch7x7x3_3", 7, 1),
+         Convolution("branch7x7x3_4", 3, 3, 2, "VALID")),
+        ("max, halving",)))
+
+
+def _e(name, pooling):
+    def spread(branch):         # a row and a column of three, side by side
+        return Branches(name, ((Convolution(f"{branch}a", 1, 3),), (Convolution(f"{branch}b", 3, 1),)))
+
+    return Branches(name, (
+        (Convolution("branch1x1"),),
+        (Convolution("branch3x3_1"), spread("branch3x3_2")),
+        (Convolution("branch3x3dbl_1"), Convolution("branch3x3dbl_2", 3, 3), spread("branch3x3dbl_3")),
+        (pooling, Convolution("branch_pool"))))
+
+
+GRAPH = (
+    Convolution("Conv2d_1a_3x3", 3, 3, 2, "VALID"), Convolution("Conv2d_2a_3x3", 3, 3, 1, "VALID"),
+    Convolution("Conv2d_2b_3x3", 3, 3), "max, halving",
+    Convolution("Conv2d_3b_1x1"), Convolution("Conv2d_4a_3x3", 3, 3, 1, "VALID"), "max, halving",
+    _a("Mixed_5b"), _a("Mixed_5c"), _a("Mixed_5d"), _b("Mixed_6a"), _c("Mixed_6b"), _c("Mixed_6c"), _c("Mixed_6d"),
+    _c("Mixed_6e"), _d("Mixed_7a"), _e("Mixed_7b", "mean"), _e("Mixed_7c", "max"))      # 'max' as in the graph itself
+
+
+def convolutions(chain=GRAPH, prefix=""):
+    """Yield (full name, Convolution) of all of them, such as 'Mixed_5b.branch1x1'."""
+    for step in chain:
+        if isinstance(step, Convolution):
+            yield prefix + step.name, step
+        elif isinstance(step, Branches):
+            for inner in step.chains:
+                yield from convolutions(inner, f"{step.name}.")
+
+
+class FIDInception:
+    """Callable, images [N, H, W, 3] in [-1, 1] -> features [N, 2048].
+
+    Pictures of other sides are resized to 299 px bilinearly, between half-pixel centres and without antialiasing, as
+    pytorch-fid does.
+
+    Args:
+        weights: {full name of a convolution: (kernel [h, w, in, out], bias [out])}, batch norm folded in; narrower
+            networks than the published one give fewer features.
+    Raises:
+        InputError: a kernel that does not fit the graph.
+    """
+
+    def __init__(self, weights):
+        _outputs(GRAPH, 3, weights)
+        self.weights = {name: tuple(map(tf.constant, each)) for name, each in weights.items()}
+
+    def __call__(self, images):
+        if images.shape[1:3] != (SIDE, SIDE):
+            images = tf.image.resize(images, (SIDE, SIDE))
+        return tf.reduce_mean(self._run(GRAPH, images), axis=(1, 2))
+
+    def _run(self, chain, x, prefix=""):
+        for step in chain:
+            if isinstance(step, Branches):
+                x = tf.concat([self._run(inner, x, f"{step.name}.") for inner in step.chains], axis=-1)
+            elif isinstance(step, Convolution):
+                kernel, bias = self.weights[prefix + step.name]
+                x = tf.nn.relu(tf.nn.conv2d(x, kernel, step.stride, step.padding) + bias)
+            else:
+                x = POOLINGS[step](x)
+        return x
+
+
+def _outputs(chain, channels, weights, prefix=""):
+    """Channels that a chain of steps makes of `channels`. InputError where a kernel does not take what comes."""
+    for step in chain:
+        if isinstance(step, Branches):
+            channels = sum(_outputs(inner, channels, weights, f"{step.name}.") for inner in step.chains)
+        elif isinstance(step, Convolution):
+            name = prefix + step.name
+            shape, outputs = weights[name][0].shape, weights[name][0].shape[-1]
+            if shape != (step.height, step.width, channels, outputs) or weights[name][1].shape != (outputs,):
+                raise InputError(f"{name}: a kernel {list(shape)}, expected [{step.height}, {step.width}, {channels}, "
+                                 "outputs]")
+            if not 0 < outputs <= WIDEST:
+                raise InputError(f"{name}: {outputs} channels, more than InceptionV3 has anywhere")
+            channels = outputs
+    return channels
+
+
+# --------------------------------------------------------------------------------------------------- that of Keras
 
 class InceptionFeatures:
     """Callable, images [N, H, W, 3] in [-1, 1] -> features [N, 2048]; resized to 299 px (bilinear) inside.

@@ -32,6 +32,7 @@ class Bench:
         missing: {role: why it is not there}.
         features: F, see `Inversion`, or None; `features_key` tells it from others, `feature_weight` is lambda_vgg.
         judge: `measures.Judge`, or None.
+        likeness: `measures.PairDistance` of picture and reconstruction, besides their error; or None.
         boundaries: {name: Boundary}.
         sizes: Sizes.
         seed: of everything that is drawn at random.
@@ -51,6 +52,7 @@ class Bench:
     sizes: Sizes
     seed: int
     progress: callable
+    likeness: object = None
 
     def __post_init__(self):
         self._inversions, self._functions, self._mapped = {}, {}, {}

@@ -75,7 +75,8 @@ def everything(bench, photographs):
             {role: each.sha256 for role, each in bench.networks.items()}, bench.missing,
             bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
             {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},
-            [file_digest(path) for _, path in photographs if Path(path).is_file()]]
+            [file_digest(path) for _, path in photographs if Path(path).is_file()],
+            *([bench.likeness.key] if bench.likeness else [])]
 
 
 def write(folder, title, about, results, names, reasons):

@@ -68,45 +68,54 @@ def _shown(bench, methods, rows):
 
 def _columns(bench):
     name = bench.judge.distance if bench.judge else "FD"
-    return ["method", "pictures", name, f"{name}, infinitely many", "SWD x 1000", "MSE", "s per picture",
+    likeness = [bench.likeness.name] if bench.likeness else []
+    return ["method", "pictures", name, f"{name}, infinitely many", "SWD x 1000", "MSE", *likeness, "s per picture",
             "deviations from W"]
 
 
 def _explained(bench):
     judge = bench.judge.about if bench.judge else "not measured, since no feature network was given"
     name = bench.judge.distance if bench.judge else "FD"
+    likeness = f"{bench.likeness.about}. " if bench.likeness else ""
     return (f"Against the same originals; 8 bits, not resized but as said. {name}: {judge}; too large with few "
             "pictures, as the row 'other originals' shows, which is what as many real pictures give. SWD: Karras et "
-            "al. 2018, mean over the pyramid. MSE: values in [-1, 1], clipped. Deviations from W: of the codes' "
-            "components from the mean of W, in its standard deviations (root mean square; mapped codes have 1). In "
-            "brackets: 95 % intervals.")
+            f"al. 2018, mean over the pyramid. MSE: values in [-1, 1], clipped. {likeness}Deviations from W: of the "
+            "codes' components from the mean of W, in its standard deviations (root mean square; mapped codes have 1). "
+            "In brackets: 95 % intervals.")
 
 
 def _measured(bench, methods, count):
     """({method: numbers}, rows) of the first `count` pictures, and the floor's."""
     originals = bench.originals.pictures[:count]
     reference = measures.measure(originals, bench.judge, bench.seed)
-    numbers, rows = {}, []
+    numbers, rows, empty = {}, [], [None] * (len(_columns(bench)) - 2)
     for name in methods:
         label = METHODS[name].label
         try:
             inverted = bench.inverted(name, count)
         except Missing as error:
-            rows.append([label, str(error)] + [None] * 6)
+            rows.append([label, str(error), *empty])
             continue
         found = measures.compare(reference, measures.measure(inverted.pictures, bench.judge, bench.seed))
         apart = float(np.mean(bench.strangeness(bench.generator(name), inverted.codes)))
         numbers[name] = {**found, "mse": intervals.mean(inverted.mse), "seconds": inverted.seconds, "count": count,
                          "deviations": apart}
-        rows.append([label, count, found["frechet"], found["extrapolated"], found["swd"], numbers[name]["mse"],
-                     inverted.seconds, apart])
+        if bench.likeness:
+            numbers[name]["likeness"] = intervals.mean(bench.likeness(originals, inverted.pictures))
+        rows.append(_row(bench, label, count, numbers[name]))
     if bench.others is None or len(bench.others.pictures) < count:
-        rows.append(["other originals", "not enough pictures"] + [None] * 6)
+        rows.append(["other originals", "not enough pictures", *empty])
     else:
         floor = measures.measure(bench.others.pictures[:count], bench.judge, bench.seed)
         numbers["floor"] = found = measures.compare(reference, floor)
-        rows.append(["other originals", count, found["frechet"], found["extrapolated"], found["swd"], None, None, None])
+        rows.append(_row(bench, "other originals", count, found))
     return numbers, rows
+
+
+def _row(bench, label, count, numbers):
+    likeness = ["likeness"] if bench.likeness else []
+    return [label, count, *(numbers.get(name) for name in (
+        "frechet", "extrapolated", "swd", "mse", *likeness, "seconds", "deviations"))]
 
 
 # ------------------------------------------------------------------------------------------------- TF-GAN
