@@ -15,8 +15,8 @@ def load(name, resolution, layers=None, lpips=()):
     """Load the feature network F.
 
     Args:
-        name: 'imagenet' (VGG16, which Keras downloads once), 'lpips', the path of Keras' VGG16 notop .h5, or the path of
-            an attribute network.
+        name: 'imagenet' (VGG16, which Keras downloads once), 'lpips', the path of Keras' VGG16 notop .h5, or the path
+            of an attribute network.
         resolution: side R of the images in pixels.
         layers: {VGG16 layer: weight}; None: block4_conv3 only.
         lpips: the two files of 'lpips': its heads (vgg.pth of lpips) and torchvision's VGG16.
