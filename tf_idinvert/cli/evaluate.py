@@ -104,7 +104,6 @@ def main(argv=None):
             done = parts.write(folder, title, about, results, args.parts, reasons)
             log.info("%d of %d parts -> %s", done, len(PARTS), folder / "index.html")
     return 1 if bench.originals.left_out or len(readable) < min(len(photographs), figure10.PHOTOGRAPHS) else 0
-    return 1 if bench.originals.left_out or len(photographs) < wanted else 0
 
 
 def given_files(args):
