@@ -66,6 +66,13 @@ def is_fused(fused_scale, larger_side):
     return larger_side >= FUSED_FROM if fused_scale == "auto" else bool(fused_scale)
 
 
+def split_styles(offsets, widths):
+    """Offsets of styles, [N, S] or None -> a list with [N, width] or None for each layer; ValueError unless they fit."""
+    if offsets is None:
+        return [None] * len(widths)
+    return tf.split(expect_shape("style_offsets", offsets, [sum(widths)]), widths, axis=1)
+
+
 class EqualizedLayer(keras.layers.Layer):
     """Base class of Dense and Conv: equalized learning rate (Karras et al. 2018, section 4.1).
 

@@ -36,9 +36,14 @@ class ModulatedConv(layers.EqualizedLayer):
         yield f"{name}/mod_weight", self.style.weight, ""
         yield f"{name}/mod_bias", self.style.bias, ""
 
-    def convolve(self, x, w, gain=1.0):
-        """Return the result of the convolution times `gain`, without the bias."""
+    def convolve(self, x, w, gain=1.0, style_offset=None):
+        """Return the result of the convolution times `gain`, without the bias.
+
+        `style_offset` [N, inputs] is added to the style, A(w).
+        """
         weight, style = self.used_weight(x.dtype), self.style(w) + 1.0                      # [k, k, I, O], [N, I]
+        if style_offset is not None:
+            style = style + style_offset
         x = x * style[:, None, None, :]
         x = resampling.upsample_convolve(x, weight, self.taps) if self.up else tf.nn.conv2d(x, weight, 1, "SAME")
         if not self.demodulate:
@@ -58,14 +63,14 @@ class StyledConv(ModulatedConv):
                                      initializer=keras.initializers.RandomNormal(0.0, 1.0))
         self.noise_strength = self.add_weight(name="noise_strength", shape=(), initializer="zeros", trainable=True)
 
-    def call(self, x, w, noise_seed=None):
+    def call(self, x, w, noise_seed=None, style_offset=None):
         """x [N, h, h, inputs], w [N, D] -> [N, resolution, resolution, outputs]."""
         if noise_seed is None:
             noise = tf.convert_to_tensor(self.noise)
         else:
             noise = tf.random.stateless_normal([tf.shape(x)[0], self.resolution, self.resolution, 1], noise_seed)
         offset = (noise * self.noise_strength + self.bias) * self.gain
-        return layers.leaky_relu(self.convolve(x, w, self.gain) + tf.cast(offset, x.dtype))
+        return layers.leaky_relu(self.convolve(x, w, self.gain, style_offset) + tf.cast(offset, x.dtype))
 
 
 class ToRGB(ModulatedConv):
@@ -104,6 +109,7 @@ class StyleGAN2Synthesis(keras.Model):
             [2]: fresh noise for every image.
         start, features: continue from `features`, the output of layer start - 1 as `run` returns it. The w of earlier
             layers are ignored. `start` is at most `last_start` = L - 1.
+        style_offsets: [N, S], added to the styles, see `styles`: an edit in StyleSpace; None: none.
     """
 
     def __init__(
@@ -148,26 +154,45 @@ class StyleGAN2Synthesis(keras.Model):
                           for stage in range(1, len(widths))]
         self.built = True
 
-    def call(self, w, noise_seed=None, start=0, features=None):
+    def call(self, w, noise_seed=None, start=0, features=None, style_offsets=None):
         w = layers.expect_shape("w", w, [self.num_layers, self.config["dlatent_size"]])
         if not 0 <= start <= self.last_start:
             raise ValueError(f"start: expected a layer from 0 to {self.last_start}; got {start}")
-        x, beside = self._through(w, start, self.last_start, self._parted(features, start), noise_seed)
+        x, beside = self._through(w, start, self.last_start, self._parted(features, start), noise_seed,
+                                  style_offsets)
         image = self.to_rgb[-1](x, w[:, -1])
         return layers.final_activation(image if beside is None else beside + image, self.final_activation)
 
-    def run(self, w, start, stop, features=None, noise_seed=None):
+    def run(self, w, start, stop, features=None, noise_seed=None, style_offsets=None):
         """Run layers `start` to `stop` (exclusive, at most L - 1): features after layer start - 1 -> after stop - 1.
 
         Features [N, h, h, C] are the activations. Further channels hold a second branch if there is one: with 'skip'
         the sum of the ToRGB so far, with 'resnet' the skip connection within a resolution.
         """
         features = self._parted(features, start)
-        x, beside = self._through(tf.convert_to_tensor(w), start, stop, features, noise_seed)
+        x, beside = self._through(tf.convert_to_tensor(w), start, stop, features, noise_seed, style_offsets)
         return x if beside is None else tf.concat([x, beside], axis=-1)
 
-    def _through(self, w, start, stop, features, noise_seed):
-        x, beside = features
+    @property
+    def style_widths(self):
+        """Channels of the style of each layer but the last: S is their sum."""
+        return [layer.style.weight.shape[1] for layer in self.styled]
+
+    def styles(self, w):
+        """Styles of codes, w [N, L, D] -> [N, S]: A(w) of layers 0 to L - 2 side by side, those of the conversions to
+        colours left out.
+        """
+        w = tf.convert_to_tensor(w)
+        return tf.concat([layer.style(w[:, i]) for i, layer in enumerate(self.styled)], axis=1)
+
+    def style_matrices(self):
+        """List of L arrays [D, inputs]: the matrix of A by which w of each layer becomes its style, as it is stored; of
+        layer L - 1 that of the last conversion to colours.
+        """
+        return [tf.convert_to_tensor(layer.style.weight).numpy() for layer in (*self.styled, self.to_rgb[-1])]
+
+    def _through(self, w, start, stop, features, noise_seed, style_offsets):
+        (x, beside), offsets = features, layers.split_styles(style_offsets, self.style_widths)
         for i in range(start, stop):
             stage = (i + 1) // 2
             if i == 0:
@@ -178,7 +203,7 @@ class StyleGAN2Synthesis(keras.Model):
             elif i % 2 and self.architecture == "resnet":
                 beside = self.skips[stage - 1](x)
             seed = None if noise_seed is None else tf.random.experimental.stateless_fold_in(noise_seed, i)
-            x = self.styled[i](x, w[:, i], noise_seed=seed)
+            x = self.styled[i](x, w[:, i], noise_seed=seed, style_offset=offsets[i])
             if i and i % 2 == 0 and self.architecture == "resnet":
                 x, beside = x + beside, None
         return x, beside

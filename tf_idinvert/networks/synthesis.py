@@ -36,8 +36,11 @@ class SynthesisLayer(keras.layers.Layer):
         self.style = layers.Dense(dlatent_size, outputs * 2, gain=1.0, name="style")
         self.built = True
 
-    def call(self, x, w, noise_seed=None):
-        """x [N, h, h, inputs] (ignored by the constant layer), w [N, D] -> [N, r, r, outputs]."""
+    def call(self, x, w, noise_seed=None, style_offset=None):
+        """x [N, h, h, inputs] (ignored by the constant layer), w [N, D] -> [N, r, r, outputs].
+
+        `style_offset` [N, 2 * outputs] is added to the style, A(w): scales, then shifts.
+        """
         if self.conv is None:
             x = tf.tile(tf.cast(tf.convert_to_tensor(self.const), w.dtype), [tf.shape(w)[0], 1, 1, 1])
         else:
@@ -47,7 +50,10 @@ class SynthesisLayer(keras.layers.Layer):
         if self.noise is not None:
             x = x + self._noise(x, noise_seed) * tf.cast(self.noise_weight, x.dtype)
         x = layers.instance_norm(layers.leaky_relu(x + tf.cast(self.bias, x.dtype)))
-        scale, shift = tf.split(self.style(w)[:, None, None, :], 2, axis=-1)      # [N, 1, 1, C] each
+        style = self.style(w)
+        if style_offset is not None:
+            style = style + style_offset
+        scale, shift = tf.split(style[:, None, None, :], 2, axis=-1)      # [N, 1, 1, C] each
         return x * (scale + 1.0) + shift
 
     def _noise(self, x, seed):
@@ -72,6 +78,7 @@ class Synthesis(keras.Model):
             change from step to step without retracing.
         start, features: continue from `features`, the output of layer start - 1 as `run` returns it. The w of earlier
             layers are ignored. `start` is at most `last_start`: the number of layers in use, minus two during a fade.
+        style_offsets: [N, S], added to the styles, see `styles`: an edit in StyleSpace; None: none.
     """
 
     def __init__(
@@ -118,7 +125,7 @@ class Synthesis(keras.Model):
         level = min(int(self.lod), self.stages - 2)
         return self.num_layers - 2 * level - (2 if self.lod > level else 0)
 
-    def call(self, w, noise_seed=None, lod=None, fade=None, start=0, features=None):
+    def call(self, w, noise_seed=None, lod=None, fade=None, start=0, features=None, style_offsets=None):
         w = layers.expect_shape("w", w, [self.num_layers, self.config["dlatent_size"]])
         lod = self.lod if lod is None else lod
         level = min(int(lod), self.stages - 2)      # level of the finest layers that run
@@ -128,21 +135,38 @@ class Synthesis(keras.Model):
         last = num_layers if whole else num_layers - 2
         if not 0 <= start <= last:
             raise ValueError(f"start: expected a layer from 0 to {last}; got {start}")
-        features = self.run(w, start, num_layers - 2, features, noise_seed)
-        coarser, features = features, self.run(w, max(start, num_layers - 2), num_layers, features, noise_seed)
+        features = self.run(w, start, num_layers - 2, features, noise_seed, style_offsets)
+        coarser = features
+        features = self.run(w, max(start, num_layers - 2), num_layers, features, noise_seed, style_offsets)
         image = layers.upscale(self.to_rgb[num_layers // 2 - 1](features), 2 ** level)
         if not whole:
             coarser = layers.upscale(self.to_rgb[num_layers // 2 - 2](coarser), 2 ** (level + 1))
             image = image + (coarser - image) * tf.cast(fade, image.dtype)
         return layers.final_activation(image, self.final_activation)
 
-    def run(self, w, start, stop, features=None, noise_seed=None):
+    def run(self, w, start, stop, features=None, noise_seed=None, style_offsets=None):
         """Run layers `start` to `stop` (exclusive): features [N, h, h, C] after layer start - 1 -> after stop - 1."""
-        w = tf.convert_to_tensor(w)
+        w, offsets = tf.convert_to_tensor(w), layers.split_styles(style_offsets, self.style_widths)
         for i in range(start, stop):
             seed = None if noise_seed is None else tf.random.experimental.stateless_fold_in(noise_seed, i)
-            features = self.styled[i](features, w[:, i], noise_seed=seed)
+            features = self.styled[i](features, w[:, i], noise_seed=seed, style_offset=offsets[i])
         return features
+
+    @property
+    def style_widths(self):
+        """Channels of the style of each layer, 2C: S is their sum."""
+        return [layer.style.weight.shape[1] for layer in self.styled]
+
+    def styles(self, w):
+        """Styles of codes, w [N, L, D] -> [N, S]: A(w) of all layers side by side, in each the scales, less 1, then
+        the shifts.
+        """
+        w = tf.convert_to_tensor(w)
+        return tf.concat([layer.style(w[:, i]) for i, layer in enumerate(self.styled)], axis=1)
+
+    def style_matrices(self):
+        """List of L arrays [D, 2C]: the matrix of A by which w of each layer becomes its style, as it is stored."""
+        return [tf.convert_to_tensor(layer.style.weight).numpy() for layer in self.styled]
 
     def get_config(self):
         return dict(self.config, lod=self.lod)
