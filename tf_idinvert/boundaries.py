@@ -5,7 +5,8 @@ machine on the codes with the highest and the lowest scores; `conditional` proje
 The published boundaries of idinvert are for W+; the part of every layer has unit length.
 
 Files: the original's .npy (an array, or a pickled dictionary that `pickle_machine` reads without executing anything),
-and .npz without objects.
+and .npz without objects, which also holds what `boundary_members` lists. Directions found without labels (see
+`directions`) are boundaries, too, though they separate nothing.
 
 Source: Shen et al. 2020 (InterFaceGAN), section 3.
 """
@@ -22,6 +23,8 @@ import numpy as np
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic
 from tf_idinvert.files.paths import missing
+from tf_idinvert.formats import boundary_members
+from tf_idinvert.formats.boundary_members import About, Styles
 from tf_idinvert.formats.pickle_machine import Array, Machine, Refused
 
 MAX_BYTES = 64 << 20        # generous: the largest published boundary, for 1024 px, has 37 KB
@@ -37,29 +40,60 @@ class Boundary:
     """Direction of an attribute.
 
     Attributes:
-        normal: float32 [1, L, D], or [1, 1, D] for one direction in all layers.
+        normal: float32 [1, L, D], or [1, 1, D] for one direction in all layers; all 0 where only styles change.
         layers: tuple of the layers to change; None: all.
+        about: About: name, source, unit, space.
+        styles: Styles, changes of style channels; None: none.
+        centre: float32 [L] or [1]; None: distances are from where a code is. Else from where the mean of W is along the
+            normal: a code is first moved to `centre`, in each layer, in units of the normal's length there.
     """
 
     normal: np.ndarray
     layers: tuple | None = None
+    about: About = About()
+    styles: Styles | None = None
+    centre: np.ndarray | None = None
 
-    def for_network(self, num_layers, width):
-        """Return the boundary with a normal [1, num_layers, width]; BoundaryError if it is for another network."""
+    def for_network(self, num_layers, width, style_widths=None):
+        """Return the boundary with a normal [1, num_layers, width].
+
+        Args:
+            num_layers, width: L and D of the network.
+            style_widths: of its synthesis, by those who apply `styles`.
+        Raises:
+            BoundaryError: it is for another network, or changes styles and `style_widths` is None, or is of z.
+        """
         _, own_layers, own_width = self.normal.shape
+        if self.about.space != "w":
+            raise BoundaryError("a boundary of z, expected one of W: only samples whose z is kept can be moved in z")
         if own_layers not in (1, num_layers) or own_width != width:
             raise BoundaryError(f"a boundary of {own_layers} layers of {own_width}, expected {num_layers} of {width} "
                                 f"for this network ({side_of(num_layers)} px)")
         outside = [layer for layer in self.layers or () if layer >= num_layers]
         if outside:
             raise BoundaryError(f"a boundary for layer {outside[0]}; this network has layers 0 to {num_layers - 1}")
-        return Boundary(np.broadcast_to(self.normal, [1, num_layers, width]), self.layers)
+        if self.styles is not None and style_widths is None:
+            raise BoundaryError("changes style channels, which cannot be applied here; manipulate.py applies them")
+        if self.styles is not None:
+            self.style_move(style_widths)
+        centre = self.centre if self.centre is None else np.broadcast_to(self.centre, [num_layers])
+        return dataclasses.replace(self, normal=np.broadcast_to(self.normal, [1, num_layers, width]), centre=centre)
+
+    def style_move(self, style_widths):
+        """Changes of the styles for distance 1, float32 [S], or None where none change; BoundaryError if unfit."""
+        try:
+            return None if self.styles is None else self.styles.dense(style_widths)
+        except InputError as error:
+            raise BoundaryError(str(error)) from error
 
     def deviation(self, codes):
         """Return the standard deviation of codes [N, L, D] along the normal, as a factor of the normal.
 
-        `w + deviation * normal` moves w by one standard deviation. Only `layers` count.
+        `w + deviation * normal` moves w by one standard deviation. Only `layers` count. Of changes of styles it is 1:
+        they are in deviations already.
         """
+        if self.styles is not None:
+            return 1.0
         layers = list(range(codes.shape[1])) if self.layers is None else list(self.layers)
         normal = np.broadcast_to(self.normal[0], codes.shape[1:])[layers].astype(np.float64)
         along = np.einsum("nld,ld->n", codes[:, layers], normal)
@@ -211,7 +245,7 @@ def conditional(boundary, others):
         if np.linalg.norm(left) <= 1e-4 * length:
             raise BoundaryError(f"nothing is left of the boundary in layer {layer}: it is a sum of the others")
         primary[layer] = left / np.linalg.norm(left) * length
-    return Boundary(primary[None].astype(np.float32), boundary.layers)
+    return dataclasses.replace(boundary, normal=primary[None].astype(np.float32))
 
 
 # ------------------------------------------------------------------------------------------------- files
@@ -285,24 +319,26 @@ def _read_zip(data, path):
             sizes = {info.filename: info.file_size for info in archive.infolist()}
             if "boundary.npy" not in sizes or sum(sizes.values()) > MAX_BYTES:
                 raise BoundaryError(f"{path}: not a boundary: an archive of {', '.join(sizes)[:60] or 'nothing'}")
-            found = {}
-            for name in ("boundary.npy", "manipulate_layers.npy"):
-                if name in sizes:
-                    with archive.open(name) as file:
-                        found[name] = arrays.read_numbers(file, sizes[name], path)
+            found, about = boundary_members.read(archive, sizes, path)
+        styles = boundary_members.styles_of(found)
+        plain = _boundary(found["boundary.npy"], found.get("manipulate_layers.npy"), path, still=styles is not None)
+        centre = boundary_members.centre_of(found, plain.normal.shape[1])
+        return dataclasses.replace(plain, about=about, styles=styles, centre=centre)
     except (BoundaryError, arrays.ArrayError):
         raise
+    except InputError as error:
+        raise BoundaryError(f"{path}: {error}") from error
     except Exception as error:      # archives have many ways to be damaged
         raise BoundaryError(f"{path}: damaged archive ({type(error).__name__})") from error
-    return _boundary(found["boundary.npy"], found.get("manipulate_layers.npy"), path)
 
 
-def _boundary(normal, layers, path):
-    """Check the contents of a file and return them as a Boundary."""
+def _boundary(normal, layers, path, still=False):
+    """Check the contents of a file and return them as a Boundary; with `still` the normal may be 0."""
     if not isinstance(normal, np.ndarray) or normal.dtype.kind != "f" or normal.ndim > 3 or 0 in normal.shape:
         raise BoundaryError(f"{path}: expected a normal [1, L, D] of floats")
     normal = normal.reshape([1] * (3 - normal.ndim) + list(normal.shape))
-    if normal.shape[0] != 1 or normal.shape[1] > MAX_LAYERS or not np.isfinite(normal).all() or not normal.any():
+    if normal.shape[0] != 1 or normal.shape[1] > MAX_LAYERS or not np.isfinite(normal).all() or \
+            not (still or normal.any()):
         raise BoundaryError(f"{path}: expected a normal [1, L, D], finite and not 0; got {list(normal.shape)}")
     return Boundary(normal.astype(np.float32), _layers(layers, path))
 
@@ -330,20 +366,22 @@ def files(folder):
 def write(path, boundary):
     """Write a boundary atomically: in the original's form if `path` ends in .npy, without pickle if it ends in .npz.
 
-    The original's form is an array, or a pickled dictionary if the boundary has `layers`; every NumPy opens it.
+    The original's form is an array, or a pickled dictionary if the boundary has `layers`; every NumPy opens it. It has
+    no place for `about`, which is left out.
 
     Raises:
-        BoundaryError: another suffix, or the file cannot be written.
+        BoundaryError: another suffix, the file cannot be written, or styles, a centre or a normal of z in .npy.
     """
     path = Path(path)
     if path.suffix not in (".npy", ".npz"):
         raise BoundaryError(f"{path}: a boundary's file ends in .npy (the original's form) or .npz (without pickles)")
+    if path.suffix == ".npy" and (boundary.styles or boundary.centre is not None or boundary.about.space != "w"):
+        raise BoundaryError(f"{path}: style channels, a centre or a normal of z need a file that ends in .npz")
     normal = np.ascontiguousarray(boundary.normal, "<f4")
     try:
         with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
             if path.suffix == ".npz":
-                layers = {} if boundary.layers is None else {"manipulate_layers": np.asarray(boundary.layers, np.int64)}
-                np.savez(file, boundary=normal, **layers)
+                boundary_members.write(file, boundary)
             elif boundary.layers is None:
                 np.lib.format.write_array(file, normal, version=(1, 0), allow_pickle=False)
             else:

@@ -37,14 +37,18 @@ def interpolate(source, target, count):
     return source[:, None] * (1 - share) + target[:, None] * share
 
 
-def manipulate(codes, normal, distances, layers=None):
+def manipulate(codes, normal, distances, layers=None, centre=None):
     """Move codes along a direction: `w + distance * normal` on the chosen layers; the others stay unchanged.
+
+    With `centre`, a code first loses what it has of the direction: `w - (w.n / n.n - centre) n`, in each layer by itself.
 
     Args:
         codes: [N, L, D].
         normal: [1, L, D], or [1, 1, D] for one direction in all layers.
         distances: [S], signed, in units of the normal's length.
         layers: indices in 0..L-1; None: all.
+        centre: [L] or [1], where the middle of W lies along the normal, in units of the normal's length; None: codes
+            are moved from where they are. Source: Haerkoenen et al. 2020 (GANSpace), its published code.
     Returns:
         float32 [N, S, L, D].
     Raises:
@@ -55,8 +59,12 @@ def manipulate(codes, normal, distances, layers=None):
     if normal.shape[0] != 1 or normal.shape[1] not in (1, length) or normal.shape[2] != codes.shape[2]:
         raise InputError(f"manipulate: a direction of {list(normal.shape)} for codes of {list(codes.shape)}, "
                          f"expected [1, {length}, {codes.shape[2]}]")
-    moves = np.asarray(distances, np.float32)[:, None, None] * normal * _chosen(layers, length)
-    return codes[:, None] + moves
+    normal = normal * _chosen(layers, length)
+    if centre is not None:
+        power = np.sum(normal ** 2, axis=-1, keepdims=True)
+        along = np.sum(codes * normal, axis=-1, keepdims=True) / np.where(power > 0, power, 1)     # [N, L, 1]
+        codes = codes - (along - np.asarray(centre, np.float32)[:, None]) * normal
+    return codes[:, None] + np.asarray(distances, np.float32)[:, None, None] * normal
 
 
 def mix_styles(content, style, layers):
