@@ -24,6 +24,7 @@ RULE = {
     "formats": {"networks", "files"},
     "checkpoint": {"formats", "networks", "files"},
     "boundaries": {"formats", "files"},
+    "directions": {"codes", "editing"},
     "data": {"files", "portraits"},
     "inversion": {"losses", "optimizers", "apart"},
     "restoration": {"losses", "optimizers", "apart", "codes"},
@@ -31,7 +32,7 @@ RULE = {
     "codes": set(),
     "features": {"checkpoint", "formats", "networks", "losses"},
     "serving": {"formats", "inversion", "optimizers", "files"},
-    "jobs": {"inversion", "restoration", "editing", "boundaries", "codes", "files"},
+    "jobs": {"inversion", "restoration", "directions", "editing", "boundaries", "codes", "files"},
 }
 NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py
 ONLY_FOR_TOOLS = {"jobs", "cli"}

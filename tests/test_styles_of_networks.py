@@ -1,4 +1,4 @@
-"""StyleSpace of both generations: offsets of styles act as a move of w whose styles they are; shapes that do not fit."""
+"""StyleSpace of both generations: offsets of styles act as a move of w does; shapes that do not fit are refused."""
 from __future__ import annotations
 
 import numpy as np

@@ -40,7 +40,8 @@ def interpolate(source, target, count):
 def manipulate(codes, normal, distances, layers=None, centre=None):
     """Move codes along a direction: `w + distance * normal` on the chosen layers; the others stay unchanged.
 
-    With `centre`, a code first loses what it has of the direction: `w - (w.n / n.n - centre) n`, in each layer by itself.
+    With `centre`, a code first loses what it has of the direction, in each layer by itself:
+    `w - (w.n / n.n - centre) n`.
 
     Args:
         codes: [N, L, D].

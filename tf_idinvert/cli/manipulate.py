@@ -4,20 +4,25 @@ Moves their codes along the normal of the attribute's boundary: w + distance * n
 
     python tools/manipulate.py network.pkl results/inversion/faces boundaries/age.npy
     python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0
+    python tools/manipulate.py network.h5 faces/ smile.npz --manipulate_layers auto --classifier celebahq-*-smiling.pkl
     python tools/manipulate.py          # the embedded model and its boundaries, one by one, on rendered portraits
 
 The images are a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
-first, into OUTPUT/inversion/. A boundary is a file of the original or of boundary.py. --manipulate_layers chooses the
-layers to move, else the boundary's file does, else all layers move. Writes to the output folder, for a job
-BOUNDARY_images: BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as
+first, into OUTPUT/inversion/. A boundary is a file of the original, of boundary.py or of directions.py.
+--manipulate_layers chooses the layers to move, else the boundary's file does, else all layers move; `auto` takes those
+layers of the boundary that change its attribute most per change of all else that is scored. An edit of style channels
+leaves the codes that are written as they are. Writes to the output folder, for a job BOUNDARY_images: BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as
 BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
 """
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, scorer_options
 from tf_idinvert.errors import InputError
+
+MEASURED = 32       # random codes by which `auto` chooses layers
 
 
 def parse_arguments(argv):
@@ -25,14 +30,15 @@ def parse_arguments(argv):
     add = parser.add_argument
     command.add_model_arguments(parser, inversion_options.EDITING_MODEL_HELP)
     add("image_dir", nargs="?", help=inversion_options.FOLDER_HELP)
-    add("boundary_path", nargs="?", help="boundary: .npy of the original, or .npz; default: all of the "
-        "embedded model")
+    add("boundary_path", nargs="*", help="boundaries: .npy of the original, or .npz; default: all of the embedded "
+        "model")
     add("--step", type=command.number(int, 1), default=7, help="number of results per picture (7)")
     parser.add_argument("--start_distance", type=float, default=-3.0, help="distance of the first result (-3)")
     parser.add_argument("--end_distance", type=float, default=3.0, help="distance of the last result (3)")
     parser.add_argument("--manipulate_layers", default="",
-                        help="layers to move, such as 0,1,2-5 (those of the "
-                        "boundary's file, else all)")
+                        help="layers to move, such as 0,1,2-5, or auto (those of the boundary's file, else all)")
+    parser.add_argument("--attribute", help="what `auto` is to change (the name in the boundary's file, else of the file)")
+    scorer_options.add(parser.add_argument_group("who scores, for --manipulate_layers auto"))
     inversion_options.add_editing_options(parser, "results/manipulation")
     return inversion_options.parse(parser, argv, image_dir=("portraits", 4))
 
@@ -42,8 +48,10 @@ def main(argv=None):
     command.choose_device(args.gpu_id)
     from tf_idinvert import boundaries
     from tf_idinvert.portraits import embedded
-    paths = [args.boundary_path] if args.boundary_path else list(embedded.boundary_paths().values())
+    paths = args.boundary_path or list(embedded.boundary_paths().values())
     given = {path: boundaries.read(path) for path in paths}
+    if len({command.title(path).upper() for path in given}) < len(paths):
+        raise InputError("two boundaries of one name: their results would overwrite each other")
     inputs = inversion_options.Inputs([args.image_dir])
     folder = Path(args.output_dir or "results/manipulation")
     log = command.open_log(folder / f"{job_name(args, *paths)}.log")
@@ -54,9 +62,11 @@ def main(argv=None):
                              final_activation=args.final_activation)
     checkpoint.require(models, args.model_path, "generator")
     jobs = {path: fitted(path, boundary, models.generator, args) for path, boundary in given.items()}
+    if args.manipulate_layers.strip() == "auto":
+        jobs = with_best_layers(jobs, models.generator, args, log)
     (found,), complete = inputs.inverted(args, models, folder, log)
-    for path, (boundary, layers) in jobs.items():
-        manipulate(path, boundary, layers, found, models.generator, folder, args, log)
+    for path, boundary in jobs.items():
+        manipulate(path, boundary, found, models.generator, folder, args, log)
     return 0 if complete else 1
 
 
@@ -66,32 +76,57 @@ def job_name(args, *paths):
 
 
 def fitted(path, boundary, generator, args):
-    """Return (boundary for this generator, layers to manipulate); InputError if they do not fit the generator."""
+    """Return the boundary for this generator, with its layers to manipulate; InputError if they do not fit."""
     from tf_idinvert import boundaries, editing
-    layers = editing.parse_layers(args.manipulate_layers, generator.num_layers)
+    text = args.manipulate_layers
+    layers = None if text.strip() == "auto" else editing.parse_layers(text, generator.num_layers)
     try:
-        boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
+        boundary = boundary.for_network(generator.num_layers, generator.dlatent_size, generator.synthesis.style_widths)
     except boundaries.BoundaryError as error:
         raise boundaries.BoundaryError(f"{path}: {error}") from error
-    return boundary, layers if layers is not None else boundary.layers
+    return boundary if layers is None else dataclasses.replace(boundary, layers=layers)
 
 
-def manipulate(path, boundary, layers, found, generator, folder, args, log):
+def with_best_layers(jobs, generator, args, log):
+    """The boundaries {path: Boundary}, each with those of its layers that change its attribute best."""
+    from tf_idinvert.codes import random_codes
+    from tf_idinvert.directions import effects
+    from tf_idinvert.jobs.directions import drawer
+    scorer = scorer_options.load(args, generator.resolution)
+    if scorer is None:
+        raise InputError("--manipulate_layers auto needs somebody who scores: give --attributes, --classifier or --scorer")
+    widths, far = generator.synthesis.style_widths, max(abs(args.start_distance), abs(args.end_distance))
+    measured = effects.Effects.of(drawer(generator.synthesis, widths, args.batch_size), scorer, scorer.names,
+                                  random_codes(generator, 1, 0, MEASURED), widths)
+    found = {}
+    for path, boundary in jobs.items():
+        name = args.attribute or boundary.about.name or command.title(path)
+        among = range(generator.num_layers) if boundary.layers is None else boundary.layers
+        layers, (wanted, other), whole = effects.choose_layers(measured, boundary, name, far, list(among))
+        log.info("%s: layers %s change %s by %+.2f deviations and another by at most %.2f; all layers by %+.2f and %.2f",
+                 Path(path).name, ", ".join(map(str, layers)), name, wanted, other, *whole)
+        found[path] = dataclasses.replace(boundary, layers=layers)
+    return found
+
+
+def manipulate(path, boundary, found, generator, folder, args, log):
     """Draw and write the results of one boundary."""
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
+    layers = boundary.layers
     job, shown = job_name(args, path), "all" if layers is None else ", ".join(map(str, layers))
     log.info("manipulating %s", "all layers" if layers is None else f"layers {shown}")
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args), "layers": layers})
     distances = distances_of(args)
+    name = {"Name": boundary.about.name} if boundary.about.name else {}
     page = edit.Page(
         f"Manipulation: {command.title(path)}",
         ["Name", "Origin", "Inverted", *(f"Step {i:02d} ({far:.3g})" for i, far in enumerate(distances, start=1))],
-        {"Model": Path(args.model_path).name, "Boundary": Path(path).name, "Pictures": len(found.names),
+        {"Model": Path(args.model_path).name, "Boundary": Path(path).name, **name, "Pictures": len(found.names),
          "Layers": shown}, viz_size=args.viz_size)
     shape = [len(found.names), args.step, *found.codes.shape[1:]]
-    edit.write(folder / job, edit.manipulation(found, boundary.normal, distances, layers), shape, generator.synthesis,
-               args.batch_size, page, log)
+    rows = edit.manipulation(found, boundary, distances, generator.synthesis.style_widths)
+    edit.write(folder / job, rows, shape, generator.synthesis, args.batch_size, page, log)
 
 
 def distances_of(args):

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import editing
+from tf_idinvert.directions import effects
 from tf_idinvert.files import arrays, images, report
 from tf_idinvert.files.progress import progress
 from tf_idinvert.jobs.batches import to_the_end
@@ -25,6 +26,7 @@ class Row:
     files: list             # names of the K pictures, without suffix
     before: list
     after: list = dataclasses.field(default_factory=list)
+    offsets: np.ndarray | None = None       # [K, S], of their styles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +54,12 @@ def interpolation(source, target, count):
                       [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
 
 
-def manipulation(found, normal, distances, layers):
-    """Yield a row for every picture of the Results `found`; see `editing.manipulate` for the other arguments."""
+def manipulation(found, boundary, distances, style_widths):
+    """Yield a row for every picture of the Results `found`; see `effects.moved` for the other arguments."""
     for i, name in enumerate(found.names):
-        yield Row(editing.manipulate(found.codes[i:i + 1], normal, distances, layers)[0],
-                  [f"{name}_{k + 1:02d}" for k in range(len(distances))],
-                  [name, found.picture(i, "ori"), found.picture(i, "inv")])
+        places, offsets = effects.moved(found.codes[i:i + 1], boundary, distances, style_widths)
+        yield Row(places[0], [f"{name}_{k + 1:02d}" for k in range(len(distances))],
+                  [name, found.picture(i, "ori"), found.picture(i, "inv")], offsets=offsets)
 
 
 def style_mixing(style, content, layers):
@@ -74,14 +76,17 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
         base: path of the job, FOLDER/JOB, in an existing folder.
         rows: iterable of `Row`; it is read once.
         shape: shape of all codes, [..., K, L, D]; the leading axes count the rows.
-        synthesis: callable, codes [N, L, D] -> images [N, R, R, C].
+        synthesis: callable, codes [N, L, D] -> images [N, R, R, C]; with `style_offsets` [N, S] if rows have some.
         batch_size: codes synthesised together.
         page: Page.
         log: logging.Logger.
     Raises:
         InputError, OSError: a file cannot be written, or a code has no image; earlier results are kept.
     """
-    draw = tf.function(synthesis, input_signature=[tf.TensorSpec([None, *shape[-2:]], tf.float32)], autograph=False)
+    codes_like = tf.TensorSpec([None, *shape[-2:]], tf.float32)
+    draw = tf.function(synthesis, input_signature=[codes_like], autograph=False)
+    draw_styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets),
+                              input_signature=[codes_like, tf.TensorSpec([None, None], tf.float32)], autograph=False)
     pictures, done = Path(base), []
     pictures.mkdir(exist_ok=True)
 
@@ -90,7 +95,9 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
                 progress(int(np.prod(shape[:-2])), page.title.lower(), log=log) as bar:
             for row in rows:
                 for first in range(0, len(row.codes), batch_size):
-                    drawn = draw(tf.constant(row.codes[first:first + batch_size], tf.float32)).numpy()
+                    part = slice(first, first + batch_size)
+                    w = tf.constant(row.codes[part], tf.float32)
+                    drawn = (draw(w) if row.offsets is None else draw_styled(w, row.offsets[part])).numpy()
                     for name, picture in zip(row.files[first:], drawn):
                         images.save(pictures / f"{name}.png", picture)
                     bar.update(len(drawn))

@@ -67,7 +67,11 @@ def is_fused(fused_scale, larger_side):
 
 
 def split_styles(offsets, widths):
-    """Offsets of styles, [N, S] or None -> a list with [N, width] or None for each layer; ValueError unless they fit."""
+    """Split offsets of styles, [N, S], into a list of [N, width] for each layer; of None, a list of None.
+
+    Raises:
+        ValueError: S is not the sum of the widths.
+    """
     if offsets is None:
         return [None] * len(widths)
     return tf.split(expect_shape("style_offsets", offsets, [sum(widths)]), widths, axis=1)

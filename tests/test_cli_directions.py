@@ -1,0 +1,98 @@
+"""The tool `directions` on small networks: its files and page, names, pictures of one's own, odd input in one line."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny
+from running import error_line, run
+
+from tf_idinvert import boundaries, checkpoint
+from tf_idinvert.files import images, results
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Folder with network.h5 (encoder and generator), attributes.h5, and inverted/ with four pictures and codes."""
+    folder = tmp_path_factory.mktemp("directions")
+    models = checkpoint.Models(encoder=tiny.encoder(), generator=tiny.generator())
+    checkpoint.save(models, folder / "network.h5")
+    checkpoint.save(checkpoint.Models(attributes=tiny.attributes()), folder / "attributes.h5")
+    (folder / "inverted").mkdir()
+    results.write_index(folder / "inverted", [f"p{i}.png" for i in range(4)], tiny.normal(4, 6, 8))
+    for i in range(4):
+        images.save(folder / f"inverted/p{i}_inv.png", tiny.normal(16, 16, 3, seed=i))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def directions(monkeypatch, files, verb, *arguments):
+    return run(monkeypatch, "directions.py", verb, files / "network.h5", "-o", "out", "-k", "2", "--shown", "1",
+               "--step", "2", *arguments)
+
+
+def test_sefa_writes_files_and_page_and_names_them(monkeypatch, files, tmp_path, capfd):
+    assert directions(monkeypatch, files, "sefa", "--layers", "0-2", "--attributes", files / "attributes.h5",
+                      "--images", files / "inverted") == 0
+    found = boundaries.read("out/sefa_01.npz")
+    assert found.layers == (0, 1, 2) and found.about.unit > 0 and "SeFa, network.h5" == found.about.source
+    page = (tmp_path / "out/index.html").read_text()
+    assert "1: sefa_01" in page and "glasses" in page and "p0" in page and page.count("<img") == 4
+    assert run(monkeypatch, "directions.py", "sefa", "-o", "out", "--name", "1=smile", "--name=-0=frown") == 0
+    named, turned = (boundaries.read(f"out/{name}.npz") for name in ("smile", "frown"))
+    assert named.about.name == "smile" and np.array_equal(named.normal, found.normal)
+    assert np.array_equal(turned.normal, -boundaries.read("out/sefa_00.npz").normal)
+    capfd.readouterr()
+    assert run(monkeypatch, "directions.py", "sefa", files / "network.h5", "-o", "out", "-k", "2", "--shown", "0",
+               "--name", "7=x") == 2
+    assert "sefa_07" in error_line(capfd)
+
+
+@pytest.mark.parametrize("verb, options", [
+    ("pca", ["--samples", "50", "--centre"]), ("pca", ["--activations", "2", "--samples", "20"]),
+    ("regions", ["--box", "2,2,4,4", "--codes", "1"]),
+    ("styles", ["--positive", "{}/inverted", "--negative", "{}/inverted"])], ids=["pca", "layer", "regions", "styles"])
+def test_the_other_methods(monkeypatch, files, tmp_path, verb, options):
+    assert directions(monkeypatch, files, verb, *(each.format(files) for each in options)) == 0
+    found = boundaries.read(f"out/{verb}_01.npz").for_network(6, 8, files and tiny.generator().synthesis.style_widths)
+    assert (found.styles is not None) == (verb == "styles") and (found.centre is not None) == ("--centre" in options)
+    assert (tmp_path / "out/index.html").is_file()
+
+
+def test_style_edits_reach_the_pictures_of_manipulate(monkeypatch, files, tmp_path):
+    change = boundaries.Styles(np.array([[1, 0]]), np.array([3], np.float32))
+    boundaries.write("one.npz", boundaries.Boundary(np.zeros([1, 6, 8], np.float32), styles=change))
+    assert run(monkeypatch, "manipulate.py", files / "network.h5", files / "inverted", "one.npz", "--step", "2") == 0
+    codes = np.load("results/manipulation/ONE_inverted_codes.npy")
+    assert np.array_equal(codes[:, 0], codes[:, 1]), "the code stays what it is"
+    generator = checkpoint.load(files / "network.h5").generator
+    offset = np.zeros([1, sum(generator.synthesis.style_widths)], np.float32)
+    offset[0, generator.synthesis.style_widths[0]] = 9
+    expected = generator.synthesis(codes[:1, 1], style_offsets=offset)[0].numpy()
+    images.save("expected.png", expected)
+    assert np.abs(images.read("results/manipulation/ONE_inverted/p0_02.png").astype(int) -
+                  images.read("expected.png").astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("verb, options, words", [
+    ("sefa", ["--layers", "9"], "layer 9"), ("sefa", ["-k", "9"], "1 to 8 directions"),
+    ("sefa", ["--name", "a/b"], "N=NAME"), ("sefa", ["--name", "auto"], "who scores|scores: give"),
+    ("pca", ["--samples", "2", "--activations", "1", "-k", "5"], "2 codes"),
+    ("pca", ["--activations", "6"], "layers 0 to"), ("pca", ["--activations", "1", "--centre"], "neither"),
+    ("regions", [], "--box or --mask"), ("regions", ["--box", "1,2,3"], "LEFT,TOP"),
+    ("regions", ["--box", "10,10,9,1"], "reaches beyond"), ("styles", [], "needs --positive"),
+    ("styles", ["--positive", "nowhere"], "nowhere"),
+    ("styles", ["--attribute", "x", "--attributes", "{}/attributes.h5"], "scores of age, glasses")])
+def test_odd_input_is_one_line(monkeypatch, files, capfd, verb, options, words):
+    assert run(monkeypatch, "directions.py", verb, files / "network.h5", "--shown", "0",
+               *(each.format(files) for each in options)) == 2
+    assert any(word in error_line_of(capfd) for word in words.split("|"))
+
+
+def error_line_of(capfd):
+    if not hasattr(capfd, "kept"):
+        capfd.kept = error_line(capfd)
+    return capfd.kept
