@@ -46,8 +46,9 @@ def test_sefa_of_official_networks(official):
     assert all(rows[k, np.abs(rows[k]).argmax()] > 0 for k in range(3)), "the sign is chosen"
     assert [float(each.note.split()[-1]) for each in made] == pytest.approx(singular[:3] ** 2, rel=1e-3)
     for each in made:       # distance 1 is one deviation of W; other layers stay
-        assert each.boundary.deviation(random_codes(generator, 0, 0, directions.POPULATION)) == pytest.approx(1,
-        abs=1e-4) assert each.boundary.layers == tuple(layers) and not each.boundary.normal[0, len(layers):].any()
+        codes = random_codes(generator, 0, 0, directions.POPULATION)
+        assert each.boundary.deviation(codes) == pytest.approx(1, abs=1e-4)
+        assert each.boundary.layers == tuple(layers) and not each.boundary.normal[0, len(layers):].any()
 
 
 @pytest.mark.parametrize("matrices, count, words", [
@@ -72,23 +73,37 @@ def test_streamed_components_are_those_of_all_codes_at_once():
 
 def test_pca_of_official_networks(official):
     generator, _ = official
-    layers = list(range(generator.num_layers))
+    layers = [0] if generator.mapping.layerwise else list(range(generator.num_layers))     # of W+ it takes long
     made = directions.by_pca(generator, layers, 2, "test", samples=300, centre=True)
     rng = np.random.default_rng([0, 0])
     z, labels = rng.standard_normal([300, generator.latent_size], dtype=np.float32), None
     if generator.label_size:
         labels = np.eye(generator.label_size, dtype=np.float32)[rng.integers(generator.label_size, size=300)]
     w = np.asarray(generator.mapping(z, labels=labels), np.float64)
-    vectors = w.reshape(300, -1) if generator.mapping.layerwise else w[:, 0]
+    vectors = w[:, 0]
     _, singular, right = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     for k, each in enumerate(made):
         normal = each.boundary.normal[0].astype(np.float64)
-        row = normal.ravel() if generator.mapping.layerwise else normal[0]
+        row = normal[0]
         deviation = singular[k] / np.sqrt(299)
         assert np.linalg.norm(row) == pytest.approx(deviation, rel=1e-4)
         assert abs(row @ right[k]) == pytest.approx(deviation, rel=1e-4)
-        at_mean = (w.mean(axis=0) * normal).sum(-1) / (normal ** 2).sum(-1)
-        np.testing.assert_allclose(each.boundary.centre, at_mean, rtol=1e-3, atol=1e-4)
+        at_mean = (w.mean(axis=0)[layers] * normal[layers]).sum(-1) / (normal[layers] ** 2).sum(-1)
+        np.testing.assert_allclose(each.boundary.centre[layers], at_mean, rtol=1e-3, atol=1e-4)
+
+
+def test_pca_of_w_plus_takes_all_chosen_layers_at_once():
+    generator = tiny.generator(layerwise=True)
+    made = directions.by_pca(generator, [1, 3], 2, "test", samples=300)
+    rng = np.random.default_rng([0, 0])
+    w = np.asarray(generator.mapping(rng.standard_normal([300, 8], dtype=np.float32)), np.float64)[:, [1, 3]]
+    _, singular, right = np.linalg.svd((w - w.mean(axis=0)).reshape(300, 16), full_matrices=False)
+    for k, each in enumerate(made):
+        row, deviation = each.boundary.normal[0, [1, 3]].ravel(), singular[k] / np.sqrt(299)
+        assert abs(row @ right[k]) == pytest.approx(deviation, rel=1e-4) and each.boundary.layers == (1, 3)
+        assert not each.boundary.normal[0, [0, 2, 4, 5]].any()
+    assert [each.boundary.layers for each in directions.by_pca(generator, [1, 3], 1, "test", samples=50,
+                                                               per_layer=True)] == [(1,), (3,)]
 
 
 def test_components_of_activations_that_w_decides_are_regressed_on_it():
@@ -208,8 +223,9 @@ def test_changes_are_in_deviations():
 
 def test_layers_that_change_the_attribute_and_little_else_are_chosen():
     normal = np.zeros([1, 3, 4], np.float32)
-    normal[0, 0, 0], normal[0, 1, 0], normal[0, 2, 3] = 1, 0.8, 1       # layer 1 changes 'b', layer 2 nothing that is
-    seen chosen, (wanted, other), whole = effects.choose_layers(made_effects(), Boundary(normal), "a", 1.0, [0, 1, 2])
+    # layer 1 changes 'b', layer 2 nothing that is seen
+    normal[0, 0, 0], normal[0, 1, 0], normal[0, 2, 3] = 1, 0.8, 1
+    chosen, (wanted, other), whole = effects.choose_layers(made_effects(), Boundary(normal), "a", 1.0, [0, 1, 2])
     assert 0 in chosen and 1 not in chosen and other == 0 and whole[1] > 1 and wanted == pytest.approx(whole[0])
     with pytest.raises(InputError, match="nobody scores 'c'"):
         effects.choose_layers(made_effects(), Boundary(normal), "c", 1.0, [0])

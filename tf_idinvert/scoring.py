@@ -1,4 +1,4 @@
-"""Scorers of pictures from files: the attribute network, published classifiers, or any Keras model.
+"""Scorers of pictures: an attribute network, published classifiers, or any Keras model.
 
 A scorer is what `boundary.py score` writes a column for, and what tells directions apart: pictures [N, R, R, 3] in
 [-1, 1] -> scores [N, A]. Source of scores for boundaries: Shen et al. 2020 (InterFaceGAN), section 3.1.
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import checkpoint, classifiers, keras_files
+from tf_idinvert import keras_files
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 
@@ -45,25 +45,12 @@ def _at(x, resolution):
     return tf.image.resize(x, [resolution, resolution], antialias=True)
 
 
-def of_attributes(path, probabilities=False):
-    """Scorer by the attribute network in a file; `probabilities`: binary attributes as such, else as logits.
-
-    Raises:
-        InputError: the file cannot be read, or holds no attribute network.
-    """
-    models = checkpoint.load(path, only=("attributes",))
-    checkpoint.require(models, path, "attributes")
-    network = models.attributes
+def of_attributes(network, probabilities=False):
+    """Scorer by an attribute network; `probabilities`: binary attributes as such, else as logits."""
     if not probabilities:
         return Scorer(network, network.names, network.resolution)
     return Scorer(lambda x: tf.stack(list(network.predict_attributes(x).values()), axis=1), network.names,
                   network.resolution)
-
-
-def of_classifiers(paths):
-    """Scorer by classifiers, a file each, see `classifiers.load`."""
-    network = classifiers.load(paths)
-    return Scorer(network, network.names, network.resolution, network.read)
 
 
 def of_keras(path, names=None, pixels="-1..1", resolution=None):

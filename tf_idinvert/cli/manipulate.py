@@ -94,7 +94,8 @@ def with_best_layers(jobs, generator, args, log):
     from tf_idinvert.jobs.directions import drawer
     scorer = scorer_options.load(args, generator.resolution)
     if scorer is None:
-        raise InputError("--manipulate_layers auto needs somebody who scores: give --attributes, --classifier or --scorer")
+        raise InputError("--manipulate_layers auto needs somebody who scores: give --attributes, --classifier or "
+                         "--scorer")
     widths, far = generator.synthesis.style_widths, max(abs(args.start_distance), abs(args.end_distance))
     measured = effects.Effects.of(drawer(generator.synthesis, widths, args.batch_size), scorer, scorer.names,
                                   random_codes(generator, 1, 0, MEASURED), widths)
@@ -103,8 +104,8 @@ def with_best_layers(jobs, generator, args, log):
         name = args.attribute or boundary.about.name or command.title(path)
         among = range(generator.num_layers) if boundary.layers is None else boundary.layers
         layers, (wanted, other), whole = effects.choose_layers(measured, boundary, name, far, list(among))
-        log.info("%s: layers %s change %s by %+.2f deviations and another by at most %.2f; all layers by %+.2f and %.2f",
-                 Path(path).name, ", ".join(map(str, layers)), name, wanted, other, *whole)
+        log.info("%s: layers %s change %s by %+.2f deviations and another by at most %.2f; all layers by %+.2f and "
+                 "%.2f", Path(path).name, ", ".join(map(str, layers)), name, wanted, other, *whole)
         found[path] = dataclasses.replace(boundary, layers=layers)
     return found
 

@@ -30,16 +30,21 @@ def load(args, resolution=None, probabilities=True):
         resolution: of the pictures, for Keras models that leave it open.
         probabilities: binary attributes of attribute networks as probabilities.
     """
-    from tf_idinvert import scoring
+    from tf_idinvert import checkpoint, classifiers, scoring
     if args.classifier:
-        return scoring.of_classifiers(args.classifier)
+        network = classifiers.load(args.classifier)
+        return scoring.Scorer(network, network.names, network.resolution, network.read)
     if args.scorer:
         names = [name.strip() for name in args.score_names.split(",")] if args.score_names else None
         return scoring.of_keras(args.scorer, names, args.score_range, resolution)
     if args.score_names:
         raise InputError("--score_names belongs to --scorer")
     path = args.attributes or _embedded(getattr(args, "model_path", None))
-    return scoring.of_attributes(path, probabilities) if path else None
+    if path is None:
+        return None
+    models = checkpoint.load(path, only=("attributes",))
+    checkpoint.require(models, path, "attributes")
+    return scoring.of_attributes(models.attributes, probabilities)
 
 
 def _embedded(model_path):

@@ -55,10 +55,10 @@ def components(batches, count):
     """
     moments = Moments()
     for batch in batches:
-        moments.add(batch)
-        if moments.sum.size > LARGEST:
-            raise InputError(f"codes of {moments.sum.size} numbers, expected at most {LARGEST}: choose fewer layers, "
+        if batch.shape[1] > LARGEST:
+            raise InputError(f"codes of {batch.shape[1]} numbers, expected at most {LARGEST}: choose fewer layers, "
                              "or --per_layer")
+        moments.add(batch)
     if moments.count < 2:
         raise InputError(f"principal components need at least two codes; got {moments.count}")
     width = len(moments.sum)

@@ -45,9 +45,11 @@ def rank(population, positive, negative=None):
     if not (spread > 1e-6).any():
         raise InputError("the pictures of a side are all the same: there is no deviation to compare with")
     shift = delta[0].mean(axis=0) - (delta[1].mean(axis=0) if len(delta) == 2 else 0)
+    if not np.abs(shift).max() > 1e-9:
+        raise InputError("pictures with and without the attribute have the same styles: are they the same pictures?")
     theta = np.abs(shift) / np.maximum(spread, 1e-6)
     order = np.argsort(-theta, kind="stable")
-    return varying[order], theta[order], (np.sign(shift) * deviation[varying])[order]
+    return varying[order], theta[order], (np.where(shift < 0, -1, 1) * deviation[varying])[order]
 
 
 def places(channels, widths):
