@@ -11,8 +11,9 @@ The images are a folder that invert.py wrote, or pictures (a folder, a text list
 first, into OUTPUT/inversion/. A boundary is a file of the original, of boundary.py or of directions.py.
 --manipulate_layers chooses the layers to move, else the boundary's file does, else all layers move; `auto` takes those
 layers of the boundary that change its attribute most per change of all else that is scored. An edit of style channels
-leaves the codes that are written as they are. Writes to the output folder, for a job BOUNDARY_images: BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as
-BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
+leaves the codes that are written as they are. Writes to the output folder, for a job BOUNDARY_images:
+BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as BOUNDARY_images_codes.npy
+([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
 """
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def parse_arguments(argv):
     parser.add_argument("--end_distance", type=float, default=3.0, help="distance of the last result (3)")
     parser.add_argument("--manipulate_layers", default="",
                         help="layers to move, such as 0,1,2-5, or auto (those of the boundary's file, else all)")
-    parser.add_argument("--attribute", help="what `auto` is to change (the name in the boundary's file, else of the file)")
+    parser.add_argument("--attribute", help="what `auto` is to change (what the boundary is called)")
     scorer_options.add(parser.add_argument_group("who scores, for --manipulate_layers auto"))
     inversion_options.add_editing_options(parser, "results/manipulation")
     return inversion_options.parse(parser, argv, image_dir=("portraits", 4))
