@@ -13,7 +13,7 @@ from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.portraits import embedded, portrait
 
-SMALL = dict(resolution=8, dlatent_size=8)
+SMALL = dict(resolution=16, dlatent_size=8)
 
 
 @pytest.mark.parametrize("generator", inversion.GENERATORS)
@@ -36,10 +36,10 @@ def test_optimisers_are_compared_on_the_embedded_model(monkeypatch, tmp_path):
     monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
     assert inversion.run(print, sides=()) == [], "without a model there is nothing to compare"
     checkpoint.save(checkpoint.Models(
-        encoder=Encoder(num_layers=4, filters=4, filters_max=8, **SMALL),
+        encoder=Encoder(num_layers=6, filters=4, filters_max=8, **SMALL),
         generator=Generator(latent_size=8, mapping_layers=2, mapping_fmaps=8, fmap_base=64, fmap_max=8, **SMALL)),
         tmp_path / embedded.MODELS[0])
-    network = Attributes(portrait.ATTRIBUTES, resolution=8, widths=(4, 8), hidden=8)
+    network = Attributes(portrait.ATTRIBUTES, resolution=16, widths=(4, 8), hidden=8)
     checkpoint.save(checkpoint.Models(attributes=network), tmp_path / embedded.ATTRIBUTES)
     said = []
     adam, cosine, lbfgs = inversion.run(said.append, sides=())
