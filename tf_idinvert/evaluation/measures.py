@@ -1,8 +1,8 @@
-"""Distances between sets of pictures or codes, each number with its 95 % interval.
+"""Distances between sets of pictures or codes, with 95 % intervals.
 
-Intervals of Fréchet distances are by the jackknife over ten groups (Efron and Tibshirani 1993, An introduction to the
-bootstrap, chapter 11), which needs the moments of the groups only, not the vectors. Vectors are shared out one by one,
-so that two sets whose vectors belong together in pairs (a picture and its reconstruction) lose both of a pair at once.
+The intervals of Fréchet distances use the jackknife over ten groups (Efron and Tibshirani 1993, An introduction to the
+bootstrap, chapter 11), which needs only the moments of the groups. Vector number i belongs to group i mod 10, so that a
+picture and its reconstruction are in the same group and are left out together.
 """
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ GROUPS, BATCH, FEW = 10, 50, 4
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """A network that looks at pictures.
+    """A network that measures pictures.
 
     Attributes:
-        distance: what a Fréchet distance of its embedding is called: 'FD', or 'FID' if it is Inception.
-        about: one line: which network, what of it.
+        distance: name of the Fréchet distance of its embedding: 'FD', or 'FID' for Inception.
+        about: one line that describes the network and the layer.
         embed: function, float32 [n, R, R, 3] in [-1, 1] -> [n, K].
-        score: function, the same -> {name: [n]}; None where it knows no attributes.
+        score: function, the same input -> {name of an attribute: [n]}; None without attributes.
         binary: names of attributes that are probabilities.
-        key: SHA-256 of the files it is made of.
+        key: SHA-256 of its files.
     """
 
     distance: str
@@ -39,11 +39,11 @@ class Judge:
     key: str = ""
 
     def __call__(self, batch):
-        """(embedding, {}): what `measure` asks of a judge; attributes cost a second look, see `attributes`."""
+        """Return (embedding, {}), as `measure` requires; `attributes` computes the attributes separately."""
         return self.embed(batch), {}
 
     def attributes(self, pictures):
-        """{name: float64 [N]} of pictures uint8 [N, R, R, 3], batch by batch."""
+        """Score pictures in batches: uint8 [N, R, R, 3] -> {name: float64 [N]}."""
         return {name: values.astype(np.float64)
                 for name, values in joined(map(self.score, batches(pictures))).items()}
 
@@ -72,13 +72,13 @@ class PairDistance:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What is kept of a set of pictures, to be compared with other sets.
+    """Measurements of a set of pictures, for comparison with other sets.
 
     Attributes:
         count: number of pictures.
-        projections: of their patches, see `sliced_wasserstein.project`.
-        embedding: moments of their embeddings; None: no network looked at them.
-        attributes: {name: [N]}, as a network sees them; {} where none does.
+        projections: result of `sliced_wasserstein.project`.
+        embedding: moments of their embeddings; None without a network.
+        attributes: {name: [N]}, scores of a network; {} without one.
     """
 
     count: int
@@ -88,7 +88,7 @@ class Measured:
 
 
 class InBatches:
-    """Pictures uint8 [N, R, R, 3] as `sliced_wasserstein.project` wants them; may be run through again."""
+    """Pictures uint8 [N, R, R, 3] as batches for `sliced_wasserstein.project`; can be iterated several times."""
 
     def __init__(self, pictures, size=BATCH):
         self.pictures, self.size = pictures, size
@@ -99,21 +99,21 @@ class InBatches:
 
 
 def batches(pictures, size=BATCH):
-    """Pictures uint8 [N, R, R, 3] as float32 in [-1, 1], `size` at a time."""
+    """Yield pictures uint8 [N, R, R, 3] as batches of float32 in [-1, 1]."""
     for batch in InBatches(pictures, size):
         yield images.to_float(batch)
 
 
 def measure(pictures, judge, seed, groups=GROUPS, progress=None):
-    """Measure a set, to be compared with others of the same seed.
+    """Measure a set of pictures, for comparison with other sets that are measured with the same seed.
 
     Args:
-        pictures: uint8 [N, R, R, 3], or batches of such, as an iterable with a length that can be run through again.
+        pictures: uint8 [N, R, R, 3], or batches of these as an iterable with a length that can be iterated twice.
         judge: function, float32 [n, R, R, 3] in [-1, 1] -> (embedding [n, K], {name of an attribute: [n]}), such as
-            a Judge; or None.
-        seed: of the patches.
-        groups: of embeddings whose moments are kept apart.
-        progress: None, or a function called with the number of pictures that the judge has just seen.
+            a Judge; None: no embedding.
+        seed: seed of the patches.
+        groups: number of groups of embeddings, whose moments are kept separately.
+        progress: None, or a function that is called with the number of pictures just measured.
     Returns:
         Measured.
     """
@@ -129,18 +129,18 @@ def measure(pictures, judge, seed, groups=GROUPS, progress=None):
 
 
 def joined(batches_of_scores):
-    """[{name: [n, ...]} of each batch] -> {name: [N, ...]}"""
+    """Concatenate the scores of batches: list of {name: [n, ...]} -> {name: [N, ...]}."""
     rows = list(batches_of_scores)
     return {name: np.concatenate([np.asarray(row[name]) for row in rows]) for name in rows[0]} if rows else {}
 
 
 def compare(reference, other):
-    """Distances between two measured sets.
+    """Return the distances between two measured sets.
 
     Returns:
-        dict: 'frechet' [value, low, high] and 'extrapolated', the Fréchet distance that infinitely many pictures would
-        have (None: too few to tell, or no judge); 'swd', 1000 times the sliced Wasserstein distance, the mean over the
-        pyramid's levels; 'swd_levels' {side: value}.
+        dict: 'frechet' [value, low, high] and 'extrapolated', the Fréchet distance extrapolated to infinitely many
+        pictures (None: too few pictures, or no judge); 'swd', 1000 times the sliced Wasserstein distance, mean over
+        the pyramid's levels; 'swd_levels' {side: value}.
     """
     levels = {side: 1000 * value
               for side, value in sliced_wasserstein.distances(reference.projections, other.projections).items()}
@@ -154,7 +154,7 @@ def compare(reference, other):
 # ------------------------------------------------------------------------------------------------- Fréchet distances
 
 def frechet(first, second):
-    """[Fréchet distance, low, high] of two `Parts` of GROUPS."""
+    """Return [Fréchet distance, low, high] of two `Parts` with GROUPS parts."""
     value = distances.frechet_distance(first.merged(), second.merged())
     left_out = [distances.frechet_distance(a, b) for a, b in _without_one(first, second)]
     low, high = intervals.jackknife_interval(value, left_out)
@@ -162,7 +162,7 @@ def frechet(first, second):
 
 
 def extrapolated(first, second):
-    """`distances.extrapolated_frechet_distance` from whole sets and halves; None where a half is too small for it."""
+    """Return `distances.extrapolated_frechet_distance` from whole sets and halves; None if a half is too small."""
     halves = []
     for parts in first, second:
         half = Parts(2)
@@ -173,7 +173,7 @@ def extrapolated(first, second):
 
 
 def frechet_of_codes(codes, reference):
-    """Fréchet distance in W: that of the codes [N, L, D] and [M, L, D] of one layer, averaged over the layers.
+    """Return the Fréchet distance in W of codes [N, L, D] and [M, L, D], computed per layer and averaged.
 
     Returns:
         [value, low, high].
@@ -190,7 +190,7 @@ def frechet_of_codes(codes, reference):
 
 
 def _without_one(first, second):
-    """Pairs of moments of two `Parts`, each without one of the groups; none where too few vectors would be left."""
+    """Return pairs of moments of two `Parts`, without one group each; [] if too few vectors would remain."""
     for left_out in range(GROUPS):
         moments = []
         for parts in first, second:

@@ -1,4 +1,4 @@
-"""Figures as PNG files: sheets of pictures, curves with intervals. Drawn by Matplotlib, without a screen."""
+"""Draw figures as PNG files with Matplotlib, without a display: sheets of pictures, curves with intervals."""
 from __future__ import annotations
 
 import textwrap
@@ -8,23 +8,23 @@ from matplotlib.figure import Figure
 
 from tf_idinvert.files import atomic
 
-DOTS = 130              # per inch
+DOTS = 130              # dots per inch
 
 
 def save(figure, path):
-    """Write a figure; it appears whole or not at all."""
+    """Write a figure atomically."""
     with atomic.replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DOTS, bbox_inches="tight", metadata={"Software": None})
 
 
 def sheet(pictures, columns, rows=None, captions=None):
-    """A figure of pictures.
+    """Return a figure with a grid of pictures.
 
     Args:
         pictures: uint8 [r, c, R, R, 3].
-        columns: c names, above.
-        rows: r names, on the left; None: none.
-        captions: [r][c] texts, below each picture; None: none.
+        columns: c names above the columns.
+        rows: r names left of the rows; None: none.
+        captions: [r][c] texts below the pictures; None: none.
     """
     high, wide = pictures.shape[:2]
     line = 0.18 if captions else 0
@@ -46,11 +46,11 @@ def sheet(pictures, columns, rows=None, captions=None):
 
 
 def curves(lines, xlabel, ylabel):
-    """A figure of lines.
+    """Return a figure with lines.
 
     Args:
         lines: {name, or None: [(x, [value, low, high])]}.
-        xlabel, ylabel: of the axes; y begins at 0.
+        xlabel, ylabel: labels of the axes; y begins at 0.
     """
     figure = Figure(figsize=(6, 4), layout="tight")
     place = figure.subplots()
@@ -65,6 +65,6 @@ def curves(lines, xlabel, ylabel):
 
 
 def bars(intervals):
-    """(values, lengths [2, N] of the bars below and above them) of N intervals [value, low, high]."""
+    """Return (values, lengths [2, N] of the bars below and above them) of N intervals [value, low, high]."""
     lengths = [(0.0, 0.0) if low is None else (value - low, high - value) for value, low, high in intervals]
     return [value for value, _, _ in intervals], np.transpose(lengths)

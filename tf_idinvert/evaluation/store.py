@@ -1,8 +1,8 @@
-"""Results that wait in a folder, so that a run that was stopped goes on where it was.
+"""Store for results in a folder, from which an interrupted run resumes.
 
-An entry is a folder NAME-DIGEST; the digest is that of everything the entry follows from (options, and the SHA-256 of
-files), so an entry is never taken for another. Arrays are .npy files that are read from the disk as they are needed:
-memory does not grow with the number of pictures. `numbers.json` is written last: without it an entry does not count.
+An entry is a folder NAME-DIGEST. The digest is that of everything that determines the entry (options, and the SHA-256
+of files), so entries cannot be confused. Arrays are memory-mapped .npy files, so memory does not grow with the number
+of pictures. `numbers.json` is written last; an entry without it is incomplete and ignored.
 """
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tf_idinvert.files import atomic, digests
 
 
 class Store:
-    """Entries in a folder, which is made where it is not there yet."""
+    """Entries in a folder, which is created if necessary."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def entry(self, name, key, fill):
-        """An entry, filled first where it is not there.
+        """Return an entry; fill it first if it does not exist.
 
         Args:
-            name: begins the name of its folder.
-            key: what JSON can hold: everything that the entry follows from.
-            fill: function, called with the `Entry`, that creates its arrays and returns its numbers, a dict for JSON.
+            name: first part of the folder's name.
+            key: JSON value with everything that determines the entry.
+            fill: function of the `Entry` that creates its arrays and returns its numbers, a dict for JSON.
         Returns:
             Entry.
         Raises:
-            OSError: the disk is full, or the folder cannot be written; the entry then does not count.
+            OSError: the disk is full, or the folder cannot be written; the entry then stays incomplete.
         """
         entry = Entry(self.folder / f"{name}-{digests.digest(key)}")
         if entry.numbers is None:
@@ -40,7 +40,7 @@ class Store:
         return entry
 
     def known(self, name, key):
-        """The entry, if it is complete; else None."""
+        """Return the entry if it is complete, else None."""
         entry = Entry(self.folder / f"{name}-{digests.digest(key)}")
         return None if entry.numbers is None else entry
 
@@ -54,22 +54,22 @@ class Entry:
             self.numbers = json.loads((self.path / "numbers.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             pass
-        except ValueError:      # damaged: made again
+        except ValueError:      # damaged: compute it again
             pass
 
     def create(self, name, shape, dtype=np.float32):
-        """An array on the disk to be filled: number in, number written."""
+        """Create a memory-mapped array; assigning to it writes to the file."""
         return np.lib.format.open_memmap(self.path / f"{name}.npy", "w+", dtype, tuple(shape))
 
     def array(self, name):
-        """An array of a complete entry, read from the disk as it is used."""
+        """Return an array of a complete entry, memory-mapped."""
         return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
     def arrays(self):
-        """{name: array} of all."""
+        """Return {name: array} of all arrays."""
         return {path.stem: self.array(path.stem) for path in sorted(self.path.glob("*.npy"))}
 
     def finish(self, numbers):
         """Complete the entry."""
         atomic.write_text(self.path / "numbers.json", json.dumps(numbers, indent=1))
-        self.numbers = json.loads(json.dumps(numbers))      # as it will be read the next time
+        self.numbers = json.loads(json.dumps(numbers))      # the same values as read from the file later

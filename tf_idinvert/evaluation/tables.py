@@ -10,18 +10,18 @@ import numbers
 class Table:
     """A table.
 
-    A cell is text, a number, None (not measured), or a list [value, low, high]: a number with its 95 % interval, which
-    is [value, None, None] where it cannot be told.
+    A cell is text, a number, None (not measured), or [value, low, high], a number with its 95 % interval; if the
+    interval is not known, [value, None, None].
     """
 
     title: str
-    text: str               # what was measured, on what, how
+    text: str               # description of the measurement
     columns: list
     rows: list
 
 
 def cell(value):
-    """Text of a cell."""
+    """Return the text of a cell."""
     if value is None or isinstance(value, numbers.Real) and not math.isfinite(value):
         return "–"
     if isinstance(value, (list, tuple)):
@@ -33,7 +33,7 @@ def cell(value):
 
 
 def markdown(table):
-    """The table as Markdown, under its title."""
+    """Return the table as Markdown, with its title."""
     lines = [f"## {table.title}", "", table.text, "", _line(table.columns), "|" + "---|" * len(table.columns),
              *(_line([cell(value) for value in row]) for row in table.rows)]
     return "\n".join(lines) + "\n"
@@ -44,13 +44,13 @@ def _line(cells):
 
 
 def html_rows(table):
-    """Rows for `report.Section`: plain numbers stay numbers, so that columns can be sorted."""
+    """Return the rows for `report.Section`; plain numbers stay numbers, so that columns can be sorted."""
     return [[value if isinstance(value, numbers.Real) and math.isfinite(value) else cell(value) for value in row]
             for row in table.rows]
 
 
 def plain(value):
-    """The same for JSON: NumPy's numbers as Python's, no NaN, tuples as lists, names as text."""
+    """Return a value for JSON: NumPy's numbers as Python's, NaN as None, tuples as lists, keys as text."""
     if isinstance(value, dict):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -68,7 +68,7 @@ class Part:
 
     Attributes:
         numbers: nested dict of numbers, intervals [value, low, high] and lists, for JSON.
-        tables: list of `tables.Table`.
+        tables: list of Table.
         arrays: {name: array}, for figures.
     """
 

@@ -1,6 +1,6 @@
-"""TF-GAN's metrics beside ours, where it is installed: on TensorFlow 2.15, the last one that it supports.
+"""TF-GAN's metrics, for comparison with ours; they need TF-GAN, which supports TensorFlow up to 2.15.
 
-Its Fréchet distance is ours. Its sliced Wasserstein distance departs from Karras et al. 2018, and from ours: see
+Its Fréchet distance equals ours. Its sliced Wasserstein distance differs from Karras et al. 2018 and from ours; see
 `metrics.sliced_wasserstein`.
 """
 from __future__ import annotations
@@ -16,14 +16,14 @@ class Absent(InputError):
 
 
 def sliced_wasserstein(reference, pictures, seed=0):
-    """TF-GAN's sliced Wasserstein distance, of pictures that fit in memory.
+    """Return TF-GAN's sliced Wasserstein distance of pictures that fit in memory.
 
     Args:
         reference, pictures: [N, R, R, 3], equally many.
-        seed: of its patches and directions, as the global one of NumPy, which is put back, and of TensorFlow.
+        seed: seed of patches and directions, set as the global seed of NumPy, which is restored, and of TensorFlow.
     Returns:
-        {side of the level: (reference to itself, with other patches; reference to pictures)}; NaN where a patch is
-        flat.
+        {side of the level: (distance of the reference to itself with other patches, to the pictures)}; NaN if a patch
+        is flat.
     Raises:
         Absent: TF-GAN is not installed.
     """
@@ -31,7 +31,7 @@ def sliced_wasserstein(reference, pictures, seed=0):
     sets = [tf.constant(np.asarray(each, np.float32)) for each in (reference, pictures)]
     log, state = tf.get_logger(), np.random.get_state()
     level = log.level
-    log.setLevel("ERROR")       # it warns of a function that it calls
+    log.setLevel("ERROR")       # hide warnings about a function that TF-GAN calls
     np.random.seed(seed)
     tf.random.set_seed(seed)
     try:
@@ -43,7 +43,7 @@ def sliced_wasserstein(reference, pictures, seed=0):
 
 
 def frechet(reference, features):
-    """TF-GAN's Fréchet distance of two sets of features [N, K] and [M, K], N and M larger than K.
+    """Return TF-GAN's Fréchet distance of two sets of features [N, K] and [M, K], N and M larger than K.
 
     Raises:
         Absent: TF-GAN is not installed.
@@ -53,7 +53,7 @@ def frechet(reference, features):
 
 
 def _functions():
-    """The module `tensorflow_gan.eval`."""
+    """Return the module `tensorflow_gan.eval`."""
     try:
         import tensorflow_gan
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The output folder: tables.md, tables.json, figures and one page that holds everything."""
+"""Write the output folder: tables.md, tables.json, figures, and one page with all results."""
 from __future__ import annotations
 
 import json
@@ -9,15 +9,16 @@ from tf_idinvert.files import atomic, images, report
 
 
 def write(folder, title, about, results, claims=None, claims_table=None):
-    """Write what is known by now; files appear whole or not at all.
+    """Write the results so far; every file is written atomically.
 
     Args:
         folder: existing folder.
         title: heading.
         about: {label: text}, and 'notes', a list of lines.
-        results: {name of the part: dict with 'numbers', 'tables' (list of Table) and 'figures' ((file, caption))}, or
-            {'missing': why not}.
-        claims: list of dicts, as `claims.decide` gives it, and claims_table, the Table of it; None: without claims.
+        results: {name of the part: dict with 'numbers', 'tables' (list of Table) and 'figures' (list of (file,
+            caption)), or {'missing': reason}}.
+        claims: result of `claims.decide`; None: no claims.
+        claims_table: the claims as a Table; None: no claims.
     Raises:
         OSError: the folder cannot be written.
     """
@@ -41,7 +42,7 @@ def write(folder, title, about, results, claims=None, claims_table=None):
 
 
 def _sections(folder, claims_table, done):
-    """Sections of the page, figures read one at a time."""
+    """Yield the sections of the page; figures are read one at a time."""
     for part in [{"tables": [claims_table] if claims_table else [], "figures": []}, *done.values()]:
         for table in part["tables"]:
             yield report.Section(table.columns, tables.html_rows(table), table.title, table.text)

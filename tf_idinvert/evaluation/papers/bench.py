@@ -1,4 +1,4 @@
-"""The inversions of the same held-out pictures by each method, each made once and kept."""
+"""Inversions of the same held-out pictures by all methods; every inversion is computed once and stored."""
 from __future__ import annotations
 
 import dataclasses
@@ -16,26 +16,28 @@ from tf_idinvert.files.digests import array_digest
 from tf_idinvert.inversion import Inversion, InversionOptions
 from tf_idinvert.metrics import distances
 
-BATCH = 50                  # pictures that an encoder or a generator is given at a time
-MEAN_CODES = 1000           # codes that W's mean and deviation are taken of
+BATCH = 50                  # pictures per call of an encoder or a generator
+MEAN_CODES = 1000           # number of codes for the mean and standard deviation of W
 
 
 @dataclasses.dataclass
 class Bench:
-    """What is evaluated, and on what.
+    """The networks and pictures of an evaluation.
 
     Attributes:
         store: Store.
-        originals: Originals that every method is given.
-        others: Originals, as many others, for the floor of distances; None: there are none.
+        originals: Originals, the input of all methods.
+        others: as many other Originals, whose distance to `originals` is a lower limit; None: there are none.
         networks: {role: Networks}, at least one.
-        missing: {role: why it is not there}.
-        features: F, see `Inversion`, or None; `features_key` tells it from others, `feature_weight` is lambda_vgg.
+        missing: {role: reason why it is missing}.
+        features: F, see `Inversion`, or None.
+        features_key: key of F in the store.
+        feature_weight: lambda_vgg.
         judge: `measures.Judge`, or None.
         likeness: `measures.PairDistance` of picture and reconstruction, besides their error; or None.
         boundaries: {name: Boundary}.
         sizes: Sizes.
-        seed: of everything that is drawn at random.
+        seed: seed of all random numbers.
         progress: function (total, what) -> context manager with `update`.
     """
 
@@ -60,7 +62,7 @@ class Bench:
     # --------------------------------------------------------------------------------------------- networks
 
     def of(self, role):
-        """Networks of a role ('': the first there is); Missing where they are not there."""
+        """Return the Networks of a role ('': the first that exists); Missing if they do not exist."""
         role = role or next(each for each in ROLES if each in self.networks)
         if role not in self.networks:
             raise Missing(self.missing.get(role, f"no {role} encoder was given"))
@@ -70,31 +72,33 @@ class Bench:
         return self.of(METHODS[method].role).generator
 
     def draw(self, generator, codes):
-        """Pictures float32 [N, R, R, 3] of codes, batch by batch; a generator of batches."""
+        """Yield the pictures of codes in batches, float32 [n, R, R, 3]."""
         synthesize = self._traced(generator.synthesis, [None, generator.num_layers, generator.dlatent_size])
         for start in range(0, len(codes), BATCH):
             yield synthesize(tf.constant(np.asarray(codes[start:start + BATCH], np.float32))).numpy()
 
     def encode(self, networks, pictures):
-        """Codes float32 [n, L, D] of pictures float32 [n, R, R, 3] by the encoder."""
+        """Encode pictures float32 [n, R, R, 3]; return codes float32 [n, L, D]."""
         return self._traced(networks.encoder, [None, *self.originals.pictures.shape[1:]])(tf.constant(pictures)).numpy()
 
     def _traced(self, network, shape):
-        """The network as a function of one input of this shape, traced once."""
+        """Return the network as a function of one input of this shape, traced once."""
         if id(network) not in self._functions:
             self._functions[id(network)] = tf.function(
                 network, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
         return self._functions[id(network)]
 
     def mapped(self, generator, count=MEAN_CODES):
-        """Codes of random z, float32 [count, L, D]; code number i is always the same."""
+        """Return the codes of random z, float32 [count, L, D]; code number i does not depend on `count`."""
         known = self._mapped.get(id(generator))
         if known is None or len(known) < count:
             known = self._mapped[id(generator)] = random_codes(generator, self.seed, 0, count)
         return known[:count]
 
     def strangeness(self, generator, codes):
-        """How far codes are from the mean of W, in its standard deviations: root mean square, [N]; 1 within W."""
+        """Return the distances [N] of codes from the mean of W: root mean square over components, in standard
+        deviations of W. Codes of W have about 1.
+        """
         mapped = self.mapped(generator)
         mean, deviation = mapped.mean(axis=0), mapped.std(axis=0, ddof=1)
         deviation = np.where(deviation > 0, deviation, 1)
@@ -105,14 +109,14 @@ class Bench:
     # --------------------------------------------------------------------------------------------- inversions
 
     def size(self, method):
-        """How many of the originals a method inverts."""
+        """Return the number of originals that a method inverts."""
         if method in ("lambda0", "lambda40"):
             return self.sizes.ablated
         optimises = METHODS[method].pixels_only or METHODS[method].domain_weight is not None
         return self.sizes.optimised if optimises else self.sizes.count
 
     def inverted(self, method, count=None):
-        """The first `count` originals, inverted by a method; None: as many as it inverts. Missing if it cannot be."""
+        """Return the first `count` originals (None: all of the method), inverted by a method; Missing if impossible."""
         pictures = self.originals.pictures[:self.size(method)]
         return self.invert(method, pictures).first(count or len(pictures))
 
@@ -144,7 +148,7 @@ class Bench:
                     mse[rows] = distances.mse(found.clip(-1, 1), originals)
                     drawn[rows] = images.to_uint8(found)
                     bar.update(len(found))
-            # the first batch waits for the program to be traced, the last one may be padded
+            # the first batch includes tracing, and the last one may be padded
             usual = seconds[1:-1] or seconds[1:]
             return {"seconds": float(np.mean(usual)) if usual else None}
 
@@ -160,7 +164,7 @@ class Bench:
             domain_weight=how.domain_weight or 0.0, batch_size=self.sizes.inversion_batch)
 
     def _invert(self, method, networks, originals):
-        """(codes, pictures) of a batch, float32 in [-1, 1]."""
+        """Invert a batch; return (codes, pictures), pictures float32 in [-1, 1]."""
         how, generator = METHODS[method], networks.generator
         if not how.pixels_only and how.domain_weight is None:
             codes = self.encode(networks, originals)

@@ -1,7 +1,8 @@
-"""Every claim of the two papers that a number can decide: theirs, ours, whether it holds.
+"""The claims of the two papers that numbers can decide: the published numbers, ours, and whether the claim holds.
+
+Absolute numbers of different features, pictures and resolutions are not comparable, but the order of the methods is.
 
 Sources: Zhu et al. 2020 (In-Domain GAN Inversion; here 'ID'); Leng et al. 2021 (Force-in-domain GAN inversion; 'FiD').
-Numbers of different features, pictures and resolutions cannot be compared; who is better can.
 """
 from __future__ import annotations
 
@@ -10,20 +11,21 @@ import dataclasses
 from tf_idinvert.evaluation.tables import Table, cell
 
 OVERLAP = "the 95 % intervals overlap"
-EVEN, NEAR = 2.0, 1.5       # largest step over mean step that still is smooth; times the error that still is 'as good'
+EVEN, NEAR = 2.0, 1.5       # limits of 'smooth' (largest over mean step) and of 'about as well' (ratio of errors)
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A claim: what it needs, and how it is decided.
+    """A claim and its decision.
 
     Attributes:
-        name: short name, for files of reasons.
+        name: short name, as in files of reasons.
         source: paper and place.
-        text: what is claimed.
+        text: the claim.
         published: the paper's numbers.
-        part: the part of the evaluation that decides.
-        decide: function, numbers of the part -> (ours as text, holds, remark). KeyError or TypeError: not measured.
+        part: part of the evaluation that decides the claim.
+        decide: function, numbers of the part -> (our numbers as text, holds, remark); KeyError or TypeError means not
+            measured.
     """
 
     name: str
@@ -37,14 +39,14 @@ class Claim:
 # ------------------------------------------------------------------------------------------------- deciding
 
 def value(number):
-    """The number of [value, low, high], or of a number; TypeError where it was not measured."""
+    """Return the value of [value, low, high] or of a number; TypeError if it was not measured."""
     if number is None:
         raise TypeError("not measured")
     return float(number[0] if isinstance(number, (list, tuple)) else number)
 
 
 def less(smaller, larger, times=1.0):
-    """Decide `smaller < times * larger`; the remark says where the intervals overlap."""
+    """Decide `smaller < times * larger`; the remark says whether the intervals overlap."""
     holds = value(smaller) < times * value(larger)
     remark = ""
     intervals = [each if isinstance(each, (list, tuple)) else [value(each)] * 3 for each in (smaller, larger)]
@@ -56,7 +58,7 @@ def less(smaller, larger, times=1.0):
 
 
 def compared(smaller, larger, *path, times=1.0):
-    """A `decide`: the number at `path` of one method is smaller than that of another."""
+    """Return a `decide` function: the number at `path` of one method is smaller than that of another."""
     def decide(numbers):
         first, second = numbers[smaller], numbers[larger]
         for step in path:
@@ -66,7 +68,7 @@ def compared(smaller, larger, *path, times=1.0):
 
 
 def all_of(decisions):
-    """Several decisions as one: it holds where all do."""
+    """Combine decisions: the result holds if all do."""
     decisions = list(decisions)
     if not decisions:
         raise TypeError("not measured")
@@ -192,7 +194,7 @@ IN_DOMAIN = (
 # ------------------------------------------------------------------------------------------------- Force-in-domain
 
 def _apart(other, part, goal=0.5):
-    """Force-in-domain's share is nearer to `goal` than the other's."""
+    """Return a `decide` function: force-in-domain's share is nearer to `goal` than the other method's."""
     def decide(numbers):
         found = [numbers[name][part] for name in ("force", other)]
         distances = [abs(value(each) - goal) for each in found]
@@ -265,12 +267,12 @@ def decide(parts, absent, reasons):
     """Decide all claims.
 
     Args:
-        parts: {name of the part: its numbers}, of those that were measured.
-        absent: {name of the part: why it was not measured}.
-        reasons: {name of the claim: text}, added where the claim does not hold.
+        parts: {name of the part: its numbers}, of the measured parts.
+        absent: {name of the part: reason why it was not measured}.
+        reasons: {name of the claim: text}; shown for claims that do not hold.
     Returns:
-        List of dicts 'name', 'source', 'claim', 'published', 'ours' (text or None), 'holds' (bool, None: not
-        measured), 'reason'; one a claim, none left out.
+        list with a dict for every claim: 'name', 'source', 'claim', 'published', 'ours' (text or None), 'holds' (bool;
+        None: not measured), 'reason'.
     """
     rows = []
     for claim in CLAIMS:
@@ -290,7 +292,7 @@ def decide(parts, absent, reasons):
 
 
 def table(rows):
-    """The decided claims as a table."""
+    """Return the decided claims as a Table."""
     words = {True: "holds", False: "does not hold", None: "not measured"}
     count = {word: sum(words[row["holds"]] == word for row in rows) for word in words.values()}
     close = {word: sum(words[row["holds"]] == word and OVERLAP in row["reason"] for row in rows) for word in count}

@@ -1,8 +1,8 @@
 """Figure 8 of In-Domain GAN Inversion and Figure 9 of Force-in-domain: semantic diffusion, with numbers.
 
-The square in the middle of a target is copied into a context; In-Domain inverts the result with both losses inside the
-square only, Force-in-domain by its encoder alone. The papers claim that the target's centre is kept and that the seam
-goes; both are measured here.
+The square in the middle of a target is copied into a context. In-Domain inverts the stitched picture with both losses
+inside the square only; Force-in-domain inverts it with its encoder alone. The papers claim that the result keeps the
+target's centre and has no seam; both are measured.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 6
 
 
 def diffusion(bench):
-    """Targets diffused into contexts, by both papers' ways."""
+    """Diffuse targets into contexts by the methods of both papers; return the Part."""
     count = min(bench.sizes.diffused, len(bench.originals.pictures) // 2)
     if count < 1:
         raise Missing("diffusion needs two pictures")
@@ -53,7 +53,7 @@ def diffusion(bench):
 
 
 def _inverted(bench, networks, stitched, box):
-    """Pictures whose square is inverted, everything else being free."""
+    """Invert the square of stitched pictures; the losses ignore everything else."""
     options = InversionOptions(steps=bench.sizes.steps, batch_size=bench.sizes.inversion_batch,
                                feature_weight=bench.feature_weight if bench.features else 0.0)
     with bench.progress(1, "semantic diffusion") as bar:
@@ -64,14 +64,14 @@ def _inverted(bench, networks, stitched, box):
 
 
 def _inside(first, second, box):
-    """Mean squared difference inside the square, [N]."""
+    """Return the mean squared differences inside the square, [N]."""
     top, left, side = box
     inside = np.s_[:, top:top + side, left:left + side]
     return np.square(first[inside].astype(np.float64) - second[inside]).mean(axis=(1, 2, 3))
 
 
 def seam(pictures, box):
-    """Mean absolute step of neighbouring pixels across the edge of a square, [N]."""
+    """Return the mean absolute difference of neighbouring pixels across the edge of a square, [N]."""
     top, left, side = box
     rows, columns, steps = np.s_[top:top + side], np.s_[left:left + side], []
     for at in (top, top + side):

@@ -1,8 +1,8 @@
-"""Figure 10 of In-Domain GAN Inversion: pictures of another kind, inverted with the same network.
+"""Figure 10 of In-Domain GAN Inversion: inversion of pictures from another domain.
 
-Pixels alone can be fitted with codes that mean nothing; in-domain inversion should stay near W, at the price of the
-likeness. Two drawn scenes, a cat's face and a bedroom, stand in for the paper's photographs, so that the experiment
-needs no files; their coordinates are in hundredths of the side.
+An optimisation of pixels alone can fit such pictures with codes far from W. In-domain inversion should stay near W and
+fit them less well. Two drawn scenes, a cat's face and a bedroom, replace the paper's photographs, so that the
+experiment needs no files; their coordinates are in hundredths of the side.
 """
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.files import images
 
 SHOWN = ("encoder", "inversion", "mse", "force")
-PHOTOGRAPHS = 4             # of a user's folder
-FINER = 4                   # scenes are drawn so many times larger, then averaged
+PHOTOGRAPHS = 4             # largest number of photographs from a user's folder
+FINER = 4                   # scenes are drawn larger by this factor, then averaged
 
 
 def readable(photographs, log):
@@ -30,7 +30,7 @@ def readable(photographs, log):
 
 
 def out_of_domain(bench, photographs=()):
-    """A picture of the domain, drawn scenes and a user's photographs, by four methods.
+    """Invert a picture of the domain, drawn scenes and a user's photographs by four methods; return the Part.
 
     Args:
         bench: Bench.
@@ -66,7 +66,7 @@ def out_of_domain(bench, photographs=()):
 
 
 def cat(resolution):
-    """A cat's face from the front: uint8 [R, R, 3]."""
+    """Draw a cat's face from the front: uint8 [R, R, 3]."""
     fur, dark, pink = (226, 150, 74), (150, 88, 40), (240, 160, 160)
     shapes = [("polygon", [(18, 8), (46, 30), (16, 52)], fur), ("polygon", [(82, 8), (54, 30), (84, 52)], fur),
               ("polygon", [(23, 17), (38, 30), (22, 40)], pink), ("polygon", [(77, 17), (62, 30), (78, 40)], pink),
@@ -82,7 +82,7 @@ def cat(resolution):
 
 
 def bedroom(resolution):
-    """A bed under a window, a lamp and a picture: uint8 [R, R, 3]."""
+    """Draw a bed under a window, a lamp and a picture: uint8 [R, R, 3]."""
     wood, white = (128, 84, 52), (246, 244, 238)
     shapes = [("polygon", [(0, 70), (100, 70), (100, 100), (0, 100)], (176, 138, 98)),
               ("polygon", [(8, 10), (40, 10), (40, 44), (8, 44)], white),

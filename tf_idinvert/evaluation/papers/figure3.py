@@ -1,7 +1,7 @@
-"""Figure 3 of In-Domain GAN Inversion: are the attributes of a picture read off its inverted code?
+"""Figure 3 of In-Domain GAN Inversion: how well inverted codes predict the attributes of pictures.
 
-The score of a code is its component along the normal of the attribute's boundary, in the layers that the boundary is
-meant for; truth is what is known of the picture (Zhu et al. 2020, section 3.2).
+The score of a code is its component along the normal of the attribute's boundary, in the layers of the boundary. The
+truth is the known attribute of the picture (Zhu et al. 2020, section 3.2).
 """
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.metrics import agreement, intervals
 
 READ = ("mse", "inversion", "encoder", "nobn", "force", "traditional")
-RESAMPLES, FEWEST = 200, 5      # of the interval, and how many pictures of either kind it needs
+RESAMPLES, FEWEST = 200, 5      # resamples for the interval; least number of pictures with and without the attribute
 
 
 def precision_recall(bench):
-    """Precision-recall curves of each attribute that has a boundary, by method, on the same pictures."""
+    """Return the Part with precision-recall curves of the methods, for all attributes that have a boundary."""
     count = bench.sizes.optimised
     truth, source = labels(bench, count)
     names = [name for name in bench.boundaries if name in truth]
@@ -48,9 +48,12 @@ def precision_recall(bench):
 
 
 def labels(bench, count=None):
-    """({name: float [N], 1 where present, 0 where not, NaN where not known}, where they are from).
+    """Return ({name: float [N]: 1 present, 0 absent, NaN unknown}, source of the attributes).
 
-    Of the first `count` originals, or all; medians are those of all. Missing where nothing tells.
+    They are those of the first `count` originals (None: all); thresholds are medians over all originals.
+
+    Raises:
+        Missing: the attributes are not known.
     """
     values, source = bench.originals.attributes, bench.originals.source
     if values is None:
@@ -67,7 +70,7 @@ def labels(bench, count=None):
 
 
 def projected(bench, method, codes, name):
-    """Components of codes along a boundary's normal, summed over its layers: [N]."""
+    """Return the components of codes along a boundary's normal, summed over its layers: [N]."""
     generator = bench.generator(method)
     boundary = bench.boundaries[name].for_network(generator.num_layers, generator.dlatent_size)
     layers = list(range(generator.num_layers)) if boundary.layers is None else list(boundary.layers)
@@ -75,7 +78,7 @@ def projected(bench, method, codes, name):
 
 
 def average_precision(scores, truth, seed):
-    """[average precision, low, high]; None where all pictures are of one kind."""
+    """Return [average precision, low, high]; None if all pictures have the same label."""
     present = int(truth.sum())
     if not 0 < present < len(truth):
         return None
@@ -84,7 +87,7 @@ def average_precision(scores, truth, seed):
         return [value, None, None]
 
     def of_sample(drawn, present):
-        if present.all() or not present.any():      # then all that are found are right, or none
+        if present.all() or not present.any():      # only one label: precision is 1 or 0
             return float(present[0])
         return agreement.precision_recall(drawn, present).average_precision
 

@@ -1,4 +1,4 @@
-"""Figure 9 of In-Domain GAN Inversion: a larger weight of the domain term costs likeness and makes better edits."""
+"""Figure 9 of In-Domain GAN Inversion: a larger weight of the domain term reconstructs worse and edits better."""
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +14,7 @@ SHOWN = 6
 
 
 def ablation(bench):
-    """Reconstruction and manipulation with λ_dom 0, 2 and 40, on the same pictures."""
+    """Return the Part with reconstructions and manipulations for λ_dom 0, 2 and 40, on the same pictures."""
     count = min(bench.sizes.ablated, bench.sizes.optimised)
     numbers, arrays, rows = {}, {"originals": np.array(bench.originals.pictures[:min(SHOWN, count)])}, []
     for method, weight in WEIGHTS.items():
@@ -38,7 +38,7 @@ def ablation(bench):
 
 
 def manipulated(bench, method, codes):
-    """Pictures uint8 of these codes, moved along the first of: eyeglasses, as in the paper, or any boundary."""
+    """Return uint8 pictures of the codes, moved along the boundary of eyeglasses, as in the paper, or the first one."""
     name = "eyeglasses" if "eyeglasses" in bench.boundaries else next(iter(bench.boundaries))
     normal, layers, reach = table2.direction(bench, method, name)
     moved = editing.manipulate(codes, normal, [reach], layers)[:, 0]

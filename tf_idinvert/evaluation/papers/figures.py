@@ -1,4 +1,4 @@
-"""The figures, as PNG files: curves, clouds of points and sheets of pictures. Drawn by Matplotlib, without a screen."""
+"""Draw the figures as PNG files with Matplotlib, without a display: curves, scatter plots and sheets of pictures."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -18,10 +18,11 @@ def draw(name, numbers, arrays, folder):
     """Draw the figures of a part.
 
     Args:
-        name: of the part; numbers, arrays: what it gave.
-        folder: where to, as `figures/` of the output.
+        name: name of the part.
+        numbers, arrays: results of the part.
+        folder: folder of the figures, `figures/` of the output.
     Returns:
-        List of (file name, caption).
+        list of (file name, caption).
     Raises:
         OSError: the folder cannot be written.
     """
@@ -152,18 +153,18 @@ def _clouds(numbers, arrays):
 
 
 def _points(arrays, figure):
-    """{set: positions} of a figure, the originals first."""
+    """Return {set: positions} of a figure, the originals first."""
     return {name: arrays[f"{figure}-{name}"] for name in ("original", "nobn", "encoder", "force")
             if f"{figure}-{name}" in arrays}
 
 
 def near(points):
-    """The same without what lies beyond FAR times the originals' reach."""
+    """Return the points without those beyond FAR times the originals' range."""
     return {name: each[~beyond(each, points["original"], FAR)] for name, each in points.items()}
 
 
 def scatter(place, title, points):
-    """Clouds of points, the originals above the others, so that they are not hidden."""
+    """Draw sets of points, the originals on top, so that they are not hidden."""
     for name, each in points.items():
         place.scatter(*each.T, s=6, linewidths=0, alpha=0.55, color=COLOURS[name], label=_label(name),
                       zorder=3 if name == "original" else 2)

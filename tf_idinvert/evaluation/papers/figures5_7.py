@@ -1,8 +1,8 @@
-"""Figures 5 to 7 of Force-in-domain GAN inversion: do inverted codes lie where the mapped codes lie?
+"""Figures 5 to 7 of Force-in-domain GAN inversion: whether inverted codes have the distribution of mapped codes.
 
-z -> FC -> w -> G -> E -> w', as in the paper's Fig. 4, projected by PCA and t-SNE; and numbers for what the pictures
-show. Every comparison is with mapped codes of other z: with those that were inverted, a perfect encoder's codes would
-be copies, which no two-sample test takes for a sample.
+As in the paper's Fig. 4, z -> FC -> w -> G -> E -> w'. The codes are projected by PCA and t-SNE, and the distributions
+are compared by numbers. The reference are always mapped codes of other z. Compared with the mapped codes of the same z,
+the codes of a perfect encoder would be copies, which two-sample tests do not accept as a sample of the distribution.
 """
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tf_idinvert.evaluation.tables import Part, Table
 from tf_idinvert.metrics import distances, intervals
 
 ENCODERS = ("nobn", "encoder", "force")
-FAR = 10.0          # times the originals' reach: what the paper removes from its plots; also deviations
-NEIGHBOURS = 5      # whose ball around a code counts as covered
-TSNE_WIDTH = 50     # principal components that t-SNE is given
+FAR = 10.0          # limit of outliers: times the originals' range, as in the paper's plots; or standard deviations
+NEIGHBOURS = 5      # a code is covered if an inverted code is as near as its 5th neighbour
+TSNE_WIDTH = 50     # number of principal components for t-SNE
 FIGURES = {"figure6": ("nobn", "force"), "figure7-bn": ("encoder",), "figure7-force": ("force",)}
 
 
 def alignment(bench):
-    """Distances, tests, outliers and projections of the inverted codes of three encoders."""
+    """Return the Part with distances, tests, outliers and projections of the inverted codes of three encoders."""
     numbers, arrays, rows, found = {}, {}, [], {}
     for method in ENCODERS:
         label = METHODS[method].label
@@ -51,7 +51,7 @@ def alignment(bench):
 
 
 def _codes(bench, networks):
-    """((mapped codes of other z, mapped codes), codes of the latter's pictures), each [N, L, D]."""
+    """Return ((mapped codes of other z, mapped codes), inverted codes of the latter's pictures), each [N, L, D]."""
     count, generator = bench.sizes.codes, networks.generator
     mapped = bench.mapped(generator, 2 * count)
     originals = mapped[count:], mapped[:count]
@@ -70,7 +70,7 @@ def _codes(bench, networks):
 
 
 def _compared(codes, originals):
-    """(numbers, positions [N, 2] in the plane of the originals' two principal components) of codes."""
+    """Return (numbers, positions [N, 2] in the plane of the originals' two principal components) of codes."""
     reference = originals if isinstance(originals, np.ndarray) else originals[0]
     mean, axes = principal_axes(reference, 2)
     planes = [(each.reshape(len(each), -1) - mean) @ axes.T for each in (reference, codes)]
@@ -110,7 +110,7 @@ def _tsne_table(bench, numbers):
 # ------------------------------------------------------------------------------------------------- projections
 
 def principal_axes(codes, count):
-    """(mean [K], axes [count, K]) of codes [N, ...], the largest component of each axis positive."""
+    """Return (mean [K], axes [count, K]) of codes [N, ...]; the largest component of an axis is positive."""
     vectors = np.asarray(codes, np.float64).reshape(len(codes), -1)
     mean = vectors.mean(axis=0)
     axes = np.linalg.svd(vectors - mean, full_matrices=False)[2][:count]
@@ -119,15 +119,15 @@ def principal_axes(codes, count):
 
 
 def beyond(positions, reference, times=FAR):
-    """Which positions [N, 2] have a coordinate beyond so many times the reference's reach: bool [N].
+    """Return which positions [N, 2] have a coordinate beyond `times` the reference's range: bool [N].
 
-    Source: Leng et al. 2021, Fig. 5 (b): removed for the plot is what is larger than ten times the original results.
+    Source: Leng et al. 2021, Fig. 5 (b), whose plot omits values larger than ten times the original results.
     """
     return (np.abs(positions) > times * np.abs(reference).max(axis=0)).any(axis=1)
 
 
 def covered(reference, positions, neighbours=NEIGHBOURS):
-    """Which reference positions have one of the others as near as their own `neighbours`-th neighbour: bool [M].
+    """Return which reference positions have another position as near as their own `neighbours`-th neighbour: bool [M].
 
     Source: Naeem et al. 2020 (Reliable fidelity and diversity metrics for generative models), coverage.
     """
@@ -138,9 +138,10 @@ def covered(reference, positions, neighbours=NEIGHBOURS):
 
 
 def project(bench, there):
-    """t-SNE of codes together: {'original' and each method: float32 [N, 2]}.
+    """Project all codes together by t-SNE; return {'original' or method: float32 [N, 2]}.
 
     Args:
+        bench: Bench.
         there: {method: ((mapped codes of other z, ...), inverted codes)}; the originals are the first method's.
     """
     from sklearn.manifold import TSNE
@@ -151,6 +152,6 @@ def project(bench, there):
     vectors = np.concatenate([each.reshape(len(each), -1) for each in sets.values()])
     mean, axes = principal_axes(vectors, TSNE_WIDTH)
     placing = TSNE(perplexity=min(30.0, (len(vectors) - 1) / 3), init="pca", random_state=bench.seed)
-    with threadpool_limits(1):      # its loops are short: threads would wait for each other, on a busy machine for long
+    with threadpool_limits(1):      # its loops are short: on a busy machine, threads wait long for each other
         points = placing.fit_transform(((vectors - mean) @ axes.T).astype(np.float32))
     return dict(zip(sets, np.split(points.astype(np.float32), len(sets))))

@@ -1,4 +1,4 @@
-"""What a user knows of pictures, from a table: a line a picture, a column an attribute."""
+"""Read a user's labels of pictures from a CSV table with a line per picture and a column per attribute."""
 from __future__ import annotations
 
 import csv
@@ -11,20 +11,21 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 
-LARGEST = 64 * 2 ** 20      # bytes; a table of a million pictures has less
+LARGEST = 64 * 2 ** 20      # bytes; a table of a million pictures is smaller
 
 
 def read(path):
-    """Read a table of labels: UTF-8, commas; a first line of names, `picture` and attributes, then a line a picture.
+    """Read a table of labels: UTF-8, separated by commas.
 
-    Numbers are 0 and 1, or on any scale; an empty cell is not known.
+    The first line has `picture` and the names of the attributes, every other line belongs to a picture. Values are 0
+    and 1, or numbers on any scale; an empty cell means unknown.
 
     Args:
         path: file name.
     Returns:
-        {attribute: {picture: float}}; pictures by file name, or by that without its suffix, as they are written.
+        {attribute: {picture: float}}; pictures are named by file name with or without suffix, as in the table.
     Raises:
-        InputError: missing, not such a table, a cell that is no number, a picture twice.
+        InputError: the file is missing or no such table, a cell is no number, or a picture occurs twice.
     """
     try:
         if os.path.getsize(path) > LARGEST:
@@ -47,7 +48,7 @@ def read(path):
 
 
 def _add(values, seen, names, cells, place):
-    """One line of the table."""
+    """Add one line of the table."""
     if len(cells) != len(names):
         raise InputError(f"{place}: {len(cells)} cells, expected {len(names)}")
     picture = cells[0]
@@ -66,16 +67,16 @@ def _add(values, seen, names, cells, place):
 
 
 def of(labels, files, path):
-    """What the labels tell of pictures.
+    """Return the labels of pictures.
 
     Args:
-        labels: as `read` gives them.
-        files: file names of the pictures, N of them.
-        path: of the labels, for messages.
+        labels: result of `read`.
+        files: file names of N pictures.
+        path: path of the labels, for messages.
     Returns:
-        {attribute: float32 [N]}, NaN where it is not known; attributes that are known of no picture are left out.
+        {attribute: float32 [N]}, NaN if unknown; attributes without any label are omitted.
     Raises:
-        InputError: nothing is known of any of them.
+        InputError: no picture has a label.
     """
     found = {}
     for name, values in labels.items():
@@ -88,5 +89,5 @@ def of(labels, files, path):
 
 
 def labelled(originals, labels, path):
-    """Originals of which the labels tell the attributes; `labels` and `path` as in `of`."""
+    """Return the Originals with the attributes of the labels; `labels` and `path` as in `of`."""
     return dataclasses.replace(originals, attributes=of(labels, originals.files, path), source=Path(path).name)

@@ -1,8 +1,8 @@
 """The methods that the papers compare.
 
 Sources: Zhu et al. 2020 (In-Domain GAN Inversion), table 1; Leng et al. 2021 (Force-in-domain GAN inversion), table 1.
-The optimisation by mean squared error stands for Image2StyleGAN (Abdal et al. 2019): it starts at the mean of W, leaves
-every layer free and sees pixels only.
+MSE-based optimisation represents Image2StyleGAN (Abdal et al. 2019): it starts at the mean of W, optimises the codes of
+all layers, and has a pixel loss only.
 """
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 
-VERSION = 1                 # of what entries mean; a change makes older ones count no more
-PARTS = 3                   # the same of the numbers of parts
+VERSION = 1                 # version of the stored inversions; older ones are ignored
+PARTS = 3                   # version of the stored numbers of parts; older ones are ignored
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """How codes are found: by the encoder of a role alone, or by an optimisation."""
+    """An inversion method: the encoder of a role alone, or an optimisation."""
 
     label: str
     role: str                               # whose networks; '' the first there is
@@ -36,16 +36,16 @@ METHODS = {
     "lambda0": Method("In-domain inversion, λ_dom 0", "in-domain", domain_weight=0.0),
     "lambda40": Method("In-domain inversion, λ_dom 40", "in-domain", domain_weight=40.0),
 }
-ROLES = ("in-domain", "force-in-domain", "in-domain-nobn", "traditional")      # the first there is draws for 'mse'
+ROLES = ("in-domain", "force-in-domain", "in-domain-nobn", "traditional")      # the first that exists provides G for 'mse'
 
 
 class Missing(InputError):
-    """What a row needs is not there; one line that says what."""
+    """Something that a row needs is missing; the message is one line that says what."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Networks:
-    """An encoder and the generator it was trained for, from the file `name` with this SHA-256."""
+    """An encoder and its generator, from the file `name` with this SHA-256."""
 
     name: str
     sha256: str
@@ -55,7 +55,7 @@ class Networks:
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How many pictures, and how many steps."""
+    """Numbers of pictures, steps and codes."""
 
     count: int              # held-out pictures
     optimised: int          # the first of them, for methods that optimise

@@ -1,6 +1,6 @@
-"""The pictures that every method is given, held out from all training: rendered portraits, or a user's files.
+"""The held-out input pictures of all methods: rendered portraits, or a user's files.
 
-They are kept in 8 bits at the network's resolution, on the disk.
+They are stored on disk in 8 bits at the network's resolution.
 """
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tf_idinvert.portraits import sets
 
 @dataclasses.dataclass(frozen=True)
 class Originals:
-    """Pictures and what is known of them.
+    """Pictures and their known attributes.
 
     Attributes:
-        pictures: uint8 [N, R, R, 3], on the disk.
-        attributes: {name: float32 [N]}, known exactly, NaN of single pictures where it is not; None where nothing is.
-        key: what the pictures follow from, for `Store`.
-        about: one line for the tables: source, count, seed, resizing.
-        notes: what happened to single pictures; one line each.
-        source: where the attributes are from.
-        files: file names of the pictures, where they are from files.
+        pictures: uint8 [N, R, R, 3], on disk.
+        attributes: {name: float32 [N]}, NaN if unknown for a picture; None if no attribute is known.
+        key: everything that determines the pictures, for `Store`.
+        about: one line for the tables: source, number, seed, resizing.
+        notes: lines about single pictures.
+        source: source of the attributes.
+        files: file names of the pictures; () if they were rendered.
         left_out: number of files that could not be read.
     """
 
@@ -40,14 +40,14 @@ class Originals:
 
 
 def load(store, listing, count, seed, resolution, progress):
-    """The pictures that every method is given, and as many others.
+    """Load the input pictures of all methods, and as many others.
 
     Args:
         store: Store.
         listing: list of (name, path) of a user's pictures; None: held-out portraits are rendered.
-        count: pictures of each, at most.
-        seed: of the rendered portraits; the others have the next one.
-        resolution: side of the pictures.
+        count: largest number of pictures in either set.
+        seed: seed of the rendered portraits; the other set has the next one.
+        resolution: side of the pictures in pixels.
         progress: as in `rendered`.
     Returns:
         (Originals, Originals or None).
@@ -60,7 +60,7 @@ def load(store, listing, count, seed, resolution, progress):
 
 
 def rendered(store, count, seed, resolution, progress):
-    """Portraits that no network was trained on: `sets.chunks` of a seed that no training has.
+    """Render portraits that no network was trained on: `sets.chunks` with a seed that no training uses.
 
     Args:
         store: Store.
@@ -92,16 +92,16 @@ def rendered(store, count, seed, resolution, progress):
 
 
 def read(store, listing, resolution, progress):
-    """Pictures of a user.
+    """Read a user's pictures.
 
     Args:
         store, progress: as in `rendered`.
         listing: list of (name, path), as `finding.listing` gives it.
         resolution: side R; other pictures are cropped to their centre and resized (Lanczos).
     Returns:
-        Originals; a picture that cannot be read is left out, with a note.
+        Originals; unreadable pictures are left out, with a note.
     Raises:
-        InputError: none can be read.
+        InputError: no picture can be read.
     """
     found, notes = _digests(listing)
     key = ["read", resolution, [digest for _, _, digest in found]]
@@ -131,13 +131,13 @@ def read(store, listing, resolution, progress):
 
 
 def _names(found, numbers):
-    """File names of the pictures that were kept; none, where an earlier version that noted no places left some out."""
+    """Return the file names of the kept pictures; () for entries of an earlier version, which did not store them."""
     places = numbers.get("places", range(numbers["kept"]) if numbers["kept"] == len(found) else ())
     return tuple(found[place][1].name for place in places)
 
 
 def split(everything, count):
-    """The first `count` Originals, and as many of the rest or None; InputError with fewer than two."""
+    """Return the first `count` Originals, and as many of the rest or None; InputError with fewer than two."""
     def part(first, last, about):
         return dataclasses.replace(everything, pictures=everything.pictures[first:last],
                                    files=everything.files[first:last],
@@ -151,7 +151,7 @@ def split(everything, count):
 
 
 def _digests(listing):
-    """([(name, path, SHA-256)] of the files that can be read, notes about the others)"""
+    """Return ([(name, path, SHA-256)] of readable files, notes about the others)."""
     found, notes = [], []
     for name, path in listing:
         try:

@@ -1,4 +1,4 @@
-"""The parts of the papers' evaluation: measured one after the other, each once, and drawn."""
+"""Measure the parts of the papers' evaluation one after the other, store their numbers, and draw their figures."""
 from __future__ import annotations
 
 import dataclasses
@@ -23,7 +23,7 @@ from tf_idinvert.files.digests import array_digest, file_digest
 
 
 def functions(photographs):
-    """{name: function, Bench -> Part}; photographs: for figure 10, see `figure10.out_of_domain`."""
+    """Return {name: function, Bench -> Part}; for `photographs` see `figure10.out_of_domain`."""
     return {"table1": table1.in_domain, "table1-force": table1.force_in_domain,
             "table2": table2.table, "figure3": figure3.precision_recall, "figures5-7": figures5_7.alignment,
             "figure9": figure9.ablation, "diffusion": diffusion.diffusion,
@@ -31,14 +31,15 @@ def functions(photographs):
 
 
 def measure(bench, names, photographs, folder, results, log):
-    """Measure parts; others are shown where they are known already.
+    """Measure the chosen parts, and add other parts that an earlier run has measured.
 
     Args:
         bench: Bench.
-        names: of the parts that were asked for.
+        names: names of the parts to measure.
         photographs: list of (name, path), for figure 10.
-        folder: whose `figures/` is drawn to.
-        results: dict that takes, part by part, so that a run that is stopped has them, what `writing.write` takes.
+        folder: output folder; figures are written to `figures/`.
+        results: dict for `writing.write`; every part is added as soon as it is finished, so that an interrupted run
+            keeps it.
         log: logging.Logger.
     """
     compute, key = functions(photographs), everything(bench, photographs)
@@ -67,7 +68,7 @@ def measure(bench, names, photographs, folder, results, log):
 
 
 def everything(bench, photographs):
-    """What the numbers of a part follow from, for the store."""
+    """Return everything that determines the numbers of a part, as its key in the store."""
     originals = bench.originals
     labelled = originals.attributes if originals.files and originals.attributes else {}
     return [methods.VERSION, methods.PARTS, dataclasses.asdict(bench.sizes), bench.seed,
@@ -80,12 +81,12 @@ def everything(bench, photographs):
 
 
 def write(folder, title, about, results, names, reasons):
-    """Write the claims, the tables and the page, from what is known by now -> number of parts measured.
+    """Write claims, tables and page from the results so far; return the number of measured parts.
 
     Args:
         folder, title, about, results: as in `writing.write`.
-        names: of the parts that were asked for.
-        reasons: {name of a claim: why it does not hold}.
+        names: names of the chosen parts.
+        reasons: {name of a claim: reason why it does not hold}.
     """
     measured = {name: part["numbers"] for name, part in results.items() if "missing" not in part}
     absent = {name: part["missing"] for name, part in results.items() if "missing" in part}

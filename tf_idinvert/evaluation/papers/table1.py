@@ -1,4 +1,5 @@
-"""Both papers' Table 1: how near reconstructions come to the originals, and how long they take.
+"""Table 1 of both papers: quality of reconstructions, and seconds per picture.
+
 
 Sources: Zhu et al. 2020, section 3.3; Leng et al. 2021, "High quality of image reconstruction".
 """
@@ -13,12 +14,12 @@ from tf_idinvert.metrics import intervals
 
 FOUR = ("traditional", "mse", "encoder", "inversion")
 THREE = ("nobn", "encoder", "force")
-SHOWN = 6           # pictures in figures
-STRANGE = 5.0       # a reconstruction is strange whose error is this many times the median one of force-in-domain
+SHOWN = 6           # number of pictures in figures
+STRANGE = 5.0       # a reconstruction is strange if its error exceeds force-in-domain's median by this factor
 
 
 def in_domain(bench):
-    """Table 1 of In-Domain GAN Inversion: four methods on the same pictures, and the encoders alone on more."""
+    """Return Table 1 of In-Domain GAN Inversion: four methods on the same pictures, and the encoders on more."""
     count = bench.sizes.optimised
     numbers, rows = _measured(bench, FOUR, count)
     if bench.sizes.count > count:
@@ -41,7 +42,7 @@ def in_domain(bench):
 
 
 def force_in_domain(bench):
-    """Table 1 of Force-in-domain GAN inversion: three encoders on all pictures; and how many they draw wrongly."""
+    """Return Table 1 of Force-in-domain GAN inversion: three encoders on all pictures, and strange reconstructions."""
     numbers, rows = _measured(bench, THREE, bench.sizes.count)
     errors = {name: bench.inverted(name).mse for name in THREE if name in numbers}
     strange = {}
@@ -61,7 +62,7 @@ def force_in_domain(bench):
 
 
 def _shown(bench, methods, rows):
-    """Originals and reconstructions of some pictures, for the figures."""
+    """Return originals and reconstructions of some pictures, for the figures."""
     return {"originals": np.array(bench.originals.pictures[rows]),
             **{f"shown-{name}": np.array(bench.inverted(name).pictures[rows]) for name in methods}}
 
@@ -85,7 +86,7 @@ def _explained(bench):
 
 
 def _measured(bench, methods, count):
-    """({method: numbers}, rows) of the first `count` pictures, and the floor's."""
+    """Return ({method: numbers}, rows) for the first `count` pictures, and for other originals."""
     originals = bench.originals.pictures[:count]
     reference = measures.measure(originals, bench.judge, bench.seed)
     numbers, rows, empty = {}, [], [None] * (len(_columns(bench)) - 2)
@@ -121,7 +122,7 @@ def _row(bench, label, count, numbers):
 # ------------------------------------------------------------------------------------------------- TF-GAN
 
 def _by_tfgan(bench, methods, count):
-    """{method: {'frechet', 'swd'}} by TF-GAN's functions, of the first `count` pictures. Absent where it is not."""
+    """Return {method: {'frechet', 'swd'}} by TF-GAN for the first `count` pictures; Absent if it is not installed."""
     originals = np.array(bench.originals.pictures[:count])
     reference, found = _embedded(bench, originals), {}
     for name in methods:
@@ -133,7 +134,7 @@ def _by_tfgan(bench, methods, count):
 
 
 def _embedded(bench, pictures):
-    """The judge's embeddings [N, K]; None without a judge."""
+    """Return the judge's embeddings [N, K]; None without a judge."""
     if bench.judge is None:
         return None
     return np.concatenate([np.asarray(bench.judge.embed(batch)) for batch in measures.batches(pictures)])

@@ -1,8 +1,9 @@
-"""Table 2 of In-Domain GAN Inversion, interpolations and manipulations of inverted codes; and how well edits go.
+"""Table 2 of In-Domain GAN Inversion: interpolation and manipulation of inverted codes, and the quality of edits.
 
-The papers show edits as pictures; here the attribute network also says how much the wanted attribute changed, and how
-much all others did, which they should not. Sources: Zhu et al. 2020, section 3.4; Leng et al. 2021, "Real Image
-Editing".
+The papers show edits as pictures. Here an attribute network also measures the change of the edited attribute and the
+unwanted change of the others.
+
+Sources: Zhu et al. 2020, section 3.4; Leng et al. 2021, "Real Image Editing".
 """
 from __future__ import annotations
 
@@ -17,12 +18,12 @@ from tf_idinvert.files.digests import array_digest
 from tf_idinvert.metrics import intervals
 
 COMPARED = ("mse", "inversion", "encoder", "force")
-STEPS = 7                   # of an interpolation, both ends included, which are not measured
-REACH = 1.0                 # distance of a manipulation, in deviations of W along the normal
+STEPS = 7                   # pictures of an interpolation; its two ends are not measured
+REACH = 1.0                 # distance of a manipulation, in standard deviations of W along the normal
 
 
 def table(bench):
-    """Distances of edited pictures from real ones, for codes of each method; and the quality of the manipulations."""
+    """Return the Part with distances of edited pictures to originals, and the quality of edits, for all methods."""
     reference = measures.measure(bench.originals.pictures, bench.judge, bench.seed)
     count, numbers, arrays = bench.sizes.optimised, {}, {}
     rows, quality_rows = [], []
@@ -68,7 +69,7 @@ def _about(bench):
 
 
 def _measured(bench, method, inverted, reference):
-    """Numbers of a method."""
+    """Return the numbers of a method."""
     between = interpolated(bench, method, inverted.codes)
     found = {"interpolation": _distances(bench, reference, between), "evenness": unevenness(bench, between),
              "manipulation": None, "quality": None}
@@ -88,7 +89,7 @@ def _distances(bench, reference, pictures):
 # ------------------------------------------------------------------------------------------------- edits
 
 def interpolated(bench, method, codes):
-    """Pictures uint8 [N * (STEPS - 2), R, R, 3] on the way from each picture to the next."""
+    """Return interpolations from every picture to the next, uint8 [N * (STEPS - 2), R, R, 3]."""
     def between():
         for i in range(len(codes)):
             ends = codes[i][None], codes[(i + 1) % len(codes)][None]
@@ -97,7 +98,7 @@ def interpolated(bench, method, codes):
 
 
 def manipulated(bench, method, codes):
-    """Pictures uint8 [N * A, R, R, 3]: all of the first attribute, then all of the second, ...; see `sense`."""
+    """Return manipulations, uint8 [N * A, R, R, 3]: all of the first attribute, then all of the second; see `sense`."""
     def moved():
         for name in bench.boundaries:
             normal, layers, reach = direction(bench, method, name)
@@ -107,19 +108,19 @@ def manipulated(bench, method, codes):
 
 
 def sense(i):
-    """Which way picture number i is moved: every second one up."""
+    """Return the sign of the change of picture number i; it alternates."""
     return 1 if i % 2 == 0 else -1
 
 
 def direction(bench, method, name):
-    """(normal [1, L, D], layers, distance of REACH deviations of W along it) for the generator of a method."""
+    """Return (normal [1, L, D], layers, distance of REACH standard deviations of W) for the generator of a method."""
     generator = bench.generator(method)
     boundary = bench.boundaries[name].for_network(generator.num_layers, generator.dlatent_size)
     return boundary.normal, boundary.layers, REACH * boundary.deviation(bench.mapped(generator))
 
 
 def _drawn(bench, method, what, codes, count, edited):
-    """Draw edited codes, given as an iterable of [k, L, D], a batch at a time, and keep the pictures."""
+    """Synthesise edited codes, an iterable of [k, L, D], in batches, and store the pictures."""
     generator = bench.generator(method)
     normals = {name: [boundary.normal.tolist(), boundary.layers] for name, boundary in bench.boundaries.items()}
     key = [VERSION, bench.of(METHODS[method].role).sha256, REACH, STEPS, array_digest(codes), normals, bench.seed]
@@ -147,7 +148,7 @@ def _picture_shape(bench):
 # ------------------------------------------------------------------------------------------------- quality
 
 def unevenness(bench, pictures):
-    """[mean, low, high] over interpolations: the largest step over the mean step, of the judge's embedding."""
+    """Return [mean, low, high] over interpolations of the largest step over the mean step in the judge's embedding."""
     if bench.judge is None:
         return None
     steps = []
@@ -160,13 +161,14 @@ def unevenness(bench, pictures):
 
 
 def changes(bench, reconstructions, moved):
-    """What edits changed: {attribute: (wanted [N], unwanted [N])}, as ABOUT_QUALITY says.
+    """Return the changes by edits, {attribute: (wanted [N], unwanted [N])}; ABOUT_QUALITY defines them.
 
     Args:
+        bench: Bench.
         reconstructions: uint8 [N, R, R, 3].
-        moved: uint8 [N * A, R, R, 3], as `manipulated` gives them.
+        moved: uint8 [N * A, R, R, 3], result of `manipulated`.
     Returns:
-        None where no network scores attributes; attributes that it does not know are left out.
+        None if no network scores attributes; attributes that the network does not score are omitted.
     """
     if bench.judge is None or bench.judge.score is None:
         return None
@@ -186,18 +188,18 @@ def changes(bench, reconstructions, moved):
 
 
 def quality(wanted, unwanted):
-    """{'wanted', 'unwanted', 'quality'}, each [mean, low, high], of the changes [N] of some pictures."""
+    """Return {'wanted', 'unwanted', 'quality': [mean, low, high]} of the changes [N]."""
     return {"wanted": intervals.mean(wanted), "unwanted": intervals.mean(unwanted),
             "quality": intervals.mean(wanted - unwanted)}
 
 
 def mean_quality(found):
-    """`quality` of each picture's mean over the attributes of `changes`; None where there are none."""
+    """Return `quality` of the pictures' means over the attributes of `changes`; None without attributes."""
     return quality(*np.mean(list(found.values()), axis=0)) if found else None
 
 
 def shown(bench, method, inverted, count=4):
-    """Pictures uint8 [count, 1 + A, R, R, 3]: reconstruction, and each attribute raised by REACH deviations."""
+    """Return uint8 [count, 1 + A, R, R, 3]: reconstructions, and every attribute raised by REACH deviations."""
     sheet = np.empty([min(count, len(inverted.codes)), 1 + len(bench.boundaries), *_picture_shape(bench)], np.uint8)
     sheet[:, 0] = inverted.pictures[:len(sheet)]
     for at, name in enumerate(bench.boundaries, start=1):

@@ -1,6 +1,6 @@
-"""How well manipulations do what they say: does the named attribute follow the distance, and do the others stay.
+"""Quality of manipulations: whether the attribute changes with the distance while the others stay constant.
 
-An attribute network scores the pictures drawn from codes `w + alpha * n`, alpha rising; see `editing.manipulate`.
+An attribute network scores the images of codes `w + alpha * n` for rising alpha; see `editing.manipulate`.
 """
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tf_idinvert.files import atomic, images
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import portrait
 
-BATCH = 20          # portraits that are drawn at once, each at all distances
-CODES = 1000        # of W, whose deviation along a normal is the unit of distances
-SCORED = 100        # portraits that are scored at once
-SLACK = 0.05        # deviations of the originals that a score may fall from one step to the next: what one cannot see
+BATCH = 20          # portraits synthesised together, at all distances
+CODES = 1000        # codes of W, whose standard deviation along a normal is the unit of distances
+SCORED = 100        # portraits scored together
+SLACK = 0.05        # invisible fall of a score between two steps, in standard deviations of the originals' scores
 
 
 @dataclasses.dataclass(frozen=True)
 class Moved:
-    """What a manipulation did to a set of pictures. Changes are from the first distance to the last.
+    """Effect of a manipulation on a set of pictures. Changes are differences between the last and the first distance.
 
     Attributes:
-        monotone: share of pictures whose score of the attribute never falls by more than SLACK from step to step.
+        monotone: share of pictures whose score of the attribute never falls by more than SLACK between two steps.
         strictly: share of pictures whose score rises at every step.
-        wanted: mean change of the attribute, in deviations of the originals.
-        others: {name: mean absolute change of another attribute, in deviations of the originals}.
+        wanted: mean change of the attribute, in standard deviations of the originals' scores.
+        others: {name: mean absolute change of another attribute, in standard deviations of the originals' scores}.
     """
 
     monotone: float
@@ -42,7 +42,7 @@ class Moved:
     others: dict
 
     def ratio(self, names):
-        """The largest change among the attributes `names`, in parts of the wanted one; NaN if that is not positive."""
+        """Return the largest change of the attributes `names` relative to the wanted one; NaN if that is <= 0."""
         return max(self.others[name] for name in names) / self.wanted if self.wanted > 0 else float("nan")
 
 
@@ -50,8 +50,8 @@ def measure(scores, attribute, deviations):
     """Measure a manipulation.
 
     Args:
-        scores: {name: [N, S]}, of N pictures at S rising distances.
-        attribute: the name of the one that was to change.
+        scores: {name: [N, S]}, scores of N pictures at S rising distances.
+        attribute: name of the manipulated attribute.
         deviations: {name: standard deviation of the originals' scores}.
     Returns:
         Moved.
@@ -64,14 +64,16 @@ def measure(scores, attribute, deviations):
 
 
 def fitted(found, generator, network):
-    """Boundaries for a generator and an attribute network.
+    """Fit boundaries to a generator and an attribute network.
 
     Args:
         found: {attribute: Boundary}.
+        generator: Generator.
+        network: Attributes.
     Returns:
-        The same, as `Boundary.for_network` makes them.
+        {attribute: result of `Boundary.for_network`}.
     Raises:
-        InputError: an attribute that the network does not score, or a boundary of another W.
+        InputError: the network does not score an attribute, or a boundary is for another W.
     """
     fitting = {}
     for name, boundary in found.items():
@@ -89,14 +91,15 @@ def assess(generator, network, pictures, codes, found, shares):
     """Measure manipulations along all boundaries.
 
     Args:
-        generator, network: Generator and Attributes, of one resolution.
-        pictures: the originals, float32 [N, R, R, 3] in [-1, 1], whose scores' deviations are the unit of changes.
-        codes: theirs, float32 [N, L, D].
+        generator, network: Generator and Attributes with the same resolution.
+        pictures: originals, float32 [N, R, R, 3] in [-1, 1]; the standard deviations of their scores are the unit of
+            changes.
+        codes: codes of the originals, float32 [N, L, D].
         found: {attribute: Boundary}, see `fitted`.
-        shares: [S], rising distances in deviations of W along the normal.
+        shares: [S], rising distances in standard deviations of W along the normal.
     Returns:
-        ({attribute: dict: 'unit', that deviation, and what `Moved` has}, [pictures of the first portrait at all
-        distances, for each boundary]).
+        ({attribute: dict with 'unit', the standard deviation of W, and the fields of `Moved`}, list with the pictures
+        of the first portrait at all distances for every boundary).
     """
     mapped = random_codes(generator, 0, 0, CODES)
     judge = tf.function(network.predict_attributes, reduce_retracing=True, autograph=False)
@@ -122,7 +125,7 @@ def assess(generator, network, pictures, codes, found, shares):
 
 
 def _manipulated(codes, boundary, distances):
-    """Yield BATCH codes at a time at all distances: [n, S, L, D]."""
+    """Yield BATCH codes at all distances: [n, S, L, D]."""
     for first in range(0, len(codes), BATCH):
         yield editing.manipulate(codes[first:first + BATCH], boundary.normal, distances, boundary.layers)
 
@@ -130,12 +133,12 @@ def _manipulated(codes, boundary, distances):
 # ------------------------------------------------------------------------------------------------- results
 
 def write(folder, result, rows):
-    """edits.json, edits.md and edits.png in an existing folder.
+    """Write edits.json, edits.md and edits.png.
 
     Args:
-        folder: where to.
-        result: dict with 'edits', the numbers that `assess` gave, 'count', 'seed' and 'distances'.
-        rows: the pictures that it gave.
+        folder: existing folder.
+        result: dict with 'edits', the numbers of `assess`, 'count', 'seed' and 'distances'.
+        rows: the pictures of `assess`.
     """
     folder = Path(folder)
     atomic.write_text(folder / "edits.json", json.dumps(tables.plain(result), indent=1, default=str) + "\n")
@@ -144,7 +147,7 @@ def write(folder, result, rows):
 
 
 def page(result):
-    """Text of edits.md."""
+    """Return the text of edits.md."""
     edits = result["edits"]
     others = sorted({other for each in edits.values() for other in each["others"]} | set(edits),
                     key=(portrait.ATTRIBUTES + portrait.NUISANCES + tuple(edits)).index)

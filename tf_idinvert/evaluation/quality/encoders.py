@@ -1,8 +1,9 @@
-"""How good an encoder is on portraits whose attributes are known, in numbers: its reconstructions, and its codes.
+"""Quality of encoders on portraits with known attributes.
 
-Of the reconstructions G(E(x)): the error of pixels, the sliced Wasserstein distance to the originals, and whether an
-attribute network still sees in them what the originals show. Of the codes E(x): how they lie to mapped codes FC(z), as
-Leng et al. 2021 (Force-in-domain GAN inversion) ask. Intervals are of 95 %. Pictures wait on the disk, in 8 bits.
+Reconstructions G(E(x)) are measured by the pixel error, by the sliced Wasserstein distance to the originals, and by the
+agreement of an attribute network's scores with the known attributes. The distribution of codes E(x) is compared with
+that of mapped codes FC(z), as in Leng et al. 2021 (Force-in-domain GAN inversion). Intervals are 95 % intervals.
+Pictures are stored on disk in 8 bits.
 """
 from __future__ import annotations
 
@@ -20,18 +21,18 @@ from tf_idinvert.files.progress import progress
 from tf_idinvert.metrics import distances, intervals
 from tf_idinvert.metrics.agreement import agreement
 
-DEVIATIONS = 10.0       # beyond so many standard deviations of FC(z), a code is an outlier
+DEVIATIONS = 10.0       # limit of outliers, in standard deviations of FC(z)
 
 
 @dataclasses.dataclass(frozen=True)
 class Reconstructed:
-    """A set of pictures that stand for the originals, and their codes.
+    """Reconstructions of the originals, and their codes.
 
     Attributes:
         errors: [N], mean squared differences to the originals.
         codes: [N, L, D].
         pictures: Pictures.
-        measured: `measures.Measured`, without embedding; attributes as the network sees them.
+        measured: `measures.Measured` with the network's attribute scores, without embedding.
     """
 
     errors: np.ndarray
@@ -47,12 +48,12 @@ def reconstruct(originals, invert, judge, seed=0, progress=None):
         originals: Pictures.
         invert: function, float32 [n, R, R, 3] in [-1, 1] -> (codes E(x) [n, L, D], images G(E(x)) [n, R, R, 3]).
         judge: function, float32 [n, R, R, 3] -> {name: [n]}, see `Attributes.predict_attributes`.
-        seed: of the patches.
-        progress: None, or a function called with the number of pictures just done.
+        seed: seed of the patches.
+        progress: None, or a function that is called with the number of pictures just finished.
     Returns:
         Reconstructed. Reconstructions are clipped to [-1, 1] first.
     Raises:
-        InputError: codes or reconstructions that are not finite.
+        InputError: codes or reconstructions are not finite.
     """
     codes, errors, seen, pictures = [], [], [], Pictures(originals.spool.shape[0])
     for batch in originals:
@@ -77,16 +78,16 @@ def _reconstructed(errors, codes, pictures, seen, seed):
 
 
 def sample_errors(mapped, synthesize, invert, batch=50):
-    """Errors of an encoder on samples of its own generator, which it could redraw without any: mapped codes have none.
+    """Return the errors of an encoder on samples of its own generator, for which a code without error exists.
 
-    Beside the errors on originals they tell what the domain gap costs (Zhu et al. 2020, section 2.1): an encoder may
-    do well on samples, and worse on what G was to learn.
+    The difference to the errors on originals shows the domain gap (Zhu et al. 2020, section 2.1): an encoder may
+    reconstruct samples well, and real pictures worse.
 
     Args:
         mapped: [N, L, D], FC(z).
         synthesize: function, codes [n, L, D] -> images [n, R, R, 3].
         invert: as in `reconstruct`.
-        batch: samples drawn at once.
+        batch: samples per call.
     Returns:
         [N], mean squared differences; samples and reconstructions are clipped to [-1, 1] first.
     """
@@ -98,15 +99,14 @@ def sample_errors(mapped, synthesize, invert, batch=50):
 
 
 def strangers(originals, others, codes, judge, seed=0):
-    """What stands beside the encoders: other pictures in place of reconstructions, mapped codes in place of E(x).
+    """Return the numbers without an encoder, for comparison: other pictures as reconstructions, mapped codes as E(x).
 
     Args:
         originals, others: Pictures, equally many.
-        codes: [N, L, D], mapped, of z that are not the reference's.
+        codes: [N, L, D], mapped codes of other z than the reference's.
         judge, seed: as in `reconstruct`.
     Returns:
-        Reconstructed: errors and patches of `others`; attributes as seen in the originals themselves, the best there
-        is.
+        Reconstructed: errors and patches of `others`; attribute scores of the originals themselves, an upper limit.
     """
     errors, seen = [], []
     for batch, other in zip(originals, others):
@@ -117,19 +117,19 @@ def strangers(originals, others, codes, judge, seed=0):
 
 
 def compare(found, reference, truth, binary, mapped):
-    """Numbers of one encoder.
+    """Return the numbers of one encoder.
 
     Args:
         found: Reconstructed.
         reference: `measures.Measured` of the originals, with the same seed.
-        truth: {name: [N]}, what the originals show.
+        truth: {name: [N]}, attributes of the originals.
         binary: names of attributes that are 0 or 1.
         mapped: [N, L, D], FC(z) of random z.
     Returns:
-        dict: 'mse' [mean, low, high]; 'swd', 1000 times the sliced Wasserstein distance, the mean over the pyramid's
-        levels, and 'swd_levels' {side: value}; 'agreement' {name: share of right answers if binary, else R^2}; of the
-        codes 'frechet' [value, low, high], mean over the layers, 'outliers' [share, low, high], and 'neighbours'
-        [share, low, high], the accuracy of the nearest-neighbour two-sample test.
+        dict: 'mse' [mean, low, high]; 'swd', 1000 times the sliced Wasserstein distance, mean over the pyramid's
+        levels, and 'swd_levels' {side: value}; 'agreement' {name: accuracy if binary, else R^2}; for the codes
+        'frechet' [value, low, high], mean over the layers, 'outliers' [share, low, high], and 'neighbours' [share,
+        low, high], the accuracy of the nearest-neighbour two-sample test.
     """
     apart = measures.compare(reference, found.measured)
     return {"mse": intervals.mean(found.errors), "swd": apart["swd"], "swd_levels": apart["swd_levels"],
@@ -147,13 +147,13 @@ def assess(encoders, network, count, seed):
     Args:
         encoders: {name: (encoder, generator)}.
         network: Attributes of portraits; see `loading.load_portraits_attributes`.
-        count: portraits.
-        seed: of the portraits, and of z; no training has it.
+        count: number of portraits.
+        seed: seed of portraits and z, which no training uses.
     Returns:
-        ({name: numbers}, [Pictures of the originals, and of each encoder]); the last numbers, 'none', are those without
-        an encoder.
+        ({name: numbers}, [Pictures of the originals, and of every encoder]); the last numbers, 'none', are those
+        without an encoder.
     Raises:
-        InputError: codes or reconstructions of an encoder that are not finite.
+        InputError: codes or reconstructions of an encoder are not finite.
     """
     (originals, truth), (others, _) = (rendered(count, each, network.resolution) for each in (seed, seed + 1))
     judge = tf.function(network.predict_attributes, reduce_retracing=True, autograph=False)
@@ -176,7 +176,7 @@ def assess(encoders, network, count, seed):
 
 
 def inverter(encoder, generator):
-    """Function, pictures x -> (E(x), G(E(x)))."""
+    """Return a function, pictures x -> (E(x), G(E(x)))."""
     def invert(x):
         codes = encoder(x)
         return codes, generator.synthesis(codes)

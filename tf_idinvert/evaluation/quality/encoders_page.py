@@ -1,4 +1,4 @@
-"""What `encoders.assess` measured, as encoders.md, encoders.json and a sheet of pictures."""
+"""Write the results of `encoders.assess` as encoders.md, encoders.json and a sheet of pictures."""
 from __future__ import annotations
 
 import json
@@ -11,15 +11,15 @@ from tf_idinvert.evaluation.quality.encoders import DEVIATIONS
 from tf_idinvert.files import atomic, images
 from tf_idinvert.portraits import portrait
 
-SHOWN = 12                  # columns of the picture
+SHOWN = 12                  # columns of the sheet
 
 
 def write(folder, result, network):
-    """encoders.json and encoders.md in an existing folder.
+    """Write encoders.json and encoders.md.
 
     Args:
-        folder: where to.
-        result: dict with 'encoders', the numbers that `encoders.assess` gave, 'count', 'seed' and 'resolution'.
+        folder: existing folder.
+        result: dict with 'encoders', the numbers of `encoders.assess`, 'count', 'seed' and 'resolution'.
         network: the attribute network.
     """
     folder = Path(folder)
@@ -28,7 +28,7 @@ def write(folder, result, network):
 
 
 def page(result, network):
-    """Text of encoders.md."""
+    """Return the text of encoders.md."""
     found = result["encoders"]
     edited = [name for name in network.names if name in portrait.ATTRIBUTES]
     others = [name for name in network.names if name not in portrait.ATTRIBUTES]
@@ -49,7 +49,7 @@ def page(result, network):
 
 
 def about(result):
-    """What was measured, on what, how."""
+    """Return the description of the measurement for encoders.md."""
     return (f"{result['count']:,} portraits rendered with seed {result['seed']}, which none of the trainings draws; "
             f"{result['resolution']} px, values in [-1, 1], reconstructions clipped to that. MSE: mean over pixels, "
             "channels and pictures; of samples: on as many pictures that the generator drew itself. SWD: sliced "
@@ -66,5 +66,5 @@ def about(result):
 
 
 def draw_sheet(path, sets):
-    """Pictures of each set, a row each."""
+    """Write a sheet with one row of pictures per set."""
     images.save(path, images.grid(np.concatenate([each.first(SHOWN) for each in sets]), SHOWN))

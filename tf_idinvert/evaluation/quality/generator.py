@@ -1,9 +1,9 @@
-"""How near a generator's pictures come to the rendered ones it learned from, and how usable its W is, in numbers.
+"""Quality of a generator of rendered portraits: distance of its pictures to renders, and properties of its W.
 
-Two sets of pictures are compared by the sliced Wasserstein distance of their patches, by the Fréchet distance of an
-attribute network's embedding, and by the attributes that this network sees in them. What two sets of renders give is
-the floor. W is usable where a hyperplane separates each attribute (Shen et al. 2020, InterFaceGAN), and smooth where
-the perceptual path length is small (Karras et al. 2019, section 4.1). Pictures wait on the disk, in 8 bits.
+Sets of pictures are compared by the sliced Wasserstein distance of patches, by the Fréchet distance of an attribute
+network's embedding, and by the network's attribute scores. Two sets of renders give the lowest distances possible. W
+allows edits if hyperplanes separate the attributes (Shen et al. 2020, InterFaceGAN), and it is smooth if the perceptual
+path length is small (Karras et al. 2019, section 4.1). Pictures are stored on disk in 8 bits.
 """
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tf_idinvert.files.progress import progress
 from tf_idinvert.metrics import distances, sliced_wasserstein
 from tf_idinvert.metrics.agreement import agreement
 
-GROUPS = 8                  # of embeddings, for the extrapolation of the Fréchet distance
-HISTOGRAM_BINS = 10         # over the range of an attribute
+GROUPS = 8                  # groups of embeddings, for the extrapolation of the Fréchet distance
+HISTOGRAM_BINS = 10         # bins over the range of an attribute
 EPSILON = 1e-3              # step of the path length; 1e-4 in the paper, too small for float32 and unit-scale features
-PATHS = 500                 # straight lines in W that the path length is measured on
-TFGAN_PICTURES = 1000       # TF-GAN's function takes what fits in memory
-TOLD = 0.5                  # least agreement of the attribute network with the truth for its word to count
+PATHS = 500                 # straight lines in W for the path length
+TFGAN_PICTURES = 1000       # TF-GAN's function needs all pictures in memory
+TOLD = 0.5                  # least agreement with the truth for an attribute's scores to be used
 
 
 def assess(generator, network, count, seed, world=PORTRAITS):
@@ -32,9 +32,9 @@ def assess(generator, network, count, seed, world=PORTRAITS):
     Args:
         generator: Generator.
         network: Attributes, see `loading.load_portraits_attributes`.
-        count: pictures in each of the three sets: samples, renders, and the other renders of the floor.
-        seed: of the renders and of the samples; the floor's renders have the next one.
-        world: World, whose portraits are rendered.
+        count: pictures in each of the three sets: samples, renders, and other renders for the floor.
+        seed: seed of renders and samples; the other renders have the next one.
+        world: World whose portraits are rendered.
     Returns:
         (numbers for JSON and for `generator_page.tables`, samples, renders), the last two Pictures.
     """
@@ -50,7 +50,7 @@ def assess(generator, network, count, seed, world=PORTRAITS):
 
 
 def sample(generator, count, seed):
-    """Samples with psi 1 and fresh noise -> (Pictures, codes [N, D], or [N, L, D] where layers have their own)."""
+    """Draw samples with psi 1 and fresh noise; return (Pictures, codes [N, D], or [N, L, D] if layerwise)."""
     pictures, codes = Pictures(generator.resolution), []
     draw = tf.function(lambda w, seed: generator.synthesis(w, noise_seed=seed), reduce_retracing=True, autograph=False)
     with progress(count, "sampling", unit="img") as bar:
@@ -65,7 +65,7 @@ def sample(generator, count, seed):
 # ------------------------------------------------------------------------------------------------- pictures
 
 def _distances(network, renders, truth, others, samples, codes, seed, signed):
-    """What is measured on the three sets of pictures, and on the codes of the samples."""
+    """Measure the three sets of pictures, and the codes of the samples."""
     judge = tf.function(lambda x: (network.embedding(x), network.predict_attributes(x)), reduce_retracing=True,
                         autograph=False)
     with progress(3 * len(renders), "measuring", unit="img") as bar:
@@ -81,11 +81,11 @@ def _distances(network, renders, truth, others, samples, codes, seed, signed):
 
 
 def compare(reference, other, ranges):
-    """Distances between two sets.
+    """Return the distances between two sets.
 
     Args:
-        reference, other: `measures.Measured`, with embedding and attributes.
-        ranges: {name: (lowest, highest)} of attributes, for their histograms; values beyond count as at the ends.
+        reference, other: `measures.Measured` with embedding and attributes.
+        ranges: {name: (lowest, highest)} of attributes, for histograms; values outside are clipped.
     Returns:
         dict: 'sliced_wasserstein' {level: distance, 'mean': ...}, 'frechet', 'frechet_extrapolated' (to infinitely
         many pictures; NaN with few), 'attributes' {name: {'mean', 'std', 'histogram' of the other set, 'difference'}},
@@ -107,7 +107,7 @@ def compare(reference, other, ranges):
 
 
 def by_tfgan(renders, others, samples, seed):
-    """{level: (samples, floor)} by TF-GAN's sliced Wasserstein distance; {'failure': why} where it cannot be had."""
+    """Return {level: (samples, floor)} by TF-GAN's sliced Wasserstein distance; {'failure': reason} without TF-GAN."""
     reference, floor, found = (each.first(min(TFGAN_PICTURES, len(each))) for each in (renders, others, samples))
     try:
         floor, found = (tfgan.sliced_wasserstein(reference, each, seed) for each in (floor, found))
@@ -119,16 +119,16 @@ def by_tfgan(renders, others, samples, seed):
 # ------------------------------------------------------------------------------------------------- W
 
 def separability(codes, attributes, keep=0.1, seed=0):
-    """How well a hyperplane in W tells who has an attribute, from codes that it was not fitted to.
+    """Return the accuracy of hyperplanes in W that predict attributes, on codes that they were not fitted to.
 
     Args:
         codes: [N, D], or [N, L, D].
-        attributes: {name: [N]}, as seen in the pictures of these codes.
-        keep: share of the codes at either end of an attribute that count as confident; of these, 70 % are fitted to.
-        seed: of the split.
+        attributes: {name: [N]}, scores of the pictures of these codes.
+        keep: share of the codes with the highest and with the lowest scores; 70 % of these are used for the fit.
+        seed: seed of the split.
     Returns:
-        {name: {'validation': share of right answers on the other confident ones, 'rest': on all that are between}}, or
-        {name: {'failure': why not}}.
+        {name: {'validation': accuracy on the other extreme codes, 'rest': on all codes between}}, or {name:
+        {'failure': reason}}.
     """
     found = {}
     for name, values in attributes.items():
@@ -141,18 +141,18 @@ def separability(codes, attributes, keep=0.1, seed=0):
 
 
 def path_length(codes, others, embed, seed=0):
-    """Perceptual path length in W, with an embedding of ours instead of VGG16's: not comparable with published ones.
+    """Return the perceptual path length in W, with another embedding than VGG16, so not comparable with publications.
 
-    At a random place of each straight line from a code to another, the squared change of the embedding for a small
-    step, divided by the square of the step; the mean, without the lowest and the highest hundredth.
+    A small step is taken at a random position of every straight line between two codes. The length is the mean of the
+    squared change of the embedding over the squared step, without the lowest and the highest hundredth.
 
     Args:
-        codes, others: [N, L, D].
-        embed: function, [n, L, D] -> [n, K], features of the pictures of codes.
-        seed: of the places.
+        codes, others: [N, L, D], ends of the lines.
+        embed: function, [n, L, D] -> [n, K], features of the images of codes.
+        seed: seed of the positions.
     Returns:
-        dict: 'length'; 'straight', what it would be if the embedding changed evenly and straight, the mean squared
-        distance between the ends; 'ratio' of the two, 1 at best.
+        dict: 'length'; 'straight', the length if the embedding changed evenly along straight lines, which is the mean
+        squared distance between the ends; 'ratio' of the two, 1 at best.
     """
     places = np.random.default_rng(seed).random((len(codes), 1, 1)).astype(np.float32) * (1 - EPSILON)
     lengths, straights = [], []

@@ -1,4 +1,4 @@
-"""What `generator.assess` measured, as quality.md, quality.json and sheets of pictures."""
+"""Write the results of `generator.assess` as quality.md, quality.json and sheets of pictures."""
 from __future__ import annotations
 
 import json
@@ -18,11 +18,11 @@ INTERPOLATIONS, STEPS = 6, 10
 
 
 def write(folder, result, network):
-    """quality.json and quality.md in an existing folder.
+    """Write quality.json and quality.md.
 
     Args:
-        folder: where to.
-        result: what `generator.assess` gave, and 'model', the path of the generator's file.
+        folder: existing folder.
+        result: numbers of `generator.assess`, and 'model', the path of the generator's file.
         network: the attribute network.
     """
     folder = Path(folder)
@@ -33,7 +33,7 @@ def write(folder, result, network):
 
 
 def distances(result):
-    """The table of distances between pictures."""
+    """Return the table of distances between pictures."""
     rows = []
     for name, value, floor in _distances(result):
         rows.append([name, value, floor, value / floor if floor > 0 else None])
@@ -47,7 +47,7 @@ def distances(result):
 
 
 def _distances(result):
-    """Yield (name, that of the samples, that of the floor)."""
+    """Yield (name, distance of the samples, distance of the other renders)."""
     samples, floor = result["samples"], result["floor"]
     for level, value in samples["sliced_wasserstein"].items():
         name = f"SWD x 1000, {level if level == 'mean' else f'{level} px'}"
@@ -60,7 +60,7 @@ def _distances(result):
 
 
 def attributes(result, binary):
-    """The table of what the attribute network sees."""
+    """Return the table of attribute scores."""
     rows = []
     for name, true in result["renders"].items():
         found, floor = (result[each]["attributes"][name] for each in ("samples", "floor"))
@@ -75,7 +75,7 @@ def attributes(result, binary):
 
 
 def codes(result):
-    """The table of how well attributes separate in W, and under it the path length."""
+    """Return the table of the separability of attributes in W, with the path length in its text."""
     rows = []
     for name in result["agreement"]:
         found = result["separability"].get(name, {"failure": "not told by the network"})
@@ -90,13 +90,13 @@ def codes(result):
 
 
 def draw_sheets(folder, generator, samples, renders, seed):
-    """samples.png: psi 1, psi 0.7, renders, side by side; interpolations.png: straight lines in W.
+    """Write samples.png (psi 1, psi 0.7 and renders side by side) and interpolations.png (straight lines in W).
 
     Args:
-        folder: where to.
+        folder: existing folder.
         generator: Generator.
         samples, renders: Pictures.
-        seed: of the codes of psi 0.7 and of the interpolations.
+        seed: seed of the codes for psi 0.7 and for the interpolations.
     """
     w = random_codes(generator, seed, 0, SHOWN)
     draw = tf.function(generator.synthesis, reduce_retracing=True, autograph=False)

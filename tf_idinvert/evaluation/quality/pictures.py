@@ -1,4 +1,4 @@
-"""Sets of pictures too many for memory: they lie on the disk, in 8 bits, and are read in batches."""
+"""Sets of pictures that are too large for memory: they are stored on disk in 8 bits and read in batches."""
 from __future__ import annotations
 
 import dataclasses
@@ -14,7 +14,7 @@ BATCH = 100
 
 
 class Pictures:
-    """Pictures of one size on the disk; iterating gives them in batches uint8 [n, R, R, 3], any number of times."""
+    """Pictures of one size on disk; iterate any number of times to get batches, uint8 [n, R, R, 3]."""
 
     def __init__(self, resolution):
         self.spool = Spool((resolution, resolution, 3))
@@ -23,7 +23,7 @@ class Pictures:
         return self.spool.count
 
     def add(self, pictures):
-        """Take more: uint8, or floats in [-1, 1], [n, R, R, 3]."""
+        """Add pictures: uint8, or floats in [-1, 1], [n, R, R, 3]."""
         for picture in images.to_uint8(np.asarray(pictures)):
             self.spool.append(picture)
 
@@ -38,22 +38,22 @@ class Pictures:
             yield np.stack(waiting)
 
     def first(self, count):
-        """The first pictures, uint8 [count, R, R, 3]."""
+        """Return the first pictures, uint8 [count, R, R, 3]."""
         return np.stack([picture for picture, _ in zip(self.spool, range(count))])
 
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """An edition of the rendered portraits.
+    """A kind of rendered portraits.
 
     Attributes:
-        sample: function that draws them, see `sets.chunks`.
-        resolutions: sides that it draws.
-        names: of what a network may tell of them.
-        signed: of these, which lie in [-1, 1]; the others in [0, 1].
-        answers: function ({name: [N]} of what was drawn, names) -> {name: [N]} that a network should tell; None: the
-            same.
-        parts: a network of resolution r may be shown pictures of r times one of these.
+        sample: function that renders them, see `sets.chunks`.
+        resolutions: possible sides in pixels.
+        names: names of the attributes that a network may predict.
+        signed: names of those in [-1, 1]; the others are in [0, 1].
+        answers: function ({name: [N]} of the rendered traits, names) -> {name: [N]} that a network should predict;
+            None: the traits themselves.
+        parts: possible ratios of the pictures' side to the network's resolution.
     """
 
     sample: callable
@@ -68,14 +68,14 @@ PORTRAITS = World(portrait.sample, portrait.RESOLUTIONS, portrait.ATTRIBUTES + p
 
 
 def rendered(count, seed, resolution, names=None, world=PORTRAITS):
-    """Rendered portraits of a seed, drawn under a progress bar.
+    """Render portraits with a progress bar.
 
     Args:
         count, seed, resolution: as in `sets.chunks`.
-        names: what a network is asked about them; None: everything.
+        names: attributes that a network predicts; None: all.
         world: World.
     Returns:
-        (Pictures, {name: [count]} what it should answer).
+        (Pictures, {name: [count]}, the correct predictions).
     """
     pictures, rows = Pictures(resolution), []
     with progress(count, f"rendering, seed {seed}", unit="img") as bar:

@@ -1,7 +1,7 @@
-"""How good restoration by multi-code inversion is (Gu et al. 2020), against what, and at what cost.
+"""Quality and cost of restoration by multi-code inversion (Gu et al. 2020), compared with simpler methods.
 
-Every search over a set of pictures is made once and kept; what is compared are its scores: error, PSNR and SSIM of each
-picture. Intervals are of 95 %, over the pictures.
+Every search over a set of pictures is made once and stored. The scores are the error, PSNR and SSIM of the pictures,
+with 95 % intervals over the pictures.
 """
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tf_idinvert.metrics import intervals
 from tf_idinvert.restoration import degradations, tasks
 from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
 
-VERSION = 1                 # of what entries mean; a change makes older ones count no more
+VERSION = 1                 # version of the stored entries; older ones are ignored
 TASKS = ("colorize", "super-resolve", "inpaint", "denoise")
 SCORES = ("mse", "psnr", "ssim")
-DOMAIN_WEIGHT = 2.0         # of one code with the domain term, as in inversion
-PUBLISHED = 256             # px, of the published network whose cost is measured
-SHOWN = 8                   # pictures of each part in the page
+DOMAIN_WEIGHT = 2.0         # lambda_dom for one code with the domain term, as in inversion
+PUBLISHED = 256             # resolution in pixels of the published network whose cost is measured
+SHOWN = 8                   # pictures per part in the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,29 +38,29 @@ class Degraded:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What came of a set of pictures.
+    """Results of one method for a set of pictures.
 
     Attributes:
-        scores: {'restored', perhaps 'composite': {one of SCORES: [N]}}.
-        pictures: {the same: uint8 [N, R, R, 3]}.
+        scores: {'restored' or 'composite': {one of SCORES: [N]}}.
+        pictures: {'restored' or 'composite': uint8 [N, R, R, 3]}.
     """
 
     scores: dict
     pictures: dict
 
     def means(self, kind="restored"):
-        """{one of SCORES: [mean, low, high]}"""
+        """Return {one of SCORES: [mean, low, high]}."""
         return {score: intervals.mean(self.scores[kind][score]) for score in SCORES}
 
     def better(self, other, kind="restored"):
-        """Pictures that have a smaller error than in another cell, of how many: text."""
+        """Return the number of pictures with a smaller error than in another cell, as text 'k of N'."""
         errors = [each.scores[kind]["mse"] for each in (self, other)]
         return f"{sum(a < b for a, b in zip(*errors))} of {len(errors[0])}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """Pictures uint8 [r, c, R, R, 3], names of the columns, and a caption of each picture ('' where it has none)."""
+    """Pictures uint8 [r, c, R, R, 3], names of the columns, and captions of the pictures ('' for none)."""
 
     title: str
     pictures: np.ndarray
@@ -70,17 +70,17 @@ class Sheet:
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """What restores, and what is restored.
+    """The model and the pictures of an evaluation.
 
     Attributes:
         store: Store.
         generator, encoder, features: see `MultiCode`; encoder and features may be None.
-        key: what tells model and features from others, for the store.
-        path: of the model's file.
-        pictures: {name of a set: float32 [N, R, R, 3] in [-1, 1]}; 'pictures', and perhaps 'photographs'.
-        options: MultiCodeOptions, with which every search is made but for what the parts vary.
+        key: key of model and features in the store.
+        path: path of the model's file.
+        pictures: {name of a set: float32 [N, R, R, 3] in [-1, 1]}; sets are 'pictures' and optionally 'photographs'.
+        options: MultiCodeOptions of all searches, except for what the parts vary.
         degraded: Degraded.
-        seed: of start codes and noise.
+        seed: seed of initial codes and noise.
         log: logging.Logger.
     """
 
@@ -97,7 +97,7 @@ class Bench:
     log: object
 
     def methods(self, task, pictures):
-        """{method: Cell}: without a network (but for inversion, where that is the picture), one code, several."""
+        """Return {method: Cell}: without a network (not for inversion), with one code, with several codes."""
         cells = {} if task == "inversion" else {"without a network": self.plain(task, pictures)}
         cells["one code"] = self.search(task, pictures, codes=1)
         if self.encoder is not None:
@@ -106,7 +106,7 @@ class Bench:
         return cells
 
     def degrade(self, task, pictures):
-        """(degradation, the degraded pictures, the observations)."""
+        """Return (degradation, the degraded pictures, the observations)."""
         side, given = self.generator.resolution, self.pictures[pictures]
         phi = tasks.degradation(task, side, factor=self.degraded.factor, known=tasks.box_known(side),
                                 sigma=self.degraded.blur)
@@ -117,13 +117,13 @@ class Bench:
         return phi, observed, observed
 
     def plain(self, task, pictures):
-        """The Cell of the picture that one has without a network."""
+        """Return the Cell of the method without a network."""
         phi, _, observed = self.degrade(task, pictures)
         made = np.clip(phi.plain(observed), -1, 1)
         return Cell({"restored": scores(made, self.pictures[pictures])}, {"restored": images.to_uint8(made)})
 
     def search(self, task, pictures="pictures", **changes):
-        """The Cell of one search over all pictures of a set; `changes`: of `options`."""
+        """Return the Cell of a search over all pictures of a set; `changes` are changes of `options`."""
         options = dataclasses.replace(self.options, **changes)
 
         def fill(entry):
@@ -143,7 +143,7 @@ class Bench:
         return Cell(found, {kind: entry.array(kind) for kind in found})
 
     def _restore(self, task, pictures, options):
-        """{'restored', perhaps 'composite': float32 [N, R, R, 3] in [-1, 1]}"""
+        """Return {'restored' or 'composite': float32 [N, R, R, 3] in [-1, 1]}."""
         phi, _, observed = self.degrade(task, pictures)
         start = tasks.start_codes(self.generator, self.encoder, np.asarray(phi.plain(observed), "float32"),
                                   options.codes, self.seed)
@@ -160,7 +160,7 @@ class Bench:
         return made if composite is None else {**made, "composite": np.clip(composite, -1, 1)}
 
     def cost(self, network, codes, measure):
-        """{'seconds' an iteration, 'megabytes'} with N codes, for one image, pixel term only.
+        """Return {'seconds' per iteration, 'megabytes'} with N codes, for one image and the pixel term only.
 
         Args:
             network: path of a network file, or a resolution: StyleGAN as published, with random weights.
@@ -175,14 +175,14 @@ class Bench:
 
 
 def scores(made, references):
-    """{one of SCORES: [N], a list} of pictures float32 [N, R, R, 3] in [-1, 1]."""
+    """Score pictures float32 [N, R, R, 3] in [-1, 1]: {one of SCORES: list of N numbers}."""
     return {score: values.tolist() for score, values in tasks.scores(made, references).items()}
 
 
 # ------------------------------------------------------------------------------------------------- the parts
 
 def by_codes(bench, codes):
-    """Inversion against the numbers of codes: (rows of the table, [Sheet])."""
+    """Measure inversion for several numbers of codes; return (rows of the table, [Sheet])."""
     cells = {f"N = {n}": bench.search("inversion", codes=n) for n in codes}
     first = next(iter(cells.values()))
     rows = [{"N": n, **cell.means(), f"better than N = {codes[0]}": cell.better(first)}
@@ -191,7 +191,7 @@ def by_codes(bench, codes):
 
 
 def by_layers(bench, layers):
-    """Inversion against the composing layers, of those that the network has."""
+    """Measure inversion for the composing layers that the network has; return (rows of the table, [Sheet])."""
     layers = [layer for layer in layers if layer <= bench.generator.synthesis.last_start]
     cells = {f"l = {layer}": bench.search("inversion", layer=layer) for layer in layers}
     rows = [{"layer": layer, **cell.means()} for layer, cell in zip(layers, cells.values())]
@@ -199,7 +199,7 @@ def by_layers(bench, layers):
 
 
 def by_tasks(bench, names):
-    """Each task by every method, and where part of a picture is known exactly, with that put in place."""
+    """Measure every task with every method; if parts of the input are known exactly, also with these put back."""
     rows, sheets = [], []
     for task in names:
         cells = bench.methods(task, "pictures")
@@ -212,7 +212,7 @@ def by_tasks(bench, names):
 
 
 def out_of_domain(bench):
-    """Inversion of photographs that are not of the model's domain."""
+    """Measure inversion of photographs outside the model's domain."""
     cells = bench.methods("inversion", "photographs")
     rows = [{"method": method, **cell.means(), "better than one code": cell.better(cells["one code"])}
             for method, cell in cells.items()]
@@ -220,9 +220,9 @@ def out_of_domain(bench):
 
 
 def costs(bench, codes, measure, published=True):
-    """Seconds and memory against N, of the model and, if wanted, of published StyleGAN at PUBLISHED px.
+    """Measure seconds and memory for several N, for the model and optionally published StyleGAN at PUBLISHED px.
 
-    `measure`: see `Bench.cost`.
+    For `measure`, see `Bench.cost`.
     """
     rows, codes = [], sorted({1, *codes})
     networks = [("model", bench.path, bench.generator.resolution), ("published", PUBLISHED, PUBLISHED)]
@@ -235,14 +235,14 @@ def costs(bench, codes, measure, published=True):
 
 
 def sheet(bench, title, task, pictures, cells):
-    """The first pictures, what was done to them, and what the cells made of that."""
+    """Return a Sheet with the first pictures, the degraded ones, and the results of the cells."""
     originals = images.to_uint8(bench.pictures[pictures][:SHOWN])
     columns, shown, captions = ["original"], [originals], [[""] * len(originals)]
     if task != "inversion":
         degraded = images.to_uint8(bench.degrade(task, pictures)[1][:SHOWN])
         factor = originals.shape[1] // degraded.shape[1]
         columns.append("degraded")
-        shown.append(degraded.repeat(factor, axis=1).repeat(factor, axis=2))        # small ones as large as the rest
+        shown.append(degraded.repeat(factor, axis=1).repeat(factor, axis=2))        # enlarge small pictures
         captions.append([""] * len(originals))
     for name, cell in cells.items():
         for kind, found in cell.scores.items():

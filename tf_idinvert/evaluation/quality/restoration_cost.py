@@ -1,4 +1,4 @@
-"""What multi-code inversion costs: seconds an iteration, and memory, against the number of codes."""
+"""Cost of multi-code inversion as a function of the number of codes: seconds per iteration, and memory."""
 from __future__ import annotations
 
 import multiprocessing
@@ -14,15 +14,15 @@ from tf_idinvert.restoration.multi_code import REPORTS, MultiCode, MultiCodeOpti
 
 
 def measure(network, codes, layer, steps_a_report=2):
-    """Search for one image, pixel term only. Call it in a process of its own, so that the memory is its own, too.
+    """Search for one image with the pixel term only. Call this in a new process, so that the peak memory is its own.
 
     Args:
         network: path of a network file, or a resolution: StyleGAN as published, with random weights.
         codes, layer: N and l.
         steps_a_report: iterations that are timed together.
     Returns:
-        dict: 'seconds' an iteration, the median; 'megabytes', the peak memory above what the loaded network takes: of
-        the GPU where there is one, else of the process; None where the system does not tell.
+        dict: 'seconds' per iteration, the median; 'megabytes', the peak memory beyond that of the loaded network, of
+        the GPU if there is one, else of the process; None if the system does not report it.
     """
     if isinstance(network, int):
         generator = Generator(network)
@@ -34,13 +34,13 @@ def measure(network, codes, layer, steps_a_report=2):
                        options=MultiCodeOptions(codes=codes, layer=layer, steps=REPORTS * steps_a_report, batch_size=1))
     times, before = [], memory.peak()
     search(observed, start, progress=lambda *_: times.append(float(tf.timestamp())))
-    taken = max(memory.peak() - before, 0) / 2 ** 20        # Linux counts roughly
+    taken = max(memory.peak() - before, 0) / 2 ** 20        # Linux updates its counter only roughly
     return {"seconds": float(np.median(np.diff(times))) / steps_a_report,
             "megabytes": taken if np.isfinite(taken) else None}
 
 
 def measure_apart(*arguments):
-    """`measure` in a process of its own, but on a GPU, which this process holds."""
+    """Call `measure` in a new process; on a GPU in this process, which holds the GPU."""
     if tf.config.list_physical_devices("GPU"):
         return measure(*arguments)
     with multiprocessing.get_context("spawn").Pool(1) as pool:

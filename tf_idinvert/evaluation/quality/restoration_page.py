@@ -1,4 +1,4 @@
-"""What the parts of `restoration` measured, as tables and figures for `writing.write`."""
+"""Turn the results of the parts of `restoration` into tables and figures for `writing.write`."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,7 +16,7 @@ ABOUT = {
             "each, and peak memory above what the loaded network takes.",
 }
 CURVES = {"codes": ("N", "mse", None), "layers": ("layer", "mse", None),
-          "cost": ("N", "seconds an iteration", "resolution")}      # x, y, and what tells the lines apart
+          "cost": ("N", "seconds an iteration", "resolution")}      # x, y, and the column with a line per value
 MEANS = (" Means over the pictures, 95 % intervals in brackets; MSE on values in [-1, 1], PSNR in dB. Better: how many "
          "pictures have a smaller error (composites: than the composite of one code).")
 
@@ -28,7 +28,7 @@ def part(name, rows, sheets, folder):
         name: one of ABOUT.
         rows: list of dicts, column -> text, number, or [mean, low, high].
         sheets: list of `restoration.Sheet`.
-        folder: of the figures; made where it is not there yet.
+        folder: folder of the figures; it is created if necessary.
     Returns:
         dict for `writing.write`: 'numbers' (the rows), 'tables', 'figures'.
     """
@@ -47,7 +47,7 @@ def part(name, rows, sheets, folder):
 
 
 def _curve(rows, x, y, group):
-    """A column against another, a line for each value of `group`."""
+    """Return a figure of a column as a function of another, with one line per value of `group`."""
     lines = {}
     for row in rows:
         value = row[y] if isinstance(row[y], list) else [row[y], None, None]
