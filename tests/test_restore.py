@@ -256,7 +256,7 @@ def test_costs(monkeypatch, folder, model):
         def apply(self, function, arguments):
             return function(*arguments)
 
-    found = restoration_cost.measure(str(model), 2, 2, steps_a_report=1)
+    found = restoration_cost.measure([str(model)], 2, 2, steps_a_report=1)
     assert 0 < found["seconds"] < 10 and (found["megabytes"] is None or found["megabytes"] >= 0)
     monkeypatch.setattr(restoration_cost, "measure", measure)
     monkeypatch.setattr("multiprocessing.get_context", lambda _: type("Context", (), {"Pool": lambda *_: Here()}))

@@ -23,7 +23,7 @@ from tf_idinvert.portraits import embedded
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help=inversion_options.MODEL_HELP)
+    command.add_model_arguments(parser, inversion_options.MODEL_HELP)
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute the network scores "
@@ -60,7 +60,8 @@ def main(argv=None):
     from tf_idinvert.evaluation import loading
     from tf_idinvert.evaluation.quality import edits
     from tf_idinvert.portraits import portrait
-    encoder, generator = loading.load(args.model_path, "encoder", "generator")
+    encoder, generator = loading.load(command.model_files(args), "encoder", "generator",
+                                      final_activation=args.final_activation)
     network = loading.load_attributes(attributes_path, generator.resolution)
     found = edits.fitted(found, generator, network)
     pictures = portrait.sample(args.count, args.seed, network.resolution)[0] / 127.5 - 1

@@ -6,8 +6,8 @@ distances that a generator can reach.
     python tools/assess_generator.py                                    # the networks of the repository
     python tools/assess_generator.py runs/stylegan-portraits/network.h5 --count 2000
 
-Writes to the output folder: quality.md and quality.json (sliced Wasserstein distance per level, Fréchet distance of the
-attribute network's embedding, attributes in samples and in renders, separability of attributes in W, path length),
+Writes to the output folder: quality.md and quality.json (sliced Wasserstein distance per level, Fréchet distance of
+the attribute network's embedding, attributes in samples and in renders, separability of attributes in W, path length),
 samples.png (64 samples with psi 1, 64 with psi 0.7, 64 renders) and interpolations.png. 2,000 pictures of 64 px take
 100 seconds of CPU time, 10,000 about five times as long.
 """
@@ -25,8 +25,8 @@ FEWEST = 64                 # number of pictures that the sheets show
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help="network file with a generator of portraits; default: "
-                        f"checkpoints/{embedded.GENERATOR}")
+    command.add_model_arguments(parser, "network file with a generator of portraits; default: "
+                                f"checkpoints/{embedded.GENERATOR}")
     parser.add_argument("attributes_path", nargs="?", help="network file with an attribute network of the same "
                         f"resolution; default: checkpoints/{embedded.ATTRIBUTES}")
     parser.add_argument("--world", choices=["portraits", "wild"], default="portraits",
@@ -55,7 +55,7 @@ def main(argv=None):
     from tf_idinvert.evaluation.quality import generator as quality
     from tf_idinvert.evaluation.quality import generator_page as page
     world = world_of(args.world)
-    generator, = loading.load(args.model_path, "generator")
+    generator, = loading.load(command.model_files(args), "generator", final_activation=args.final_activation)
     network = loading.load_portraits_attributes(args.attributes_path, generator.resolution, world)
     result, samples, renders = quality.assess(generator, network, args.count, args.seed, world)
     page.write(folder, {"model": args.model_path, "attribute network": args.attributes_path, **result}, network)

@@ -178,8 +178,18 @@ def add_model_arguments(parser, text):
     parser.model_path = parser.add_argument("model_path", nargs="?", help=text)
     parser.add_argument("--model", nargs="+", action="extend", metavar="FILE", help="several files that make one "
                         "set, instead of the first argument: --model generator.pth encoder.pth")
-    parser.add_argument("--final-activation", choices=FINAL_ACTIVATIONS, help="final activation of the generator; "
-                        "default: as the files say; if they do not, the assumption is printed")
+    add_final_activation(parser.add_argument)
+
+
+def add_final_activation(add):
+    """Add --final-activation, by an `add_argument`."""
+    add("--final-activation", choices=FINAL_ACTIVATIONS, help="final activation of the generator; default: as the "
+        "files say; if they do not, the assumption is printed")
+
+
+def files_of(text):
+    """Return the files of a set that one argument names, FILE or FILE,FILE; an existing file's name may hold commas."""
+    return [text] if os.path.exists(text) else text.split(",")
 
 
 def model_files(args):

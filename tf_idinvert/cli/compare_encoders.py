@@ -26,7 +26,8 @@ LONGEST = 20000             # limit of portraits, because all pairs of their cod
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("models", nargs="*", help="network files with encoder and generator; default: "
+    parser.add_argument("models", nargs="*", help="network files with encoder and generator, FILE,FILE for two that "
+                        "make one set; default: "
                         f"the existing ones of checkpoints/portraits64-NAME.h5, NAME being {', '.join(ENCODERS)}")
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
@@ -54,7 +55,8 @@ def main(argv=None):
     sets = {name: load_set(path, network.resolution) for name, path in paths.items()}
     numbers, shown = encoders.assess(sets, network, args.count, args.seed)
     result = {"count": args.count, "seed": args.seed, "resolution": network.resolution, "range": [-1, 1],
-              "sha256": {name: file_digest(path) for name, path in {**paths, "attributes": attributes_path}.items()},
+              "sha256": {name: ", ".join(map(file_digest, command.files_of(str(path))))
+                         for name, path in {**paths, "attributes": attributes_path}.items()},
               "encoders": numbers}
     encoders_page.write(folder, result, network)
     encoders_page.draw_sheet(folder / "encoders.png", shown)
@@ -72,7 +74,7 @@ def embedded_encoders():
 
 def labels(paths):
     """Return different names for the files: file names, preceded by the folder's name where file names are equal."""
-    names = [path.name for path in paths]
+    names = [", ".join(Path(each).name for each in command.files_of(str(path))) for path in paths]
     names = [f"{path.absolute().parent.name}/{name}" if names.count(name) > 1 else name
              for name, path in zip(names, paths)]
     for name, path in zip(names, paths):
@@ -85,7 +87,7 @@ def load_set(path, resolution):
     """Return (encoder, generator) of a file; InputError if they are for pictures of another size."""
     from tf_idinvert.evaluation import loading
     names = "encoder", "generator"
-    found = loading.load(path, *names)
+    found = loading.load(command.files_of(str(path)), *names)
     for name, network in zip(names, found):
         if network.resolution != resolution:
             raise InputError(f"{path}: the {name} is for pictures of {network.resolution} px; the attribute network's "

@@ -10,6 +10,7 @@ It measures all methods on the same held-out pictures and decides every claim of
 
 Encoders are given as ROLE=FILE, where FILE holds an encoder and its generator, and ROLE is in-domain, in-domain-nobn
 (without batch norm), force-in-domain or traditional; without ROLE=, a role in the file's name counts, else in-domain.
+Two files that make one set are given as ROLE=FILE,FILE: in-domain=generator.pth,encoder.pth.
 Without --images, the tool renders held-out portraits, whose attributes are known. If something is missing (an encoder,
 boundaries, ...), the log and the rows of the tables say so.
 
@@ -45,7 +46,8 @@ def parse_arguments(argv):
     add = parser.add_argument
     add("--quick", action="store_true", help="few pictures and steps")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(all)")
-    add("--encoders", nargs="+", metavar="[ROLE=]FILE", help="(checkpoints/portraits64-ROLE.h5)")
+    add("--encoders", nargs="+", metavar="[ROLE=]FILE[,FILE]", help="(checkpoints/portraits64-ROLE.h5)")
+    command.add_final_activation(add)
     add("--images", help="pictures: a folder, a text list or one picture (rendered portraits)")
     add("--labels", help="attributes of --images, for figure3: CSV file, first line 'picture,NAME,...', then the file "
         "name and the numbers of a picture per line; NAME as in --boundaries (scores of the attribute network)")
@@ -131,23 +133,23 @@ def given_files(args):
 
 
 def encoder_paths(args):
-    """Return ({role: path}, {role: reason why it is missing})."""
+    """Return ({role: files of its set}, {role: reason why it is missing})."""
     if args.encoders is None:
         paths = {role: embedded.CHECKPOINTS / f"portraits64-{role}.h5" for role in ROLES}
         missing = {role: f"{path.name} is not there" for role, path in paths.items() if not path.is_file()}
         if len(missing) == len(paths):
             raise InputError(f"{embedded.CHECKPOINTS}: holds none of "
                              f"{', '.join(path.name for path in paths.values())}; give --encoders")
-        return {role: path for role, path in paths.items() if role not in missing}, missing
+        return {role: [path] for role, path in paths.items() if role not in missing}, missing
     paths = {}
     for given in args.encoders:
         role, _, path = given.partition("=")
         if not path or role not in ROLES:
             role, path = next((each for each in ROLES if each in Path(given).name), "in-domain"), given
         if role in paths:
-            raise InputError(f"--encoders: {paths[role]} and {path} are both {role}; say ROLE=FILE, ROLE one of "
-                             f"{', '.join(ROLES)}")
-        paths[role] = Path(path)
+            raise InputError(f"--encoders: {', '.join(paths[role])} and {path} are both {role}; say ROLE=FILE, ROLE "
+                             f"one of {', '.join(ROLES)}, or FILE,FILE if they make one set")
+        paths[role] = command.files_of(path)
     return paths, {role: f"no {role} encoder was given" for role in ROLES if role not in paths}
 
 
@@ -158,7 +160,7 @@ def make_bench(args, paths, missing, listing, known, log):
     from tf_idinvert.evaluation.papers.bench import Bench
     from tf_idinvert.evaluation.papers.methods import Sizes
     from tf_idinvert.evaluation.papers.originals import load
-    networks, notes = loading.load_networks(paths)
+    networks, notes = loading.load_networks(paths, args.final_activation)
     generator = next(iter(networks.values())).generator
     attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution,
                                            args.judge)

@@ -32,7 +32,7 @@ TASKS = ("colorize", "super-resolve", "inpaint", "denoise")     # of `evaluation
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("model_path", nargs="?", help="network file; default: the embedded model")
+    command.add_model_arguments(parser, "network file; default: the embedded model")
     command.add_output_options(parser, "results/restoration_evaluation")
     parser.set_defaults(viz_size=0)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure (all)")
@@ -100,11 +100,11 @@ def make_bench(args, folder, listings, log):
     """Return (restoration.Bench, note about the feature term, whether all pictures could be read)."""
     from tf_idinvert.evaluation import loading, store
     from tf_idinvert.evaluation.quality import restoration
-    from tf_idinvert.files import images
     from tf_idinvert.files.digests import file_digest
     from tf_idinvert.losses import feature_weight
     from tf_idinvert.restoration.multi_code import MultiCodeOptions
-    generator, encoder = loading.load(args.model_path, "generator", optional=("encoder",))
+    generator, encoder = loading.load(command.model_files(args), "generator", optional=("encoder",),
+                                      final_activation=args.final_activation)
     features, note = inversion_options.load_features(args, log, generator.resolution)
     options = MultiCodeOptions(
         codes=args.num_codes, layer=args.composing_layer, steps=args.num_iterations, learning_rate=args.learning_rate,
@@ -115,7 +115,8 @@ def make_bench(args, folder, listings, log):
     complete = all(len(pictures[name]) == len(listing[:args.count]) for name, listing in listings.items())
     return restoration.Bench(
         store=store.Store(folder / "cache"), generator=generator, encoder=encoder, features=features,
-        key=[file_digest(args.model_path), args.features], path=str(args.model_path), pictures=pictures,
+        key=[*map(file_digest, command.model_files(args)), *filter(None, [args.final_activation]), args.features,
+             *map(file_digest, args.lpips or [])], files=list(map(str, command.model_files(args))), pictures=pictures,
         options=options, degraded=restoration.Degraded(args.factor, args.noise, args.blur), seed=args.seed,
         log=log), note, complete
 

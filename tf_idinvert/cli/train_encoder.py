@@ -37,7 +37,8 @@ def train(args):
 
 def load_generator(args):
     """Load generator and discriminator as Models; InputError if the file lacks what the method needs."""
-    models = checkpoint.load(args.generator, only=("generator", "training_generator", "discriminator"))
+    models = checkpoint.load(args.generator, only=("generator", "training_generator", "discriminator"),
+                             final_activation=args.final_activation)
     if models.generator is None or (models.discriminator is None and args.method != "traditional"):
         lacking = "generator" if models.generator is None else "discriminator, from which this method starts"
         raise InputError(f"{args.generator}: holds no {lacking}")

@@ -167,6 +167,7 @@ def _add_stylegan_options(add):
 def _add_encoder_options(add):
     add("--generator", type=Path, help="network file with G and D, official pickle or .h5 (preset portraits: "
         f"checkpoints/{embedded.GENERATOR})")
+    command.add_final_activation(add)
     add("--initial-encoder", type=Path, help="network file, published or of another run, whose encoder to train "
         "further, with its discriminators and its generator; --generator, if given, must be the same generator")
     add("--learning-rate", type=POSITIVE, help="initial learning rate (preset official: 1e-4, portraits: 1e-3)")

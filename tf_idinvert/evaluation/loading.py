@@ -20,18 +20,20 @@ from tf_idinvert.networks.inception import FIDInception, InceptionFeatures
 from tf_idinvert.portraits import embedded
 
 
-def load(path, *names, optional=()):
-    """Networks of a file, in the order of their names.
+def load(files, *names, optional=(), final_activation=None):
+    """Networks of a file, or of several that make one set, in the order of their names.
 
     Args:
-        path: network file.
+        files: path of a network file, or list of paths.
         names: of fields of `checkpoint.Models`, such as 'generator'.
         optional: names of more, None where the file has none.
+        final_activation: see `checkpoint.load`.
     Raises:
         InputError: the file cannot be read, or holds no such network.
     """
-    models = checkpoint.load(path, only=(*names, *optional))
-    checkpoint.require(models, path, *names)
+    files = files if isinstance(files, (list, tuple)) else [files]
+    models = checkpoint.load(*files, only=(*names, *optional), final_activation=final_activation)
+    checkpoint.require(models, ", ".join(map(str, files)), *names)
     return [getattr(models, name) for name in (*names, *optional)]
 
 
@@ -72,22 +74,24 @@ def load_portraits_attributes(path, resolution=None, world=PORTRAITS):
     return network
 
 
-def load_networks(paths):
+def load_networks(paths, final_activation=None):
     """Encoders and their generators.
 
     Args:
-        paths: {role: path}, at least one.
+        paths: {role: list of the files of a set}, at least one.
+        final_activation: see `checkpoint.load`.
     Returns:
         ({role: Networks}, notes).
     Raises:
         InputError: a file lacks encoder or generator, or sizes differ.
     """
     found, generators, sizes = {}, set(), {}
-    for role, path in paths.items():
-        encoder, generator = load(path, "encoder", "generator")
-        found[role] = Networks(Path(path).name, file_digest(path), encoder, generator)
+    for role, files in paths.items():
+        encoder, generator = load(files, "encoder", "generator", final_activation=final_activation)
+        found[role] = Networks(", ".join(Path(path).name for path in files), " ".join(
+            [*map(file_digest, files), *filter(None, [final_activation])]), encoder, generator)
         generators.add(digests.digest([digests.array_digest(each) for each in export_arrays(generator).values()]))
-        sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = path
+        sizes[generator.resolution, generator.num_layers, generator.dlatent_size] = ", ".join(map(str, files))
     if len(sizes) > 1:
         raise InputError("the encoders' networks are of unlike sizes: " + "; ".join(
             f"{path}: {size[0]} px, {size[1]} layers of {size[2]}" for size, path in sizes.items()))

@@ -8,6 +8,7 @@ from tf_idinvert.training import held_out, record, stylegan, stylegan_recipes
 from tf_idinvert.training.pairs import PairedStage, PairedStyleGAN
 
 PREVIEWS = 32
+SETTINGS = "fused_scale", "blur_filter", "final_activation", "pool_last", "normalize_latents", "mapping_lrmul"
 
 
 def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg=0.0, test=None):
@@ -65,12 +66,19 @@ def start_from(model, initial, kimg):
         shapes = [[tuple(weight.shape) for weight in each.weights] if each else None for each in (network, other)]
         if shapes[0] != shapes[1]:
             raise InputError(f"the initial networks hold no {type(network).__name__.lower()} of the sizes of this run")
-        for name in ("final_activation", "pool_last"):      # settings that shapes do not show
-            if network.get_config().get(name) != other.get_config().get(name):
-                raise InputError(f"the initial {type(network).__name__.lower()} has {name} "
-                                 f"{other.get_config().get(name)}, which this training has not")
+        _check_settings(network, other)
         network.set_weights(other.get_weights())
     model.images_seen.assign(int(kimg * 1000))
+
+
+def _check_settings(network, initial):
+    """InputError if the same weights give another function in the initial network: settings that shapes do not show."""
+    ours, theirs = ({name: list(value) if isinstance(value, tuple) else value       # files have lists
+                     for name, value in each.get_config().items()} for each in (network, initial))
+    for name in SETTINGS:
+        if ours.get(name) != theirs.get(name):
+            raise InputError(f"the initial {type(network).__name__.lower()} has {name} {theirs.get(name)}, this "
+                             f"training has {ours.get(name)}")
 
 
 def saving(model, save):

@@ -76,7 +76,7 @@ class Bench:
         store: Store.
         generator, encoder, features: see `MultiCode`; encoder and features may be None.
         key: key of model and features in the store.
-        path: path of the model's file.
+        files: paths of the model's files.
         pictures: {name of a set: float32 [N, R, R, 3] in [-1, 1]}; sets are 'pictures' and optionally 'photographs'.
         options: MultiCodeOptions of all searches, except for what the parts vary.
         degraded: Degraded.
@@ -89,7 +89,7 @@ class Bench:
     encoder: object
     features: callable
     key: list
-    path: str
+    files: list
     pictures: dict
     options: MultiCodeOptions
     degraded: Degraded
@@ -163,7 +163,7 @@ class Bench:
         """Return {'seconds' per iteration, 'megabytes'} with N codes, for one image and the pixel term only.
 
         Args:
-            network: path of a network file, or a resolution: StyleGAN as published, with random weights.
+            network: paths of the files of a network, or a resolution: StyleGAN as published, with random weights.
             codes: N.
             measure: `restoration_cost.measure_apart`.
         """
@@ -225,7 +225,7 @@ def costs(bench, codes, measure, published=True):
     For `measure`, see `Bench.cost`.
     """
     rows, codes = [], sorted({1, *codes})
-    networks = [("model", bench.path, bench.generator.resolution), ("published", PUBLISHED, PUBLISHED)]
+    networks = [("model", bench.files, bench.generator.resolution), ("published", PUBLISHED, PUBLISHED)]
     for name, network, resolution in networks[:2 if published else 1]:
         cells = [bench.cost(network, n, measure) for n in codes]
         rows += [{"network": name, "resolution": resolution, "N": n, "seconds an iteration": cell["seconds"],

@@ -17,7 +17,7 @@ def measure(network, codes, layer, steps_a_report=2):
     """Search for one image with the pixel term only. Call this in a new process, so that the peak memory is its own.
 
     Args:
-        network: path of a network file, or a resolution: StyleGAN as published, with random weights.
+        network: paths of the files of a network, or a resolution: StyleGAN as published, with random weights.
         codes, layer: N and l.
         steps_a_report: iterations that are timed together.
     Returns:
@@ -27,7 +27,7 @@ def measure(network, codes, layer, steps_a_report=2):
     if isinstance(network, int):
         generator = Generator(network)
     else:
-        generator = checkpoint.load(network, only=("generator",)).generator
+        generator = checkpoint.load(*network, only=("generator",)).generator
     start = np.zeros([1, codes, generator.num_layers, generator.dlatent_size], "float32")
     observed = np.zeros([1, generator.resolution, generator.resolution, 3], "float32")
     search = MultiCode(synthesis=generator.synthesis, degrade=Identity(),
