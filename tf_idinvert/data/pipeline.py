@@ -223,6 +223,7 @@ def batches(source, batch_size, seed, start=0, mirror=False, labels=None):
     dataset = dataset.map(batch_of, num_parallel_calls=2, deterministic=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.autotune.enabled = False        # there is nothing to tune, and its thread takes two seconds to end
     return dataset.prefetch(2).with_options(options)
 
 

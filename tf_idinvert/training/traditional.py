@@ -77,4 +77,5 @@ def latents(latent_size, batch_size, seed, start=0):
 
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.autotune.enabled = False        # there is nothing to tune, and its thread takes two seconds to end
     return tf.data.Dataset.range(start // batch_size, tf.int64.max).map(draw).prefetch(2).with_options(options)
