@@ -10,6 +10,7 @@ from running import error_line, run
 
 from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.files import results
+from tf_idinvert.inversion import Inversion, InversionResult
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -38,6 +39,21 @@ def small_checkpoints(tmp_path_factory):
 def workplace(small_checkpoints, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(embedded, "CHECKPOINTS", small_checkpoints)
+
+
+@pytest.fixture
+def no_search(monkeypatch):
+    """Inversion ends at its start, at once; gives the list of options of those that were called."""
+    def end(inversion, pictures, start=None, **_):
+        seen.append(inversion.options)
+        codes = np.asarray(inversion.encoder(np.asarray(pictures))) if start is None else start
+        drawn = np.asarray(inversion.synthesis(codes))
+        shown = {step: drawn for step in inversion.options.result_steps()}
+        return InversionResult(codes, drawn, {}, codes, drawn, shown)
+
+    seen = []
+    monkeypatch.setattr(Inversion, "__call__", end)
+    return seen
 
 
 def test_inversion(monkeypatch, tmp_path, small_checkpoints):
@@ -95,14 +111,14 @@ def test_boundaries_of_all_attributes(monkeypatch, tmp_path, small_checkpoints, 
 
 # ---- parts of the command line
 
-def test_options_may_stand_between_model_and_pictures(monkeypatch, tmp_path, small_checkpoints):
+def test_options_may_stand_between_model_and_pictures(monkeypatch, tmp_path, small_checkpoints, no_search):
     model, folder = small_checkpoints / embedded.MODELS[0], embedded.sample_pictures(tmp_path / "mine", 1)
     assert run(monkeypatch, "invert.py", model, "-o", "a", folder, *SHORT) == 0
     assert run(monkeypatch, "invert.py", "-o", "b", *SHORT, model, folder / "portrait1.png", folder) == 0
     assert [len(results.read(tmp_path / each).names) for each in "ab"] == [1, 2]
 
 
-def test_a_model_alone_takes_the_sample_pictures(monkeypatch, tmp_path, small_checkpoints):
+def test_a_model_alone_takes_the_sample_pictures(monkeypatch, tmp_path, small_checkpoints, no_search):
     assert run(monkeypatch, "mix_style.py", small_checkpoints / embedded.MODELS[0], *SHORT) == 0
     assert (tmp_path / "results/style_mixing/others_STYLIZE_portraits.html").exists()
 
@@ -132,8 +148,9 @@ def test_without_an_embedded_model_there_is_one_line(monkeypatch, tmp_path, capf
     (["--keep-best", "--cut_rising", "--tolerance", "0.01", *SHORT],
      dict(steps=2, keep_best=True, cut_rising=True, tolerance=0.01)),
     (["--features", "none"], dict(feature_weight=0.0)), (["--loss_weight_feat", "3"], dict(feature_weight=3.0))])
-def test_options(monkeypatch, tmp_path, arguments, expected):
+def test_options(monkeypatch, tmp_path, no_search, arguments, expected):
     assert run(monkeypatch, "invert.py", *arguments) == 0
+    assert {name: getattr(no_search[0], name) for name in expected} == expected
     options = json.loads((tmp_path / "results/inversion/portraits/options.json").read_text())["options"]
     assert {name: options[name] for name in expected} == expected
 

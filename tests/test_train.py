@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -148,15 +149,15 @@ def last(folder):
         return sorted(file.files)[-1]
 
 
-def test_other_options_or_files_do_not_take_up_a_run(train, tmp_path, capfd):
-    assert train("in-domain", "--features", "none") == 0
-    assert train("in-domain", "--features", "none", "--kimg", "0.1") == 2
+def test_other_options_or_files_do_not_take_up_a_run(train, whole, tmp_path, capfd):
+    shutil.copytree(whole[0], tmp_path / "run")
+    assert train("force-in-domain", "--kimg", "0.1") == 2
     assert "holds a run with kimg 0.048, now 0.1" in running.error_line(capfd)
-    assert train("in-domain") == 2
-    assert "holds a run with features none" in running.error_line(capfd)
+    assert train("force-in-domain", "--features", "none") == 2
+    assert "now none" in running.error_line(capfd)
     path = tmp_path / "run/options.json"
     path.write_text(path.read_text().replace('"generator_sha256": "', '"generator_sha256": "x'))
-    assert train("in-domain", "--features", "none") == 2
+    assert train("force-in-domain") == 2
     assert "generator_sha256" in running.error_line(capfd)
 
 
@@ -194,13 +195,28 @@ def test_encoder_is_trained_on_from_a_file(files, trained, monkeypatch, tmp_path
     """Not from fresh weights: after steps of 1e-9, the networks are still those of the file."""
     shared = ["--method", "force-in-domain", "--features", "none", "--data", files / "pictures.npy", "--kimg", "0.016",
               "--batch-per-replica", "8", "--learning-rate", "1e-9", "--initial-encoder", trained]
-    for output, generator in ("run", []), ("same", ["--generator", files / "generator.h5"]):
-        assert running.run(monkeypatch, "train.py", *shared, *generator, "--output", tmp_path / output) == 0
+    assert running.run(monkeypatch, "train.py", *shared, "--output", tmp_path / "run") == 0
     initial, found = checkpoint.load(trained), checkpoint.load(tmp_path / "run/network.h5")
     assert found.encoder.get_config() == initial.encoder.get_config() and found.latent_discriminator is not None
     for name in "encoder", "generator", "discriminator":
         weights = getattr(found, name).trainable_variables, getattr(initial, name).trainable_variables
         assert all(np.abs(a.numpy() - b.numpy()).max() < 1e-6 for a, b in zip(*weights)), name
+
+
+def initial(files, encoder, generator):
+    """The networks of a training that goes on from a file."""
+    args = types.SimpleNamespace(initial_encoder=files / encoder, generator=files / generator, method="in-domain",
+                                 precision="float32")
+    models = train_encoder.load_generator(args)
+    train_encoder.add_networks(models, args, None)
+    return models
+
+
+def test_the_encoders_own_generator_may_be_given_too(files, trained):
+    found, expected = initial(files, "trained.h5", "generator.h5"), checkpoint.load(trained)
+    for name in "encoder", "generator":
+        weights = getattr(found, name).get_weights(), getattr(expected, name).get_weights()
+        assert all(map(np.array_equal, *weights)), name
 
 
 def test_encoder_of_another_generator_is_refused(files, trained):
@@ -209,14 +225,12 @@ def test_encoder_of_another_generator_is_refused(files, trained):
     checkpoint.save(other, files / "other.h5")
     larger = Models(generator=tiny.generator(layerwise=True), discriminator=tiny.discriminator())
     checkpoint.save(larger, files / "larger.h5")
-    for generator, initial, message in (
+    for generator, encoder, message in (
             ("other.h5", "trained.h5", "trained.h5: its encoder is of another generator than that of"),
             ("larger.h5", "trained.h5", "trained.h5: an encoder of 8 px, codes 4 x 8; the generator of"),
             ("generator.h5", "generator.h5", "generator.h5: holds no encoder")):
-        args = types.SimpleNamespace(initial_encoder=files / initial, generator=files / generator,
-                                     method="in-domain", precision="float32")
         with pytest.raises(ValueError, match=message):
-            train_encoder.add_networks(train_encoder.load_generator(args), args, None)
+            initial(files, encoder, generator)
 
 
 @pytest.mark.parametrize("method, options, message", [
