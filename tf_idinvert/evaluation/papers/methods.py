@@ -36,7 +36,7 @@ METHODS = {
     "lambda0": Method("In-domain inversion, λ_dom 0", "in-domain", domain_weight=0.0),
     "lambda40": Method("In-domain inversion, λ_dom 40", "in-domain", domain_weight=40.0),
 }
-ROLES = ("in-domain", "force-in-domain", "in-domain-nobn", "traditional")      # the first that exists provides G for 'mse'
+ROLES = ("in-domain", "force-in-domain", "in-domain-nobn", "traditional")      # the first provides G for "mse"
 
 
 class Missing(InputError):
