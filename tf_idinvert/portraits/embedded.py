@@ -1,7 +1,7 @@
-"""What comes with the repository: trained portraits networks, boundaries of their attributes, and pictures to try on.
+"""Files that come with the repository: networks trained on portraits and boundaries of attributes; sample pictures.
 
-The files lie in the repository's folder `checkpoints`, beside the package; an installed package has that folder inside.
-The pictures are rendered when they are asked for.
+The files are in the repository's folder `checkpoints`; an installed package contains this folder. The sample pictures
+are rendered when they are needed.
 """
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ CHECKPOINTS = next((folder for folder in (PACKAGE / "checkpoints", PACKAGE.paren
 MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portraits64-traditional.h5")  # best first
 GENERATOR = "portraits64-stylegan.h5"
 ATTRIBUTES = "portraits64-attributes.h5"
-BOUNDARIES = "boundaries"       # a folder of NAME.npz
-REASONS = "reasons.json"        # why claims of the papers do not hold for these networks, {name of the claim: reason}
-SEED = 1000                     # `portraits.sample` draws none of the training's portraits (see `sets.chunks`)
+BOUNDARIES = "boundaries"       # folder of NAME.npz
+REASONS = "reasons.json"        # {name of a claim: reason why it does not hold for these networks}
+SEED = 1000                     # no seed of `portraits.sample` gives a portrait of the training (see `sets.chunks`)
 
 
 class EmbeddedError(InputError):
-    """A file that should come with the repository is not there; one line that says what to give instead."""
+    """A file of the repository is missing; the message is one line that says what to give instead."""
 
 
 def model_path():
-    """Path of the embedded model, encoder and generator: the best that is there.
+    """Return the path of the embedded model with encoder and generator: the best one that exists.
 
     Raises:
-        EmbeddedError: none is.
+        EmbeddedError: none exists.
     """
     return _first(MODELS, "an embedded model", "a network file as the first argument")
 
 
 def generator_path():
-    """Path of the embedded generator as StyleGAN's training left it: G, D and Gs, without an encoder.
+    """Return the path of the embedded generator: G, D and Gs of the StyleGAN training, without an encoder.
 
     Raises:
-        EmbeddedError: it is not there.
+        EmbeddedError: the file does not exist.
     """
     return _first([GENERATOR], "the generator of portraits", "a network file of your own")
 
 
 def attributes_path():
-    """Path of the attribute network of the portraits: it scores attributes, and is their feature network F.
+    """Return the path of the portraits' attribute network, which scores attributes and is the feature network F.
 
     Raises:
-        EmbeddedError: it is not there.
+        EmbeddedError: the file does not exist.
     """
     return _first([ATTRIBUTES], "the attribute network of the portraits", "a file of your own")
 
 
 def boundary_paths():
-    """Paths of the embedded model's boundaries, {name: path}, in the order of `portraits.ATTRIBUTES`, then by name.
+    """Return the embedded model's boundaries, {name: path}, in the order of `portraits.ATTRIBUTES`, then by name.
 
     Raises:
-        EmbeddedError: there are none.
+        EmbeddedError: no boundary exists.
     """
     found = {path.stem: path for path in sorted((CHECKPOINTS / BOUNDARIES).glob("*.npz"))}
     if not found:
@@ -68,15 +68,15 @@ def boundary_paths():
 
 
 def sample_pictures(folder, count, seed=SEED, resolution=64):
-    """Held-out portraits in a folder, portrait1.png to portraitCOUNT.png; those that are there already are left alone.
+    """Render held-out portraits to a folder, portrait1.png to portraitCOUNT.png; existing files are kept.
 
     Args:
-        folder: made where it is not there yet.
+        folder: output folder; it is created if necessary.
         count: number of pictures.
-        seed: of `portraits.sample`; no seed below 2^32 gives a portrait that any network was trained on.
+        seed: seed of `portraits.sample`; no seed below 2^32 gives a portrait that a network was trained on.
         resolution: side in pixels, a power of two from 16 to 256.
     Returns:
-        Path of the folder.
+        path of the folder.
     Raises:
         OSError, InputError: the folder or a picture cannot be written.
     """
@@ -91,7 +91,7 @@ def sample_pictures(folder, count, seed=SEED, resolution=64):
 
 
 def _first(names, what, instead):
-    """Path of the first of the files that is there. EmbeddedError where none is."""
+    """Return the path of the first file that exists; EmbeddedError if none does."""
     for name in names:
         if (CHECKPOINTS / name).is_file():
             return CHECKPOINTS / name

@@ -1,13 +1,14 @@
-"""The rendered domain: flat-vector portraits whose every visible trait is a known scalar.
+"""Rendered portraits in flat vector graphics; every visible trait is a known number.
 
-A small stand-in for a collection of photographs, unlimited, showing nobody, with exact labels. The five main attributes
-are those the papers edit; they are drawn independently, so that an edit of one can be told from a change in another.
+They replace a collection of photographs: unlimited in number, of no real person, with exact labels. The five main
+attributes are those that the papers edit. They are drawn independently, so that the effect of an edit on one attribute
+can be separated from changes of the others.
 
-How it is drawn: shapes in head units, 60 to the side of the picture, origin in the centre, y down; points of the face
-lie on an ellipsoid that turns with the pose; polygons on a Pillow canvas of four times the resolution, their corners
-rounded to whole pixels, then box reduction: the same bytes everywhere (from Pillow 11.2 on; older ones fill a few thin
-shapes otherwise, a few pixels in ten thousand).
-Negating both `pose` and `side` gives the mirror image, up to that rounding.
+Method: lengths are in head units, 60 per side of the picture, with the origin in the centre and y down. Points of the
+face lie on an ellipsoid that turns with the pose. Polygons are drawn on a Pillow canvas of four times the resolution,
+with corners rounded to whole pixels, and the canvas is averaged. The result has the same bytes on all platforms from
+Pillow 11.2 on; older versions fill a few thin shapes differently, which affects a few pixels in ten thousand. Negating
+both `pose` and `side` gives the mirror image, except for the rounding.
 """
 
 from __future__ import annotations
@@ -47,17 +48,17 @@ LIP, MOUTH, BLUSH = (206, 72, 80), (100, 32, 42), (238, 110, 100)
 
 
 def sample(count, seed, resolution=64):
-    """Draws `count` portraits; number i depends on `seed` and i only, so a longer sample begins with a shorter one.
+    """Render `count` portraits. Portrait i depends on `seed` and i alone, not on `count`.
 
     Args:
         count: number of portraits N, >= 0.
         seed: whole number >= 0.
         resolution: side R in pixels, a power of two from 16 to 256.
     Returns:
-        (images, attributes): uint8 [N, R, R, 3], RGB; dict name -> float32 [N] with every argument of `render` but
+        (images, attributes): uint8 [N, R, R, 3], RGB; dict name -> float32 [N] with all arguments of `render` except
         `resolution`, so that `render(**{name: values[i] for name, values in attributes.items()})` is image i.
     Raises:
-        InputError: an argument out of range.
+        InputError: an argument is out of range.
     """
     for name, value in (("count", count), ("seed", seed)):
         _check(name, value, isinstance(value, numbers.Integral) and value >= 0, "a whole number >= 0")
@@ -72,10 +73,10 @@ def sample(count, seed, resolution=64):
 
 
 def draws(count, seed):
-    """The independent uniform numbers that `sample(count, seed)` makes its attributes of.
+    """Return the independent uniform numbers from which `sample(count, seed)` computes the attributes.
 
     Returns:
-        float64 [N, 13] in [0, 1), a column for each of ATTRIBUTES + NUISANCES: for most the attribute itself, rescaled.
+        float64 [N, 13] in [0, 1), in the order ATTRIBUTES + NUISANCES; most of them are the attribute itself, rescaled.
     """
     rows = [_draw(seed, index) for index in range(count)]
     return np.array(rows).reshape(count, len(ATTRIBUTES + NUISANCES))
@@ -83,22 +84,22 @@ def draws(count, seed):
 
 def render(age, gender, eyeglasses, pose, expression, skin, hair, background,
            length=0.3, fringe=0.6, bun=0.0, beard=0.0, side=0.5, resolution=64):
-    """Draws one portrait; the picture is a function of these numbers and of nothing else.
+    """Render one portrait; the picture depends on these numbers alone.
 
     Args:
-        age: [0, 1], young to old: grey hair, wrinkles, receding hair (where gender is high), smaller eyes and lips.
+        age: [0, 1], young to old: grey hair, wrinkles, receding hair (if gender is high), smaller eyes and lips.
         gender: [0, 1], feminine to masculine: jaw, neck, shoulders, brows, lashes, lips.
         eyeglasses: 0 or 1.
         pose: [-1, 1], yaw: -1 turned to the picture's left, 1 to its right, by about 27 degrees.
         expression: [-1, 1], frown, neutral at 0, open laugh.
         skin: [0, 1], tone, light to deep.
-        hair: [0, 1], colour: black, brown, red, blond; that of the eyes goes with it.
-        background: [0, 1], hue; that of the clothes goes with it.
-        length: [0, 1], of the hair: cropped to below the shoulders.
-        fringe: [0, 1], forehead free to covered; where age and gender are high, a low value means receding hair.
+        hair: [0, 1], colour of the hair: black, brown, red, blond; it also determines the eyes' colour.
+        background: [0, 1], hue of the background; it also determines the hue of the clothes.
+        length: [0, 1], length of the hair: cropped to below the shoulders.
+        fringe: [0, 1], forehead free to covered; if age and gender are high, a low value means receding hair.
         bun: [0, 1], size of a bun on top of the head.
         beard: [0, 1], none to full.
-        side: [-1, 1], where the light comes from and the hair is parted, picture's left to right.
+        side: [-1, 1], side of the light and of the hair's parting, picture's left to right.
         resolution: side R in pixels, a power of two from 16 to 256.
     Returns:
         uint8 [R, R, 3], RGB.
@@ -116,12 +117,12 @@ def render(age, gender, eyeglasses, pose, expression, skin, hair, background,
 
 
 def _draw(seed, index):
-    """Uniform numbers of one portrait, and nothing else (NumPy keeps their stream from version to version)."""
+    """Return the uniform numbers of one portrait. NumPy keeps the stream of `random` from version to version."""
     return np.random.default_rng([seed, index]).random(len(ATTRIBUTES + NUISANCES))
 
 
 def _attributes_of(draw):
-    """One value for each attribute."""
+    """Return the values of all attributes."""
     names = ATTRIBUTES + NUISANCES
     row = dict(zip(names, draw.tolist()))
     row.update({name: 2.0 * row[name] - 1.0 for name in SIGNED})
@@ -147,7 +148,7 @@ def _check_resolution(value):
 
 
 class _Sitter:
-    """Who sits for the portrait: the checked attributes, and what several parts of the drawing derive from them."""
+    """The checked attributes of a portrait, and quantities that several parts of the drawing derive from them."""
 
     def __init__(self, *values):
         for name, value in zip(ATTRIBUTES + NUISANCES, values):
@@ -169,17 +170,17 @@ class _Sitter:
         self.hair_shadow = scaled(self.hair_colour, 0.72)
 
     def on_face(self, points):
-        """Turned positions [P, 2] of points on the face, each (x, y) or (x, y, height above the skin)."""
+        """Return the positions [P, 2], after the turn, of points on the face, (x, y) or (x, y, height above skin)."""
         x, y, height = np.array([(*point, 0.0)[:3] for point in points], np.float64).T
         depth = 14.0 * np.sqrt(np.maximum(0.02, 1.0 - (x / 17.5) ** 2 - (y / 27.0) ** 2)) + height
         return np.array((x * self.cosine + depth * self.sine, y)).T
 
     def on_outline(self, points):
-        """Turned positions of points on the head's outline: the jaw swings with the pose, the crown stays."""
+        """Return the positions of points on the head's outline after the turn; the jaw moves, the crown stays."""
         return [(x + self.sine * 5.0 * ramp(y, -14.0, 18.0), y) for x, y in points]
 
     def lens(self, sign):
-        """Outline of the left (-1) or right (1) lens, a rounded square in front of the eye."""
+        """Return the outline of the left (-1) or right (1) lens, a rounded square in front of the eye."""
         corners = ((4.9, 0), (4.4, 3.6), (0, 4.5), (-4.4, 3.6), (-4.9, 0), (-4.5, -3.4), (0, -4.0), (4.5, -3.4))
         return self.on_face([(sign * 6.7 + x, y - 0.2, 1.5) for x, y in corners])
 
@@ -194,7 +195,7 @@ def _backdrop(sitter):
 
 
 def _back_hair(canvas, sitter):
-    """Hair behind head and shoulders, and the bun."""
+    """Draw the hair behind head and shoulders, and the bun."""
     back, volume, size = -2.0 * sitter.sine, 1.0 - sitter.recession, sitter.bun
     if size:
         canvas.fill(oval(3 * back, -22.5 - size, 7 * size, 5.8 * size), sitter.hair_colour)
@@ -207,7 +208,7 @@ def _back_hair(canvas, sitter):
 
 
 def _body(canvas, sitter):
-    """Neck, the chin's shadow on it, and the clothes."""
+    """Draw the neck, the chin's shadow on it, and the clothes."""
     colour = palette(CLOTHES, sitter.background)
     neck, wide = mix(6.0, 8.4, sitter.gender), mix(20.0, 26.0, sitter.gender)
 
@@ -230,7 +231,7 @@ def _ears(canvas, sitter):
 
 
 def _face(canvas, sitter):
-    """The head, softly lit from `side`, with blushing cheeks."""
+    """Draw the head, softly lit from `side`, with blushing cheeks."""
     g, old = sitter.gender, sitter.old
     jaw, low = mix(10.4, 12.8, g) + 0.5 * old, mix(18.0, 19.6, g) + old
     half = [(0, -20.5), (7.5, -19.3), (13, -13.5), (15.2, -4), (mix(14.3, 14.8, g), 5), (jaw, 12.5),
@@ -248,7 +249,7 @@ def _face(canvas, sitter):
 
 
 def _wrinkles(canvas, sitter):
-    """Lines of forehead, cheeks and eyes; they appear and deepen with age."""
+    """Draw lines of forehead, cheeks and eyes, which appear and deepen with age."""
     depth = ramp(sitter.age, 0.2, 0.95)
     colour = mix(sitter.skin_shadow, sitter.skin_line, depth)
     lines = [symmetric([(0, y + 0.4), (reach / 2, y), (reach, y + 0.5)])
@@ -262,7 +263,7 @@ def _wrinkles(canvas, sitter):
 
 
 def _beard(canvas, sitter):
-    """Beard and moustache: stubble first, then length."""
+    """Draw beard and moustache, from stubble to full length."""
     if not sitter.beard:
         return
     colour, grown = mix(sitter.skin_colour, sitter.hair_shadow, ramp(sitter.beard, -0.2, 0.6)), 4.0 * sitter.beard
@@ -285,7 +286,7 @@ def _nose(canvas, sitter):
 
 
 def _mouth(canvas, sitter):
-    """Lips, and from a broad smile on, teeth."""
+    """Draw the lips, and the teeth in a broad smile."""
     smile, frown, opening = sitter.smile, sitter.frown, 4.6 * ramp(sitter.expression, 0.15, 1.0)
     corner_x, corner_y = 4.8 + 1.8 * smile, 11.2 - 2.1 * smile + 1.6 * frown
     middle = 11.5 + 0.8 * smile - 1.3 * frown - 0.25 * opening
@@ -293,7 +294,7 @@ def _mouth(canvas, sitter):
     lips = mix(mix(sitter.skin_colour, sitter.skin_line, 0.45), LIP, 0.3 + 0.45 * sitter.feminine)
 
     def bow(y):
-        """Line from corner to corner, `y` below the closed mouth in its middle."""
+        """Return a line from corner to corner whose middle is `y` below the closed mouth."""
         y = middle + y
         return sitter.on_face(symmetric([(0, y), (corner_x / 2, mix(corner_y, y, 0.75)), (corner_x, corner_y)]))
 
@@ -338,7 +339,7 @@ def _brows(canvas, sitter):
 
 
 def _front_hair(canvas, sitter):
-    """The cap of hair above the hairline, its shine, and the locks beside the face."""
+    """Draw the hair above the hairline, its shine, and the locks beside the face."""
     volume, back = 1.0 - sitter.recession, -1.6 * sitter.sine
     base = mix(mix(-15.0, -7.6, sitter.fringe), -21.5, sitter.recession)
     hairline = []
@@ -359,7 +360,7 @@ def _front_hair(canvas, sitter):
 
 
 def _glasses(canvas, sitter):
-    """Thick dark frames a little above the skin, their temples reaching for the ears."""
+    """Draw thick dark frames slightly above the skin, with temples that reach to the ears."""
     if not sitter.eyeglasses:
         return
     for sign in (-1, 1):
@@ -370,7 +371,7 @@ def _glasses(canvas, sitter):
 
 
 def _lit(picture, sitter):
-    """The room's light over everything: brighter towards `side` and the top; uint8 [R, R, 3]."""
+    """Apply the room's light, brighter towards `side` and the top; return uint8 [R, R, 3]."""
     axis = (np.arange(len(picture)) + 0.5) / len(picture) * 2.0 - 1.0
     glow = 1.0 + 0.09 * sitter.side * axis[None, :, None] - 0.05 * axis[:, None, None]
     return np.floor(np.clip(picture * glow, 0.0, 255.0) + 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Large sets of rendered portraits, drawn by several processes."""
+"""Render large sets of portraits in several processes."""
 from __future__ import annotations
 
 import multiprocessing
@@ -10,21 +10,22 @@ from scipy.special import ndtri
 from tf_idinvert.files import atomic
 from tf_idinvert.portraits import portrait
 
-CHUNK = 250         # portraits drawn at a time by one process
+CHUNK = 250         # portraits per task of a process
 SEED_STRIDE = 2 ** 32
 
 
 def chunks(count, seed, resolution=64, processes=None, sample=portrait.sample):
-    """Yield (images, attributes) of `sample`, in order, until `count` portraits are drawn.
+    """Yield (images, attributes) of `sample` in order, in chunks, for `count` portraits.
 
-    Chunk c is `sample(CHUNK, (seed + 1) * 2^32 + c)`: no seed below 2^32 given to `sample` itself draws any of them.
+    Chunk c is `sample(CHUNK, (seed + 1) * 2^32 + c)`, so `sample` itself never gives these portraits for a seed below
+    2^32.
 
     Args:
         count: number of portraits N.
         seed: whole number >= 0.
         resolution: as in `portraits.sample`.
-        processes: number of processes; None: as many as processors.
-        sample: `portraits.sample`, or that of another edition, such as `wild.sample`.
+        processes: number of processes; None: number of CPUs.
+        sample: `portraits.sample`, or another function of this kind, such as `wild.sample`.
     """
     tasks = [(sample, *task, resolution) for task in _tasks(count, seed)]
     processes = min(processes or os.cpu_count() or 1, len(tasks))
@@ -36,7 +37,7 @@ def chunks(count, seed, resolution=64, processes=None, sample=portrait.sample):
 
 
 def codes(count, seed):
-    """Standard normal numbers that tell the portraits of `chunks(count, seed)` apart: z for a generator to draw them.
+    """Return standard normal numbers that identify the portraits of `chunks(count, seed)`, as z of a generator.
 
     Returns:
         float32 [N, 13], independent N(0, 1): the normal quantiles of `portraits.draws`.
@@ -46,7 +47,7 @@ def codes(count, seed):
 
 
 def attributes(count, seed, of):
-    """What `chunks` tells of its portraits, without drawing them.
+    """Return the attributes of the portraits of `chunks` without rendering them.
 
     Args:
         count, seed: as in `chunks`.
@@ -59,12 +60,12 @@ def attributes(count, seed, of):
 
 
 def write(path, count, seed, resolution=64, processes=None, progress=None, sample=portrait.sample):
-    """Draw portraits into a .npy file of uint8 [N, R, R, 3], which appears when it is complete.
+    """Render portraits into a .npy file of uint8 [N, R, R, 3], atomically.
 
     Args:
         path: file name, ending in .npy.
         count, seed, resolution, processes, sample: as in `chunks`.
-        progress: None, or a function called with the number of portraits just drawn.
+        progress: None, or a function that is called with the number of portraits just rendered.
     """
     with atomic.replacing(path) as temporary:
         pictures = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, resolution, resolution, 3))
@@ -78,7 +79,7 @@ def write(path, count, seed, resolution=64, processes=None, progress=None, sampl
 
 
 def _tasks(count, seed):
-    """(count, seed) of the chunks."""
+    """Return (count, seed) of the chunks."""
     return [(min(CHUNK, count - start), (seed + 1) * SEED_STRIDE + start // CHUNK) for start in range(0, count, CHUNK)]
 
 

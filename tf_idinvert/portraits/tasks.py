@@ -1,4 +1,4 @@
-"""What an attribute network is to tell of which rendered portraits, and the portraits to learn it from."""
+"""Training tasks of attribute networks: the rendered portraits, and the attributes to predict."""
 from __future__ import annotations
 
 import dataclasses
@@ -10,30 +10,30 @@ from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded, portrait, sets, wild
 from tf_idinvert.portraits.wild import scores
 
-SAMPLES = {"portraits": portrait.sample, "wild": wild.sample}       # of the rendered worlds
+SAMPLES = {"portraits": portrait.sample, "wild": wild.sample}       # {world: function that renders it}
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What a network is to tell of which portraits."""
+    """The portraits of a task, and what a network predicts for them."""
 
     world: str
     sample: object                  # function (count, seed, resolution) -> (pictures, {name: [N]})
-    names: tuple                    # of what is told
+    names: tuple                    # names of the predictions
     binary: tuple = ("eyeglasses",)
-    mirrored: tuple = ("pose", "side")      # the mirror image has the negative
+    mirrored: tuple = ("pose", "side")      # change sign when a picture is mirrored
     known: object = None            # function ({name: [N]} of all traits, names) -> {name: [N]}; None: the traits
-    parts: int = 1                  # the network sees parts of this fraction of the side
+    parts: int = 1                  # k: the network sees crops with 1 / k of the side
 
     def targets(self, attributes):
-        """float32 [N, A]"""
+        """Return the correct predictions for attributes {name: [N]}: float32 [N, A]."""
         answers = attributes if self.known is None else self.known(attributes, self.names)
         return np.stack([answers[name] for name in self.names], axis=1)
 
     def portraits(self, count, seed, resolution, folder):
-        """Portraits to learn from: (uint8 [N, R, R, 3], float32 [N, A]).
+        """Return training portraits: (uint8 [N, R, R, 3], float32 [N, A]).
 
-        Those of the wild world, slow to draw, are kept in `folder` for other runs.
+        Wild portraits, which take long to render, are stored in `folder` for other runs.
         """
         if self.world == "wild":
             pictures = np.load(kept(folder, "wild", count, seed, resolution), mmap_mode="r")
@@ -51,7 +51,7 @@ class Task:
 
 
 def task_of(world, task):
-    """The Task of a world: in the wild one, the second task ('nuisances') is learned from parts of pictures alone."""
+    """Return a Task; 'nuisances', the second task of the wild portraits, uses crops of the pictures."""
     if world == "portraits":
         return Task(world, portrait.sample, portrait.ATTRIBUTES + portrait.NUISANCES)
     names = scores.TASKS[task]
@@ -61,21 +61,21 @@ def task_of(world, task):
 
 
 def located(data, folder, count, seed, resolution):
-    """`data`; where it is the name of a rendered world, the path of its portraits, see `kept`."""
+    """Return `data`, or the path of the stored portraits if it is the name of a kind of portraits; see `kept`."""
     return kept(folder, data, count, seed, resolution) if data in SAMPLES else data
 
 
 def unseen(world, count, resolution):
-    """Portraits of a world that no training draws, uint8 [N, R, R, 3]."""
+    """Return portraits that no training uses, uint8 [N, R, R, 3]."""
     return SAMPLES[world](count, embedded.SEED, resolution)[0]
 
 
 def kept(folder, world, count, seed, resolution):
-    """Path of the file in a folder that holds so many portraits, drawn if it is not there.
+    """Return the path of a file with rendered portraits in a folder; render them first if it does not exist.
 
     Args:
-        folder: an existing one.
-        world: one of SAMPLES.
+        folder: existing folder.
+        world: a key of SAMPLES.
         count, seed, resolution: as in `sets.chunks`.
     """
     path = Path(folder) / f"{world}{resolution}-{count}-seed{seed}.npy"

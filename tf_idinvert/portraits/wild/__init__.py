@@ -1,4 +1,4 @@
-"""The wild rendered world: the second edition of the portraits, richer than the numbers that name what it shows."""
+"""The wild portraits: a second kind of rendered portraits, in which more varies than the named traits."""
 from tf_idinvert.portraits.wild.portrait import (
                                                  ATTRIBUTES,
                                                  KINDS,

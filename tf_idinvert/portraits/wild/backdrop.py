@@ -1,6 +1,6 @@
-"""What is behind a wild portrait: ten kinds of scene, drawn from far to near, more or less in focus.
+"""The background of a wild portrait: ten kinds of scene, drawn from far to near, more or less in focus.
 
-Drawn in an unturned frame: x and y from -30 to 30.
+The coordinates x and y are from -30 to 30 and not turned with the head.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WHITE, DARK, WOOD = (255, 255, 255), (30, 28, 40), (146, 100, 64)
 
 
 def backdrop(canvas, sitter):
-    """Draws the scene, blurs it, and lays the head's shadow on what is a wall."""
+    """Draw the scene, blur it, and draw the head's shadow on walls."""
     n = sitter.details("backdrop", 400)
     hue = palette(HUES, sitter.background)
     tone = mix(hue, scaled(hue, 0.35), 0.75 * n[0] * n[0])
@@ -35,7 +35,7 @@ def backdrop(canvas, sitter):
 
 
 def _glow(canvas, tone, sitter, n):
-    """A lit wall: brighter around a place towards the light."""
+    """Draw a wall that is brighter around a spot on the side of the light."""
     x, y = canvas.grid(32)
     distance = ((x - 16 * sitter.side + 10 * (n[0] - 0.5)) / 44) ** 2 + ((y + 8 * n[1]) / 44) ** 2
     t = np.maximum(0.0, 1.0 - distance)[:, :, None] * (0.3 + 0.5 * n[2])

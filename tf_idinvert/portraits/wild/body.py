@@ -10,7 +10,7 @@ WHITE, DARK = (246, 244, 240), (28, 28, 38)
 
 
 def body(canvas, sitter):
-    """Neck, the chin's shadow on it, and the clothes."""
+    """Draw the neck, the chin's shadow on it, and the clothes."""
     sitter.look(canvas, "body")
     n = sitter.details("body", 120)
     neck, wide = 6.0 + 2.4 * sitter.gender, 20.0 + 6.5 * sitter.gender + 2.0 * (n[0] - 0.5)
@@ -34,7 +34,7 @@ def body(canvas, sitter):
 
 
 def cloth(canvas, sitter, outline, colour, n):
-    """Lays patterned cloth, rounded by light and folds, on the outline."""
+    """Fill the outline with patterned cloth, shaded by light and folds."""
     mask = canvas.area(outline)
     x, y = canvas.grid()
     pattern = PATTERNS[int(sitter.pattern)](x + 0.02 * y * x, y - 0.012 * x * x, n)
@@ -79,7 +79,7 @@ def _dots(x, y, n):
 
 
 def _blots(x, y, n):
-    """Flowers, or camouflage: two waves that cross, cut off at a level."""
+    """Flowers or camouflage: the sum of two crossed waves, cut at a threshold."""
     u, v = x / (2.0 + 2.0 * n[10]), y / (2.0 + 2.0 * n[11])
     wave = (abs((u + 0.7 * v) % 2.0 - 1.0) - 0.5) * (abs((v - 0.6 * u) % 2.0 - 1.0) - 0.5)
     return np.clip(0.5 + 14.0 * (wave + 0.03), 0.0, 1.0)
@@ -179,7 +179,7 @@ def scarf(canvas, sitter, n):
 
 
 def _angular(points):
-    """The outline with corners instead of curves: its points several times over."""
+    """Return the outline with corners instead of curves, by repeating its points."""
     return [point for point in points for _ in range(3)]
 
 

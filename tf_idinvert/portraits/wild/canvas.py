@@ -9,13 +9,13 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from tf_idinvert.portraits.canvas import UNITS, Canvas, curve
 
-SUPERSAMPLING = {32: 4, 64: 4, 128: 2, 256: 2}      # canvas pixels to the side of a picture's pixel
-SOFT = 4        # canvas pixels to the side of a pixel of soft shadows and of painted gradients
-TILE = 1024     # side of the texture that noise is cut from
+SUPERSAMPLING = {32: 4, 64: 4, 128: 2, 256: 2}      # {resolution: canvas pixels per side of a pixel}
+SOFT = 4        # canvas pixels per side of a pixel of soft shadows and gradients
+TILE = 1024     # side of the noise textures in pixels
 
 
 class WildCanvas(Canvas):
-    """Pillow canvas drawn on in head units, seen through `place`: scaled, turned and shifted."""
+    """A Pillow canvas; methods take head units, which `place` scales, turns and shifts."""
 
     def __init__(self, resolution):
         self.factor = SUPERSAMPLING[resolution]
@@ -25,13 +25,13 @@ class WildCanvas(Canvas):
         self.place()
 
     def place(self, scale=1.0, turn=0.0, x=0.0, y=0.0, pivot=0.0):
-        """What is drawn from now on is scaled, turned by `turn` (sine) around (0, pivot), then shifted by (x, y)."""
+        """Set the frame: scale, turn by `turn` (sine) around (0, pivot), then shift by (x, y) what is drawn later."""
         cosine = math.sqrt(1.0 - turn * turn)
         self.scale, self.matrix = scale, scale * np.array(((cosine, turn), (-turn, cosine)))
         self.offset = np.array((x, y + pivot * scale)) - np.array((0.0, pivot)) @ self.matrix
 
     def grid(self, count=None):
-        """Where the pixels of a soft picture lie, in the units of the present frame: two [n, n], x and y."""
+        """Return the positions x and y of a soft picture's pixels in units of the current frame, two [n, n]."""
         count = count or self.side // SOFT
         axis = ((np.arange(count) + 0.5) / count - 0.5) * UNITS
         (a, b), (c, d) = self.matrix.tolist()
@@ -40,7 +40,7 @@ class WildCanvas(Canvas):
         return x * inverse[0, 0] + y * inverse[1, 0], x * inverse[0, 1] + y * inverse[1, 1]
 
     def area(self, *outlines, smooth=True, within=None, amount=1.0):
-        """The filled outlines, or where they lie within another area; `amount` of 1: covers wholly."""
+        """Return the Area of filled outlines, optionally within another area; `amount` 1 is opaque."""
         corners = [self._pixels(curve(points) if smooth else points) for points in outlines]
         box = self._box([value for each in corners for value in each])
         mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
@@ -48,14 +48,14 @@ class WildCanvas(Canvas):
         return Area(box, mask) if within is None else Area(box, ImageChops.multiply(mask, within.part(box)))
 
     def lay(self, picture, area):
-        """Lays a picture on the canvas where the area lets it: a colour, or float [n, n, 3]."""
+        """Draw a colour or a picture, float [n, n, 3], within an area."""
         if isinstance(picture, tuple):
             self.image.paste(_whole(picture), area.box, area.mask)
             return
         picture = Image.fromarray(np.floor(np.clip(picture, 0.0, 255.0) + 0.5).astype(np.uint8))
         scale, count = self.side // picture.size[0], picture.size[0]
         left, top, right, bottom = area.box
-        # Enlarged with a pixel around what shows, then cropped: versions of Pillow differ in resize(box=...).
+        # Enlarge one pixel more on all sides, then crop, because versions of Pillow differ in resize(box=...).
         x, y = max(left // scale - 1, 0), max(top // scale - 1, 0)
         part = picture.crop((x, y, min(-(-right // scale) + 1, count), min(-(-bottom // scale) + 1, count)))
         part = part.resize((part.size[0] * scale, part.size[1] * scale), Image.BILINEAR)
@@ -64,7 +64,7 @@ class WildCanvas(Canvas):
         self.image.paste(part, area.box, area.mask)
 
     def glaze(self, outline, colour, amount, blur, within=None):
-        """Lays a colour softly over the outline, `amount` in its middle; only where the area `within` lets it."""
+        """Draw a blurred colour over the outline, with `amount` in its middle, optionally only inside `within`."""
         if amount <= 0.004:
             return
         corners = self._pixels(curve(outline), 1.0 / SOFT)
@@ -77,14 +77,14 @@ class WildCanvas(Canvas):
         self.lay(tuple(colour), Area(box, ImageChops.multiply(mask, within.part(box)) if within else mask))
 
     def grainy(self, area, colour, amount, place, kind="fine"):
-        """Speckles the area with a colour; `place`: two numbers in [0, 1) that choose the speckles."""
+        """Add speckles of a colour to the area; `place`, two numbers in [0, 1), selects the speckles."""
         x, y = (int(number * (TILE - self.side)) for number in place)
         speckles = texture(kind).crop((x, y, x + area.mask.size[0], y + area.mask.size[1]))
         speckles = speckles.point([int(value * amount) for value in range(256)])
         self.lay(tuple(colour), Area(area.box, ImageChops.multiply(speckles, area.mask)))
 
     def lines(self, lines, width, colours, area=None):
-        """Many fine lines [S, P, 2] of one width, a colour for each; where the area lets them."""
+        """Draw fine lines [S, P, 2] of one width with one colour per line, optionally only inside an area."""
         image, left, top = (self.image.crop(area.box), *area.box[:2]) if area else (self.image, 0, 0)
         draw = ImageDraw.Draw(image)
         thick = max(1, int(width * self.side / UNITS * self.scale + 0.5))
@@ -96,21 +96,21 @@ class WildCanvas(Canvas):
             self.image.paste(image, area.box, area.mask)
 
     def blurred(self, units):
-        """Blurs what has been drawn so far, as far away things are in a photograph."""
+        """Blur everything drawn so far, like a distant background in a photograph."""
         small = self.image.reduce(2).filter(ImageFilter.BoxBlur(float(units * self.side / 2 / UNITS)))
         self.image.paste(small.resize((self.side, self.side), Image.BILINEAR))
 
     def picture(self):
-        """The canvas reduced to its resolution; uint8 [R, R, 3]."""
+        """Return the canvas at its final resolution, uint8 [R, R, 3]."""
         return np.asarray(self.image.reduce(self.factor))
 
     def _pixels(self, points, scale=1.0):
-        # Rounded to six decimals first, so that the last bit of a sum cannot tip a corner over to the next pixel.
+        # Round to six decimals first, so that the last bit of a sum cannot move a corner to the next pixel.
         places = (np.asarray(points, np.float64) @ self.matrix + self.offset) / UNITS + 0.5
         return np.floor(np.round(places * (self.side * scale) - 0.5, 6) + 0.5).astype(int).ravel().tolist()
 
     def _box(self, corners, margin=1, side=None):
-        """The box around corners [x, y, x, y ...], `margin` wider, cut off at the canvas's edges, never empty."""
+        """Return the box around corners [x, y, x, y ...], with `margin`, clipped to the canvas, never empty."""
         side = side or self.side
         left, right = min(corners[::2]) - margin, max(corners[::2]) + margin + 1
         top, bottom = min(corners[1::2]) - margin, max(corners[1::2]) + margin + 1
@@ -119,19 +119,19 @@ class WildCanvas(Canvas):
 
 
 class Area:
-    """A part of the canvas: its box (left, top, right, bottom) in canvas pixels, and how much of it is covered, "L"."""
+    """A part of the canvas: its box (left, top, right, bottom) in canvas pixels, and its mask, a picture "L"."""
 
     def __init__(self, box, mask):
         self.box, self.mask = box, mask
 
     def part(self, box):
-        """What of another box is covered, "L"."""
+        """Return the mask for another box, "L"."""
         left, top = self.box[:2]
         return self.mask.crop((box[0] - left, box[1] - top, box[2] - left, box[3] - top))
 
 
 def bezier(points, count):
-    """Cubic curves, points [S, 4, 2] -> [S, count, 2]."""
+    """Return cubic Bézier curves: control points [S, 4, 2] -> [S, count, 2]."""
     t = np.linspace(0.0, 1.0, count)[None, :, None]
     a, b, c, d = (np.asarray(points)[:, None, i] for i in range(4))
     s = 1.0 - t
@@ -139,7 +139,7 @@ def bezier(points, count):
 
 
 def shades(colour, count, spread, numbers):
-    """`count` tones around a colour, up to `spread` times darker or lighter: list of tuples of int."""
+    """Return `count` tones around a colour, darker or lighter by up to the share `spread`: list of tuples of int."""
     factors = 1.0 + spread * (2.0 * np.asarray(numbers)[:count, None] - 1.0)
     tones = np.clip(np.asarray(colour) * factors + 14.0 * (factors - 1.0), 0.0, 255.0)
     return [tuple(row) for row in (tones + 0.5).astype(int).tolist()]
@@ -147,7 +147,7 @@ def shades(colour, count, spread, numbers):
 
 @functools.lru_cache(maxsize=None)
 def texture(kind):
-    """Noise to cut from, "L" of TILE x TILE: 'fine' (single grains), 'soft' (blots), 'weave' (threads)."""
+    """Return a noise texture, "L" of TILE x TILE: 'fine' (single grains), 'soft' (blots), 'weave' (threads)."""
     rng = np.random.default_rng(["fine", "soft", "weave"].index(kind))
     if kind == "weave":
         rows, columns = rng.random((TILE, 1)), rng.random((1, TILE))
@@ -160,7 +160,7 @@ def texture(kind):
 
 
 def _fill(mask, outlines, box, value):
-    """Fills outlines, lists of canvas pixels, in the mask of a box."""
+    """Fill outlines, lists of canvas pixels, in the mask of a box."""
     draw = ImageDraw.Draw(mask)
     for corners in outlines:
         moved = [place - box[index % 2] for index, place in enumerate(corners)]

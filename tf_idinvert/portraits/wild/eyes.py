@@ -1,4 +1,4 @@
-"""Eyes, brows and their make-up of a wild portrait."""
+"""Eyes and brows of a wild portrait, with make-up."""
 from __future__ import annotations
 
 import numpy as np
@@ -46,7 +46,7 @@ def _eye(canvas, sitter, sign, wide, upper, lower, slope, n):
 
 
 def _iris(canvas, sitter, x, y, inside):
-    """Iris, its dark rim, pupil and the light in it, seen between the lids."""
+    """Draw the iris with its dark rim, the pupil and a highlight, between the lids."""
     radius = 2.15 - 0.2 * sitter.age
     for r, colour in ((radius, scaled(sitter.iris_colour, 0.55)), (0.82 * radius, sitter.iris_colour),
                       (0.45 * radius, (18, 14, 18))):
@@ -57,7 +57,7 @@ def _iris(canvas, sitter, x, y, inside):
 
 
 def brows(canvas, sitter):
-    """Brows of single hairs on a soft ground."""
+    """Draw brows of single hairs on a soft ground."""
     n = sitter.details("eyes", 100)
     smile, frown, thick = sitter.smile, sitter.frown, mix(1.1, 2.0, sitter.gender) * sitter.brow_thick
     colour = mix(scaled(sitter.beard_colour, 0.72), INK, 0.3 * (1.0 - sitter.old))

@@ -1,4 +1,4 @@
-"""The face of a wild portrait: head, ears, skin, nose, mouth, and what skin shows."""
+"""The face of a wild portrait: head, ears, nose, mouth, skin and its marks."""
 from __future__ import annotations
 
 import numpy as np
@@ -10,7 +10,7 @@ ROUGES = ((196, 40, 60), (150, 30, 70), (222, 96, 110), (200, 80, 50), (110, 30,
 
 
 def outline(sitter):
-    """The head's outline, turned."""
+    """Return the head's outline after the turn."""
     g, w = sitter.gender, sitter.wide
     half = [(0, -20.5), (7.5 * w, -19.3), (13 * w, -13.5), (15.2 * w, -4), ((14.3 + 0.5 * g) * w, 5),
             (sitter.jaw, 0.66 * sitter.chin), (sitter.chin_wide, sitter.chin - 1.8), (0, sitter.chin)]
@@ -29,7 +29,7 @@ def ears(canvas, sitter):
 
 
 def face(canvas, sitter):
-    """The head in its light, blushing cheeks, the hollows of the eyes; returns its mask."""
+    """Draw the lit head with blushing cheeks and hollows of the eyes; return its mask."""
     n = sitter.details("face", 200)
     mask = canvas.area(outline(sitter))
     picture = sitter.shaded(canvas, sitter.skin_colour, sitter.skin_shadow, sitter.skin_light,
@@ -43,7 +43,7 @@ def face(canvas, sitter):
 
 
 def _spots(canvas, sitter, picture, n):
-    """Soft spots: blush, hollows of the eyes and below the cheek bones, the light on forehead, chin and cheeks."""
+    """Draw soft spots: blush, hollows of the eyes and below the cheek bones, light on forehead, chin and cheeks."""
     x, y = canvas.grid()
 
     def spot(colour, amount, at, rx, ry):
@@ -65,7 +65,7 @@ def _spots(canvas, sitter, picture, n):
 
 
 def marks(canvas, sitter, mask, n):
-    """Wrinkles, freckles, moles and scars."""
+    """Draw wrinkles, freckles, moles and scars."""
     depth = ramp(sitter.age, 0.2, 0.95)
     lines = [symmetric([(0, y + 0.4 * n[20]), (reach / 2, y), (reach, y + 0.5)])
              for y, reach in ((-10.2, 6.5), (-12.6, 5.5), (-15.0, 4.0))]
@@ -115,7 +115,7 @@ def nose(canvas, sitter, mask):
 
 
 def mouth(canvas, sitter, mask):
-    """Lips; from a broad smile on, teeth."""
+    """Draw the lips, and the teeth in a broad smile."""
     n = sitter.details("face", 200)
     smile, frown, opening = sitter.smile, sitter.frown, 4.6 * ramp(sitter.expression, 0.15, 1.0)
     level = sitter.mouth_y + 0.7 * sitter.nose_long
@@ -126,7 +126,7 @@ def mouth(canvas, sitter, mask):
     lips = mix(lips, ROUGES[int(n[190] * 5)], 0.85 * min(1.0, 2.0 * sitter.makeup))
 
     def bow(y, dent=0.0):
-        """Line from corner to corner, `y` below the closed mouth in its middle, and as much less as it is dented."""
+        """Return a line from corner to corner whose middle is `y` - `dent` below the closed mouth."""
         y = middle + y
         half = [(0, y + dent), (corner_x / 3, mix(corner_y, y, 0.95)), (0.7 * corner_x, mix(corner_y, y, 0.6)),
                 (corner_x, corner_y)]

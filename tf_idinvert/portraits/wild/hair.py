@@ -1,4 +1,4 @@
-"""Hair of single strokes and beards of five cuts, of a wild portrait."""
+"""Hair and beard of a wild portrait, drawn in single strokes; beards have five cuts."""
 from __future__ import annotations
 
 import numpy as np
@@ -9,7 +9,7 @@ from tf_idinvert.portraits.wild.sitter import SHADE
 
 
 def _tress(canvas, sitter, outlines, lines, n, dark=1.0):
-    """Fills the outlines with hair in this light, then draws the strokes [S, P, 2] where they lie within."""
+    """Fill the outlines with lit hair, then draw the strokes [S, P, 2] inside them."""
     mask = canvas.area(*outlines)
     colours = [scaled(colour, dark) for colour in (sitter.hair_colour, sitter.hair_shadow, sitter.hair_light)]
     canvas.lay(sitter.shaded(canvas, *colours, (0, -4), (21, 27), 0.4), mask)
@@ -19,7 +19,7 @@ def _tress(canvas, sitter, outlines, lines, n, dark=1.0):
 
 
 def _waved(sitter, lines, n):
-    """The strokes with waves or curls across their way, each beginning elsewhere in its wave."""
+    """Return the strokes with waves or curls across their direction, with a different phase per stroke."""
     along = np.gradient(lines, axis=1)
     across = along[:, :, ::-1] * (-1.0, 1.0) / np.sqrt((along * along).sum(axis=2, keepdims=True) + 1e-6)
     t = np.arange(lines.shape[1])[None, :, None] * (0.14 + 0.35 * sitter.curl)
@@ -29,7 +29,7 @@ def _waved(sitter, lines, n):
 
 
 def _rough(sitter, points, n, amount=1.0):
-    """The outline with locks or curls standing out."""
+    """Return the outline with protruding locks or curls."""
     line = curve(points, steps=4)
     center = line.mean(axis=0)
     out = line - center
@@ -39,7 +39,7 @@ def _rough(sitter, points, n, amount=1.0):
 
 
 def back_hair(canvas, sitter):
-    """Hair behind head and shoulders, and the bun."""
+    """Draw the hair behind head and shoulders, and the bun."""
     sitter.look(canvas)
     n = sitter.details("hair", 700)
     back, volume, size = -2.0 * sitter.sine, _volume(sitter, n), sitter.bun * (sitter.hat == 0)
@@ -62,12 +62,12 @@ def back_hair(canvas, sitter):
 
 
 def _volume(sitter, n):
-    """How far hair stands off the head, about 1; 0 where it has receded."""
+    """Return the thickness of the hair on the head, about 1; 0 for receded hair."""
     return (0.7 + 0.7 * n[1] + 0.9 * ramp(sitter.curl, 0.55, 1.0)) * (1.0 - sitter.recession)
 
 
 def front_hair(canvas, sitter, mask):
-    """The cap of hair above the hairline with its shadow on the forehead, and the locks beside the face."""
+    """Draw the hair above the hairline with its shadow on the forehead, and the locks beside the face."""
     sitter.look(canvas)
     n = sitter.details("hair", 700)
     volume, back, part = _volume(sitter, n), -1.6 * sitter.sine, 14 * (n[2] - 0.5)
@@ -96,7 +96,7 @@ def front_hair(canvas, sitter, mask):
 
 
 def _locks(sitter, back, n):
-    """The locks beside the face: outlines with their strokes."""
+    """Return the locks beside the face: outlines with their strokes."""
     end, thick = mix(-1.0, 27.0, sitter.length), mix(0.8, 4.4, ramp(sitter.length, 0.0, 0.6))
     for sign in (-1, 1):
         lock = [(0, -12), (1.2, -5), (0.55 * thick, 0.5 * end), (0.45 * thick, end), (-0.5 * thick, 0.85 * end),
@@ -114,7 +114,7 @@ def _locks(sitter, back, n):
 
 
 def beard(canvas, sitter, mask):
-    """Beard and moustache: stubble first, then length; cuts: full, goatee, moustache, along the jaw, stubble."""
+    """Draw beard and moustache, from stubble to full length; cuts: full, goatee, moustache, along the jaw, stubble."""
     if not sitter.beard:
         return
     n, cut = sitter.details("beard", 600), int(sitter.cut)
@@ -138,7 +138,7 @@ def beard(canvas, sitter, mask):
 
 
 def _cuts(sitter, cut, grown, n):
-    """Outlines of the parts of a beard, each an array of corners."""
+    """Return the outlines of the parts of a beard, arrays of corners."""
     chin, m = sitter.chin, sitter.mouth_y + 0.7 * sitter.nose_long
     outer = [(0, chin + 0.6 + grown), (8, chin - 0.8 + 0.7 * grown), (sitter.jaw + 0.4, 0.69 * chin + 0.3 * grown),
              (15.1 * sitter.wide, 5), (15 * sitter.wide, -1)]

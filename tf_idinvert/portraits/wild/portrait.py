@@ -1,12 +1,12 @@
-"""The wild rendered domain: the second edition of the portraits, far richer than the numbers that name what it shows.
+"""The wild portraits: a second kind of rendered portraits, in which much more varies than the named traits.
 
-Patterned clothes before ten kinds of scene, light from a side with the shadows it casts, hair and beards of single
-strokes, skin with freckles, scars and make-up, glasses of six frames; seldom hats, scarves, headphones, dyed hair, a
-hand or a cup in front of the face. What has no name (proportions, single leaves, books, hairs, folds, grain) comes from
-the trait `detail`. So no short code tells all of a picture, as with photographs, while its attributes are known.
+They have patterned clothes, ten kinds of scene, light from a side with cast shadows, hair and beards of single strokes,
+skin with freckles, scars and make-up, six frames of glasses; rarely hats, scarves, headphones, dyed hair, a hand or a
+cup in front of the face. Everything without a name (proportions, single leaves, books, hairs, folds, grain) follows
+from the trait `detail`. As with photographs, no short code describes a whole picture, but its attributes are known.
 
-Drawn as the first edition is (see `portraits`): the same bytes for the same numbers, on any platform with the same
-Pillow; soft shadows and gradients are of whole numbers or of NumPy's exact operations, rounded.
+The same numbers give the same bytes on all platforms with the same version of Pillow (see `portraits`). For this, soft
+shadows and gradients use whole numbers, or exact NumPy operations with rounding.
 """
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ RESOLUTIONS = tuple(SUPERSAMPLING)
 
 
 def sample(count, seed, resolution=64):
-    """Draws `count` portraits; number i depends on `seed` and i only, so a longer sample begins with a shorter one.
+    """Render `count` portraits. Portrait i depends on `seed` and i alone, not on `count`.
 
     Args:
         count: number of portraits N, >= 0.
         seed: whole number >= 0.
         resolution: side R in pixels, one of RESOLUTIONS.
     Returns:
-        (images, attributes): uint8 [N, R, R, 3], RGB; dict name -> float32 [N], a value for each of ATTRIBUTES and
-        NUISANCES, so that `render(**{name: values[i] for name, values in attributes.items()})` is image i.
+        (images, attributes): uint8 [N, R, R, 3], RGB; dict name -> float32 [N] for all ATTRIBUTES and NUISANCES, so
+        that `render(**{name: values[i] for name, values in attributes.items()})` is image i.
     Raises:
-        InputError: an argument out of range.
+        InputError: an argument is out of range.
     """
     for name, value in (("count", count), ("seed", seed)):
         named.check(name, value, isinstance(value, numbers.Integral) and value >= 0, "a whole number >= 0")
@@ -52,14 +52,14 @@ def sample(count, seed, resolution=64):
 
 
 def attributes_of(count, seed):
-    """The attributes of `sample(count, seed)` without its pictures: dict name -> float32 [N]."""
+    """Return the attributes of `sample(count, seed)` without rendering: dict name -> float32 [N]."""
     rows = [named.traits_of(named.draw(seed, index)) for index in range(count)]
     table = np.array(rows, np.float32).reshape(count, len(named.NAMES))
     return {name: table[:, column].copy() for column, name in enumerate(named.NAMES)}
 
 
 def render(resolution=64, **traits):
-    """Draws one portrait; the picture is a function of these numbers and of nothing else.
+    """Render one portrait; the picture depends on these numbers alone.
 
     Args:
         resolution: side R in pixels, one of RESOLUTIONS.
@@ -67,14 +67,14 @@ def render(resolution=64, **traits):
             age: young to old. gender: feminine to masculine. eyeglasses: 0 or 1. pose: yaw, to the picture's left or
             right. expression: frown to open laugh. skin, hair, background, cloth: tone or colour. length, fringe, bun,
             curl: of the hair; dye: none or one of four. beard: none to full; cut: full, goatee, moustache, jaw,
-            stubble. side: where the light comes from; light: how hard it is. scene: what is behind. garment, pattern:
-            of the clothes. frame: of the glasses, the last one dark. freckles, makeup: how much. scar, scarf,
-            headphones: 0 or 1. hat: none or one of five. earrings: none, studs, hoops, drops. hand: none, at the chin,
-            with a cup. tilt, zoom: of the head and of the picture. grain: of the camera. detail: all that has no name.
+            stubble. side: side of the light; light: its hardness. scene: kind of background. garment, pattern: of the
+            clothes. frame: of the glasses, the last one dark. freckles, makeup: amount. scar, scarf, headphones: 0 or
+            1. hat: none or one of five. earrings: none, studs, hoops, drops. hand: none, at the chin, with a cup. tilt,
+            zoom: of the head and of the picture. grain: of the camera. detail: determines everything without a name.
     Returns:
         uint8 [R, R, 3], RGB.
     Raises:
-        InputError: a trait that is unknown, missing, or out of range.
+        InputError: a trait is unknown, missing, or out of range.
     """
     _check_resolution(resolution)
     sitter = Sitter(named.checked(traits))
@@ -101,7 +101,7 @@ def _check_resolution(value):
 
 
 def _photographed(picture, sitter):
-    """The light over everything, its colour, a lens dark at its rim, and a camera's grain; uint8 [R, R, 3]."""
+    """Apply light and its colour, the lens's dark rim, and the camera's grain; return uint8 [R, R, 3]."""
     side = len(picture)
     n = sitter.details("light", 8 + 2 * side * side)
     axis = (np.arange(side) + 0.5) / side * 2.0 - 1.0

@@ -1,7 +1,7 @@
-"""What a network can be asked about a wild portrait: numbers as they are, things as there or not, kinds one by one.
+"""What networks predict for wild portraits: numbers as they are, presence of things, and kinds as one-hot labels.
 
-Two tasks that share no name, so that a network of the one can judge what methods do that minimise features of the
-other: `attributes` asks for the five attributes and the nuisances of the first edition, `nuisances` for all else.
+The two tasks share no name, so that the network of one task can measure methods that minimise features of the other:
+`attributes` are the five attributes and the nuisances of the first kind of portraits, `nuisances` everything else.
 """
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tf_idinvert.portraits.wild.traits import ATTRIBUTES, KINDS
 
 FAMILIAR = ATTRIBUTES + ("skin", "hair", "background", "length", "fringe", "bun", "beard", "side")
 PLAIN = ("light", "cloth", "curl", "freckles", "makeup", "tilt", "zoom", "grain")
-THERE = ("dye", "scar", "hat", "scarf", "headphones", "earrings", "hand")      # 1 where there is any kind of it
-LISTED = dict(scene=None, garment=None, pattern=None, frame="eyeglasses", cut="beard")  # seen where that is not 0
+THERE = ("dye", "scar", "hat", "scarf", "headphones", "earrings", "hand")      # 1 if any kind is present
+LISTED = dict(scene=None, garment=None, pattern=None, frame="eyeglasses", cut="beard")  # visible if that is not 0
 ONE_BY_ONE = tuple(f"{name}-{kind}" for name in LISTED for kind in range(KINDS[name]))
 TASKS = {"attributes": FAMILIAR, "nuisances": PLAIN + THERE + ONE_BY_ONE}
 BINARY = ("eyeglasses", *THERE, *ONE_BY_ONE)
@@ -20,11 +20,11 @@ MIRRORED = ("pose", "side", "tilt")     # the mirror image has the negative
 
 
 def answers(attributes, names):
-    """The right answers.
+    """Return the correct predictions.
 
     Args:
-        attributes: {name: [N]} of every trait, as `wild.sample` gives them.
-        names: what is asked, of any of TASKS.
+        attributes: {name: [N]} of all traits, as returned by `wild.sample`.
+        names: names to predict, from any of TASKS.
     Returns:
         {name: float32 [N]}
     """

@@ -1,4 +1,4 @@
-"""Who sits for a wild portrait: what several parts of the drawing derive from the traits."""
+"""Quantities that several parts of the drawing derive from the traits of a wild portrait."""
 from __future__ import annotations
 
 import math
@@ -14,16 +14,16 @@ IRISES = ((58, 38, 30), (88, 58, 36), (112, 96, 52), (74, 124, 92), (82, 134, 18
 CLOTHES = ((214, 84, 76), (236, 168, 66), (92, 150, 96), (58, 86, 150), (44, 140, 152), (150, 76, 130), (70, 70, 84),
            (226, 220, 208), (120, 92, 74), (36, 38, 48))
 GREY = (214, 214, 218)
-SHADE = (44, 18, 24)    # shadows are laid on in this colour, so that what they fall on stays visible
-# Parts that draw details of their own, so that no part's numbers depend on what another one draws.
+SHADE = (44, 18, 24)    # colour of shadows; not black, so that what they fall on stays visible
+# Parts of the drawing. Every part has its own random numbers, so that it does not depend on changes of other parts.
 PARTS = ("sitter", "backdrop", "body", "face", "eyes", "hair", "beard", "things", "light")
 
 
 class Sitter:
-    """The traits as attributes, colours, proportions of the face, and places on the turned head.
+    """The traits as attributes, colours, proportions of the face, and positions on the turned head.
 
-    The head: 60 units to the side of the picture, origin between the eyes' lower lids, y down; an ellipsoid that turns
-    with `pose`. Proportions vary with `detail`.
+    The head is an ellipsoid that turns with `pose`. Lengths are in head units, 60 per side of the picture, with the
+    origin between the eyes' lower lids and y down. Proportions vary with `detail`.
     """
 
     def __init__(self, traits):
@@ -40,7 +40,7 @@ class Sitter:
         self._proportions()
 
     def details(self, part, count):
-        """`count` uniform numbers for a part of the drawing, those of this sitter."""
+        """Return `count` uniform numbers of this sitter for a part of the drawing."""
         return np.random.default_rng([int(self.detail), PARTS.index(part)]).random(count)
 
     def _colours(self):
@@ -75,22 +75,22 @@ class Sitter:
         self.scale = 0.92 + 0.14 * self.zoom
 
     def look(self, canvas, of="head"):
-        """Places the canvas's frame on the head, or on the body, which does not tilt."""
+        """Set the canvas's frame to the head, or to the body, which does not tilt."""
         turn = 0.16 * self.tilt if of == "head" else 0.0
         canvas.place(self.scale, turn, *self.shift, pivot=20.0)
 
     def on_face(self, points):
-        """Turned positions [P, 2] of points on the face, each (x, y) or (x, y, height above the skin)."""
+        """Return the positions [P, 2], after the turn, of points on the face, (x, y) or (x, y, height above skin)."""
         x, y, height = np.array([(*point, 0.0)[:3] for point in points], np.float64).T
         depth = 14.0 * np.sqrt(np.maximum(0.02, 1.0 - (x / 17.5) ** 2 - (y / 27.0) ** 2)) + height
         return np.array((x * self.cosine + depth * self.sine, y + (depth - 10.0) * self.pitch)).T
 
     def on_outline(self, points):
-        """Turned positions of points on the head's outline: the jaw swings with the pose, the crown stays."""
+        """Return the positions of points on the head's outline after the turn; the jaw moves, the crown stays."""
         return [(x + self.sine * 5.0 * ramp(y, -14.0, 18.0), y) for x, y in points]
 
     def shaded(self, canvas, colour, shadow, light, at, radii, gloss=0.0):
-        """A round thing of the colour in this light: float [n, n, 3] for `canvas.lay`, centre and radii in units."""
+        """Return a shaded ellipsoid, float [n, n, 3] for `canvas.lay`; centre `at` and `radii` in units."""
         x, y = canvas.grid()
         u, v = (x - at[0]) / radii[0], (y - at[1]) / radii[1]
         facing = u * self.lamp[0] + v * self.lamp[1] + np.sqrt(np.maximum(0.05, 1.0 - u * u - v * v)) * self.lamp[2]
@@ -101,5 +101,5 @@ class Sitter:
         return picture + (np.array(light) - picture) * np.minimum(1.0, shine)
 
     def cast(self, length):
-        """Where a shadow falls that something `length` units above the skin casts: (x, y)."""
+        """Return the offset (x, y) of the shadow of something `length` units above the skin."""
         return -length * 1.2 * self.lamp[0], -length * 1.2 * self.lamp[1]

@@ -1,4 +1,4 @@
-"""What a sitter wears or holds: glasses, earrings, hats, headphones, a hand, a cup."""
+"""Things that a sitter wears or holds: glasses, earrings, hats, headphones, a hand, a cup."""
 from __future__ import annotations
 
 import numpy as np
@@ -8,7 +8,7 @@ from tf_idinvert.portraits.wild.sitter import CLOTHES, SHADE
 
 RIMS = ((30, 28, 38), (88, 54, 34), (190, 152, 84), (150, 40, 48), (44, 66, 120), (176, 178, 186))
 GOLD, SILVER, WHITE, DARK = (236, 190, 92), (226, 230, 238), (255, 255, 255), (26, 24, 32)
-# Lens outlines: half width, half height, and corners as parts of them, from the temple upwards round.
+# Lenses: half width, half height, and corners relative to these, starting at the temple and going up and round.
 LENSES = (
     (4.9, 4.0, ((1, 0), (0.9, 0.9), (0, 1.1), (-0.9, 0.9), (-1, 0), (-0.92, -0.85), (0, -1), (0.92, -0.85))),
     (4.5, 4.4, ((1, 0), (0.71, 0.71), (0, 1), (-0.71, 0.71), (-1, 0), (-0.71, -0.71), (0, -1), (0.71, -0.71))),
@@ -20,7 +20,7 @@ RIM_WIDTHS = (1.4, 0.7, 1.0, 1.3, 0.6, 1.1)
 
 
 def glasses(canvas, sitter, mask):
-    """Glasses a little above the skin, with their shadow, lenses that mirror light, temples to the ears."""
+    """Draw glasses slightly above the skin, with shadow, reflecting lenses, and temples to the ears."""
     if not sitter.eyeglasses:
         return
     sitter.look(canvas)
@@ -52,7 +52,7 @@ def _lens(sitter, sign, kind):
 
 
 def earrings(canvas, sitter):
-    """Studs, hoops, or drops."""
+    """Draw studs, hoops, or drops."""
     if not sitter.earrings:
         return
     sitter.look(canvas)
@@ -90,7 +90,7 @@ def headphones(canvas, sitter):
 
 
 def hat(canvas, sitter, mask):
-    """A woollen hat, a cap with a peak, a hat with a brim, a beret, or a band; with its shadow on the face."""
+    """Draw a woollen hat, a peaked cap, a brimmed hat, a beret, or a band, with its shadow on the face."""
     if not sitter.hat:
         return
     sitter.look(canvas)
@@ -104,7 +104,7 @@ def hat(canvas, sitter, mask):
 
 
 def _dome(canvas, sitter, colour, top, wide, edge=-8.0, lean=0.0):
-    """The part of a hat that holds the head; returns its mask."""
+    """Draw the part of a hat on the head; return its mask."""
     back = -1.8 * sitter.sine
     rim = sitter.on_face([(u, edge + 0.012 * u * u) for u in (15.5, 11, 5.5, 0, -5.5, -11, -15.5)])
     half = [(0, top), (0.62 * wide, top + 2.2), (0.95 * wide, 0.5 * top - 3), (wide, edge + 1.5)]
@@ -115,7 +115,7 @@ def _dome(canvas, sitter, colour, top, wide, edge=-8.0, lean=0.0):
 
 
 def _around(sitter, level, wide):
-    """A line around the head from temple to temple, lowest at them, of half width `wide`."""
+    """Return a line around the head from temple to temple, lowest at the temples, of half width `wide`."""
     line = sitter.on_face([(u * wide, level + 0.014 * (u * wide) ** 2) for u in (-1.0, -0.55, 0.0, 0.55, 1.0)])
     line[:, 0] = np.clip(line[:, 0], -wide - 1.8 * sitter.sine, wide - 1.8 * sitter.sine)
     return line
@@ -177,7 +177,7 @@ HATS = (_woollen, _peaked, _brimmed, _beret, _band)
 
 
 def held(canvas, sitter):
-    """A hand at the chin or the cheek, or a hand with a cup in front of the mouth."""
+    """Draw a hand at the chin or the cheek, or a hand with a cup in front of the mouth."""
     if not sitter.hand:
         return
     sitter.look(canvas, "body")
@@ -197,7 +197,7 @@ def held(canvas, sitter):
 
 
 def _limb(canvas, sitter, points, width):
-    """An arm or a finger: rounded, darker at its edges, its end lit."""
+    """Draw an arm or a finger: rounded, darker at the edges, with a lit end."""
     canvas.stroke(points, width + 0.7, mix(sitter.skin_shadow, sitter.skin_line, 0.6), 0.82)
     canvas.fill(oval(*points[-1], 0.44 * width, 0.44 * width), mix(sitter.skin_shadow, sitter.skin_line, 0.6))
     canvas.stroke(points, width - 0.2, mix(sitter.skin_colour, sitter.skin_shadow, 0.25), 0.82)

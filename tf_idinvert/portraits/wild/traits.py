@@ -1,7 +1,8 @@
-"""What can be told of a wild portrait: names and ranges of its traits, and how often each occurs.
+"""The traits of wild portraits: names, ranges and distributions.
 
-Five attributes as in `portraits`, drawn independently; nuisances as there, and many more; last `detail`, a whole
-number from which everything comes that has no name: proportions of the face, single leaves, books, hairs and folds.
+The five attributes are those of `portraits`, drawn independently. The nuisances are those of `portraits` and many more.
+The last trait is `detail`, a whole number that determines everything without a name: proportions of the face, single
+leaves, books, hairs and folds.
 """
 from __future__ import annotations
 
@@ -18,23 +19,23 @@ NUISANCES = ("skin", "hair", "background", "length", "fringe", "bun", "beard", "
              "headphones", "earrings", "hand", "tilt", "zoom", "grain", "detail")
 NAMES = ATTRIBUTES + NUISANCES
 SIGNED = ("pose", "expression", "side", "tilt")     # in [-1, 1]
-KINDS = dict(                                       # whole numbers below these; 0 is the first kind, or none
+KINDS = dict(                                       # number of kinds, 0 to this minus 1; 0 is the first kind or none
     eyeglasses=2, scene=10, garment=6, pattern=7, dye=5, cut=5, frame=6, scar=2, hat=6, scarf=2, headphones=2,
     earrings=4, hand=3, detail=2 ** 24)
-DEFAULTS = dict(length=0.3, fringe=0.6, side=0.5, light=0.5, cloth=0.3, zoom=0.5)   # of nuisances; the others are 0
+DEFAULTS = dict(length=0.3, fringe=0.6, side=0.5, light=0.5, cloth=0.3, zoom=0.5)   # of nuisances; other defaults are 0
 
 EYEGLASSES, HAT, HAND, HEADPHONES, SCARF, SCAR, DYE, EARRINGS = 0.36, 0.06, 0.04, 0.04, 0.07, 0.05, 0.03, 0.2
-FRAMES = (0.22, 0.44, 0.60, 0.76, 0.92)             # shares of the frames, cumulated; the rest are dark glasses
-CUTS = (0.36, 0.58, 0.76, 0.90)                     # shares of the cuts of a beard, cumulated
+FRAMES = (0.22, 0.44, 0.60, 0.76, 0.92)             # cumulative shares of the frames; the rest are dark glasses
+CUTS = (0.36, 0.58, 0.76, 0.90)                     # cumulative shares of the cuts of a beard
 
 
 def draw(seed, index):
-    """Uniform numbers of one portrait, and nothing else (NumPy keeps their stream from version to version)."""
+    """Return the uniform numbers of one portrait. NumPy keeps the stream of `random` from version to version."""
     return np.random.default_rng([seed, index]).random(len(NAMES))
 
 
 def traits_of(numbers_drawn):
-    """One value for each of NAMES, made of as many uniform numbers: a list of float."""
+    """Compute the traits, in the order of NAMES, from as many uniform numbers: a list of float."""
     row = dict(zip(NAMES, np.asarray(numbers_drawn, np.float64).tolist()))
     row.update({name: 2.0 * row[name] - 1.0 for name in SIGNED})
     masculine = row["gender"] = ramp(row["gender"])     # both ends more frequent than the middle
@@ -52,9 +53,9 @@ def traits_of(numbers_drawn):
 
 
 def _kinds(row):
-    """The traits that are whole numbers, made of uniform ones."""
+    """Compute the traits that are whole numbers from uniform numbers."""
     def of(name, chance):
-        """0 but for `chance`, then 1, 2 ... equally often."""
+        """Return 0, or with probability `chance` one of 1, 2, ..., all equally likely."""
         return 0 if row[name] >= chance else 1 + int(row[name] / chance * (KINDS[name] - 1))
 
     kinds = {name: int(row[name] * KINDS[name]) for name in ("scene", "garment", "pattern", "detail")}
@@ -66,10 +67,10 @@ def _kinds(row):
 
 
 def checked(given):
-    """All traits, {name: float}, those not given by default.
+    """Return all traits, {name: float}, with defaults for missing nuisances.
 
     Raises:
-        InputError: a trait that is unknown, missing, or out of range.
+        InputError: a trait is unknown, missing, or out of range.
     """
     for name in given:
         check(name, given[name], name in NAMES, f"one of the traits {', '.join(NAMES)}")
@@ -86,6 +87,6 @@ def checked(given):
 
 
 def check(name, value, holds, expected):
-    """InputError unless `holds`."""
+    """Raise InputError unless `holds`."""
     if not holds:
         raise InputError(f"{name}: got {' '.join(repr(value).split())}, expected {expected}")
