@@ -79,6 +79,17 @@ class InversionResult:
     intermediate: dict
 
 
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """Where the search of a batch stands: `codes` [N, L, D] are its result if it ends after this `step`; `losses`
+    [steps since the last report, 4, N] are those of TERMS before each of these steps, none at the start.
+    """
+
+    step: int
+    codes: tf.Tensor
+    losses: np.ndarray
+
+
 def invert(images, *, synthesis, encoder=None, features=None, options=InversionOptions(), start=None, mask=None,
            progress=None):
     """Invert any number of images, in batches of `options.batch_size`; see `Inversion` for arguments and errors."""
@@ -126,6 +137,29 @@ class Inversion:
         Raises:
             InputError: shapes do not fit, values are not finite, or an encoder is needed and missing.
         """
+        images, start, mask = self._checked(images, start, mask)
+        parts, done = [], 0
+        for rows, count in apart.batches(len(images), self.options.batch_size):
+            part = self._invert_batch(*(None if a is None else tf.constant(a[rows]) for a in (images, start, mask)),
+                                      progress=progress, done=done, total=len(images))
+            parts.append(_first_rows(part, count))
+            done += count
+        return _concatenate(parts)
+
+    def walk(self, images, start=None, mask=None):
+        """The search of one batch, step by step: yield a `Reached` for the start, then after every few steps, wherever
+        `__call__` reports its progress or keeps images. Whoever stops asking ends it, and has what was reached so far.
+
+        Args:
+            images, start, mask: as for `__call__`; at most `options.batch_size` images.
+        Raises:
+            InputError: as `__call__`.
+        """
+        images, start, mask = (None if a is None else tf.constant(a) for a in self._checked(images, start, mask))
+        yield from self._walk(images, self._encode(images) if start is None else start, mask)
+
+    def _checked(self, images, start, mask):
+        """The arguments of a search as float32 arrays of matching shapes; InputError where they are not."""
         images = _finite("images", images, 4)
         if not len(images):
             raise InputError("images: expected at least one; got none")
@@ -144,13 +178,7 @@ class Inversion:
             raise InputError("inversion needs an encoder, or codes to start from")
         if self._domain_weight(mask) > 0 and self.encoder is None:
             raise InputError("the domain term needs an encoder; give domain_weight=0 to leave the term out")
-        parts, done = [], 0
-        for rows, count in apart.batches(len(images), self.options.batch_size):
-            part = self._invert_batch(*(None if a is None else tf.constant(a[rows]) for a in (images, start, mask)),
-                                      progress=progress, done=done, total=len(images))
-            parts.append(_first_rows(part, count))
-            done += count
-        return _concatenate(parts)
+        return images, start, mask
 
     def _domain_weight(self, mask):
         return self.options.domain_weight if mask is None else self.options.masked_domain_weight
@@ -161,30 +189,39 @@ class Inversion:
         start_codes, start_images = codes, self._synthesize(codes)
         if start_images.shape != images.shape:
             raise InputError(f"images are {list(images.shape[1:])}, the network makes {list(start_images.shape[1:])}")
-        if mask is not None:
-            images = _masked(images, mask)
-        target = self._features_of(images) if self.features else tf.zeros([len(images), 1])
-        memory, losses, intermediate, keep = self.optimizer.start(codes), [], {}, options.result_steps()
-        step, found, current = 0, codes, start_images
-        for stop in optimizers.stops(options.steps, options.results, REPORTS):
-            if options.tolerance and tf.reduce_all(self.optimizer.done(memory)):
-                losses.append(np.repeat(losses[-1][-1:], stop - step, axis=0))
-            else:
-                rows = (codes, memory, images, target) + (() if mask is None else (mask,))
-                codes, memory, loss = self._advance(rows, tf.constant(step), tf.constant(stop))
-                losses.append(loss.numpy().transpose(1, 2, 0))      # [steps, 4, N]
-            step, found = stop, self.optimizer.finish(codes, memory)
-            if stop in keep or stop == options.steps:
-                current = self._synthesize(found)
-            if stop in keep:
-                intermediate[stop] = current.numpy()
-            if progress is not None:
+        losses, intermediate, keep, current = [], {}, options.result_steps(), start_images
+        for reached in self._walk(images, codes, mask):
+            step, codes = reached.step, reached.codes
+            losses.append(reached.losses)
+            if step in keep or step and step == options.steps:
+                current = self._synthesize(codes)
+            if step in keep:
+                intermediate[step] = current.numpy()
+            if progress is not None and step:
                 share = min(len(images), total - done) / total
                 mean = losses[-1][-1, -1, :min(len(images), total - done)].mean()
                 progress(done / total + share * step / options.steps, float(mean))
-        losses = np.concatenate(losses) if losses else np.zeros([0, len(TERMS), len(images)], "float32")
-        return InversionResult(found.numpy(), current.numpy(), {t: losses[:, i] for i, t in enumerate(TERMS)},
+        losses = np.concatenate(losses)
+        return InversionResult(codes.numpy(), current.numpy(), {t: losses[:, i] for i, t in enumerate(TERMS)},
                                start_codes.numpy(), start_images.numpy(), intermediate)
+
+    def _walk(self, images, codes, mask):
+        """Yield a `Reached` at the start and after every few steps; all arguments are tensors, the mask may be None."""
+        options = self.options
+        if mask is not None:
+            images = _masked(images, mask)
+        target = self._features_of(images) if self.features else tf.zeros([len(images), 1])
+        memory, losses, step = self.optimizer.start(codes), np.zeros([0, len(TERMS), len(images)], "float32"), 0
+        yield Reached(0, codes, losses)
+        for stop in optimizers.stops(options.steps, options.results, REPORTS):
+            if options.tolerance and tf.reduce_all(self.optimizer.done(memory)):
+                losses = np.repeat(losses[-1:], stop - step, axis=0)
+            else:
+                rows = (codes, memory, images, target) + (() if mask is None else (mask,))
+                codes, memory, losses = self._advance(rows, tf.constant(step), tf.constant(stop))
+                losses = losses.numpy().transpose(1, 2, 0)      # [steps, 4, N]
+            step = stop
+            yield Reached(step, self.optimizer.finish(codes, memory), losses)
 
     def _optimise(self, rows, step, stop):
         """Run steps `step` + 1 to `stop` as one loop in the graph; return codes, memory, losses [N, steps, 4].
