@@ -1,0 +1,141 @@
+"""Recipes: how an edited picture was made, as a JSON file from which `manipulate.py --recipe` makes it again.
+
+A recipe holds all that the picture depends on but the network: the code, the directions and how far it was moved along
+them, and the seed of the noise; of the network the digest of its file, and of the picture that of its pixels. Arrays are
+base64 of little-endian float32. Nothing in a recipe is executed, and its size bounds what is read.
+"""
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from tf_idinvert import editing
+from tf_idinvert.errors import InputError
+from tf_idinvert.files import atomic
+
+FORMAT = "tf_idinvert recipe 1"
+MAX_BYTES = 16 << 20        # a 1024 px network has codes of 37 KB; each direction has as much
+MAX_MOVES = 256
+
+
+class RecipeError(InputError):
+    """A recipe that cannot be read or does not fit; one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """A step along a direction: `codes + distance * normal` on the layers (None: all)."""
+
+    attribute: str
+    deviations: float       # the distance in standard deviations of W, for people
+    distance: float
+    normal: np.ndarray      # float32 [1, L, D]
+    layers: tuple | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a picture was made."""
+
+    model: str              # name of the model's file
+    model_sha256: str
+    picture: str            # name of the picture
+    origin: str             # how its code came about
+    codes: np.ndarray       # float32 [1, L, D], before the moves
+    moves: tuple = ()
+    noise_seed: int = 0     # 0: the network's own noise
+    pixels_sha256: str = ""     # of the uint8 [R, R, 3] that came out; see `digests.array_digest`
+
+    def edited(self, codes=None):
+        """The codes [N, L, D] after the moves; `codes`: of other pictures, None: the recipe's own."""
+        codes = self.codes if codes is None else np.asarray(codes, np.float32)
+        for move in self.moves:
+            codes = editing.manipulate(codes, move.normal, [move.distance], move.layers)[:, 0]
+        return codes
+
+
+def text(recipe):
+    """A recipe as JSON."""
+    record = {"format": FORMAT, **dataclasses.asdict(recipe)}
+    record["codes"] = _packed(recipe.codes)
+    record["moves"] = [{**dataclasses.asdict(move), "normal": _packed(move.normal)} for move in recipe.moves]
+    return json.dumps(record, indent=1) + "\n"
+
+
+def write(path, recipe):
+    """Write a recipe, atomically; OSError where that fails."""
+    atomic.write_text(path, text(recipe))
+
+
+def read(path):
+    """A recipe from its file.
+
+    Raises:
+        RecipeError: missing, something else, damaged or hostile.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():      # opening a pipe would wait for its writer
+            raise RecipeError(f"{path}: not a file, expected a recipe (.json)")
+        if path.stat().st_size > MAX_BYTES:
+            raise RecipeError(f"{path}: {path.stat().st_size} bytes, expected a recipe of at most {MAX_BYTES}")
+        record = json.loads(path.read_bytes())
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise RecipeError(f"{path}: not a recipe, which says \"format\": \"{FORMAT}\"")
+        return _recipe(record)
+    except RecipeError:
+        raise
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RecipeError(f"{path}: damaged, not a readable recipe ({_reason(error)})") from error
+
+
+def _recipe(record):
+    codes = _unpacked(record["codes"])
+    moves = record["moves"]
+    if not isinstance(moves, list) or len(moves) > MAX_MOVES:
+        raise ValueError(f"expected at most {MAX_MOVES} moves")
+    strings = {name: record[name] for name in ("model", "model_sha256", "picture", "origin", "pixels_sha256")}
+    if not all(isinstance(value, str) for value in strings.values()):
+        raise ValueError("expected text where names stand")
+    seed = record["noise_seed"]
+    if type(seed) is not int or not 0 <= seed < 2 ** 31:
+        raise ValueError("expected a seed from 0 to 2^31 - 1")
+    return Recipe(codes=codes, moves=tuple(_move(move, codes.shape) for move in moves), noise_seed=seed, **strings)
+
+
+def _move(record, shape):
+    distance, deviations, layers = float(record["distance"]), float(record["deviations"]), record["layers"]
+    normal = _unpacked(record["normal"])
+    if not math.isfinite(distance) or normal.shape != shape:
+        raise ValueError("a move that does not fit its code")
+    if layers is not None:
+        if not isinstance(layers, list) or not all(type(layer) is int for layer in layers):
+            raise ValueError("expected layers to be whole numbers")
+        layers = editing.check_layers(layers, shape[1])
+    return Move(str(record["attribute"]), deviations, distance, normal, layers)
+
+
+def _packed(array):
+    array = np.ascontiguousarray(array, "<f4")
+    return {"shape": list(array.shape), "float32": base64.b64encode(array.tobytes()).decode()}
+
+
+def _unpacked(record):
+    """float32 [1, L, D] of finite numbers."""
+    array = np.frombuffer(base64.b64decode(record["float32"], validate=True), "<f4").reshape(record["shape"])
+    if array.ndim != 3 or len(array) != 1 or not array.size or not np.isfinite(array).all():
+        raise ValueError("expected finite arrays [1, L, D]")
+    return array.astype(np.float32)
+
+
+def _reason(error):
+    kind = "base64" if isinstance(error, binascii.Error) else type(error).__name__
+    return " ".join(f"{kind}: {error}".split())[:200]

@@ -1,0 +1,185 @@
+"""The editor's networks, compiled once for all visitors: encode, draw, measure, search.
+
+Rows of several visitors that wait are computed together, and each has the bits that it would have alone (see `apart`).
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf_idinvert import apart
+from tf_idinvert.boundaries import Boundary
+from tf_idinvert.codes import random_codes
+from tf_idinvert.editor.limits import Together
+from tf_idinvert.editor.recipe import Move, Recipe
+from tf_idinvert.editor.session import Picture
+from tf_idinvert.errors import InputError
+from tf_idinvert.files import digests, images
+from tf_idinvert.inversion import Inversion, InversionOptions
+
+TOGETHER = 8            # rows that are computed as one batch, at most
+SAMPLES = 1000          # codes whose spread is a direction's standard deviation
+
+
+@dataclasses.dataclass(frozen=True)
+class Direction:
+    """A direction of W+ that a slider moves along."""
+
+    name: str
+    group: str              # under which heading
+    boundary: Boundary      # for this network
+    deviation: float        # distance of one standard deviation of W
+
+
+def directions(groups, generator):
+    """Directions of a network, as Directions.
+
+    Args:
+        groups: {heading: {name: Boundary}}.
+        generator: Generator.
+    Raises:
+        InputError: one that is for another network; two of one name.
+    """
+    codes, found = random_codes(generator, 0, 0, SAMPLES), {}
+    for group, members in groups.items():
+        for name, boundary in members.items():
+            if name in found:
+                raise InputError(f"{name}: two directions have this name")
+            try:
+                boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+            found[name] = Direction(name, group, boundary, boundary.deviation(codes))
+    return tuple(found.values())
+
+
+def drawer(synthesis):
+    """Function of rows (codes [L, D], seed of the noise, 0: the network's own) -> list of uint8 [R, R, 3].
+
+    A row has the same bits in any batch: on a GPU every batch is filled up to TOGETHER rows.
+    """
+    stored = apart.compiled(synthesis)
+    fresh = apart.compiled(lambda codes, seed: synthesis(codes, noise_seed=seed))
+
+    def draw(rows):
+        drawn = {}
+        for seed in {seed for _, seed in rows}:
+            places = [i for i, row in enumerate(rows) if row[1] == seed]
+            codes = np.stack([rows[i][0] for i in places]).astype(np.float32)
+            for chosen, count in apart.batches(len(codes), TOGETHER):
+                batch = tf.constant(codes[chosen])
+                found = fresh(batch, tf.constant([0, seed])) if seed else stored(batch)
+                drawn.update(zip(places, images.to_uint8(found.numpy()[:count])))
+                places = places[count:]
+        return [drawn[i] for i in range(len(rows))]
+
+    return draw
+
+
+class Studio:
+    """What can be done with pictures; it keeps nothing of anybody's.
+
+    Args:
+        models: Models with a generator and an encoder.
+        model: (name of their file, its SHA-256), for recipes.
+        directions: Directions.
+        features: F of the inversion, or None; see `inversion.Inversion`.
+        identity: callable, pictures [N, R, R, 3] in [-1, 1] -> what tells persons apart [N, E]; None: not measured.
+        options: InversionOptions of refining.
+    """
+
+    def __init__(self, models, model, directions, *, features=None, identity=None, options=InversionOptions()):
+        self.models, self.model, self.generator = models, model, models.generator
+        self.directions = {each.name: each for each in directions}
+        self.features = features
+        self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
+                                   options=options)
+        self.encode = Together(_of_rows(models.encoder), TOGETHER)
+        self.draw = Together(drawer(models.generator.synthesis), TOGETHER)
+        self.identity = Together(_of_rows(identity), TOGETHER) if identity is not None else None
+
+    def open(self, pixels, name):
+        """The Picture of pixels uint8 [H, W, 3], with the encoder's code."""
+        pixels, note = images.fit(pixels, self.generator.resolution)
+        codes = self.encode(images.to_float(pixels))
+        return Picture(name, pixels, codes, codes, f"encoder{', ' + note if note else ''}")
+
+    def moves(self, edit):
+        """The Moves of an Edit, in the order of the directions."""
+        for name, direction in self.directions.items():
+            deviations = edit.deviations.get(name, 0.0)
+            if deviations:
+                layers = edit.layers(direction.boundary.layers, self.generator.num_layers)
+                yield Move(name, deviations, deviations * direction.deviation, direction.boundary.normal, layers)
+
+    def recipe(self, picture, edit):
+        """The Recipe of an edited picture."""
+        recipe = Recipe(*self.model, picture.name, picture.origin, picture.codes[None], tuple(self.moves(edit)),
+                        edit.noise_seed)
+        pixels = self.draw((recipe.edited()[0], recipe.noise_seed))
+        return dataclasses.replace(recipe, pixels_sha256=digests.array_digest(pixels))
+
+    def edited(self, picture, edit):
+        """The picture as it is edited, uint8 [R, R, 3]."""
+        recipe = Recipe("", "", "", "", picture.codes[None], tuple(self.moves(edit)))
+        return self.draw((recipe.edited()[0], edit.noise_seed))
+
+    def as_edited(self, picture, edit):
+        """The Picture that an edited picture is; the same where there is no edit."""
+        moves = tuple(self.moves(edit))
+        if not moves:
+            return picture
+        codes = Recipe("", "", "", "", picture.codes[None], moves).edited()[0]
+        return Picture(picture.name, self.draw((codes, edit.noise_seed)), codes, codes, f"{picture.origin}, edited")
+
+    def measures(self, picture, pixels):
+        """(MSE on the scale of [-1, 1]; cosine of the identities, or None) of a picture and what was made of it."""
+        before, after = images.to_float(picture.pixels), images.to_float(pixels)
+        same = None
+        if self.identity is not None:
+            a, b = self.identity(before), self.identity(after)
+            same = float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
+        return float(np.mean(np.square(after - before))), same
+
+    def refine(self, picture):
+        """Search for a better code, from the one that there is: yield (share done, loss, Picture) as it goes."""
+        options, made = self.inversion.options, 0
+        for reached in self.inversion.walk(images.to_float(picture.pixels)[None], picture.codes[None]):
+            made = reached.step
+            loss = float(reached.losses[-1, -1, 0]) if len(reached.losses) else None
+            yield made / max(options.steps, 1), loss, dataclasses.replace(
+                picture, codes=reached.codes.numpy()[0],
+                origin=f"{picture.origin}, {made} steps of {options.optimizer}" if made else picture.origin)
+
+    def warm_up(self):
+        """Compile what every visitor would have to wait for: one row, and several."""
+        side = self.generator.resolution
+        picture = self.open(np.zeros([side, side, 3], np.uint8), "")
+        for count in (1, 2):
+            self.encode.function([images.to_float(picture.pixels)] * count)
+            drawn = self.draw.function([(picture.codes, 0)] * count)
+            if self.identity is not None:
+                self.identity.function([images.to_float(drawn[0])] * count)
+
+
+    def warm_up_search(self):
+        """Compile the search, which takes longer; visitors who refine before it is done wait for it."""
+        side = self.generator.resolution
+        search = self.refine(self.open(np.zeros([side, side, 3], np.uint8), ""))
+        next(search)
+        next(search, None)
+
+
+def _of_rows(function):
+    """Function of a list of arrays, from one of a batch."""
+    compiled = apart.compiled(function)
+
+    def of_rows(rows):
+        results = []
+        for chosen, count in apart.batches(len(rows), TOGETHER):
+            results += list(compiled(tf.constant(np.stack([rows[i] for i in chosen]))).numpy()[:count])
+        return results
+
+    return of_rows
