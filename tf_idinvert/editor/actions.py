@@ -81,13 +81,13 @@ class Actions:
         picture = self._picture(visit)
         visit.stopping = False
         for share, loss, found in self.studio.refine(picture):
-            if visit.session.picture is not picture:        # another one was opened meanwhile
+            session = visit.change(lambda now, old=picture, new=found: now.recoded(new) if now.picture is old else now)
+            if session.picture is not found:        # another one was opened meanwhile
                 return
-            visit.change(lambda session, found=found: session.recoded(found))
-            picture, stopped = found, visit.stopping
-            text = found.origin if share == 1 or stopped else "refining"
-            yield self.shown(visit, f"{'stopped: ' if stopped and share < 1 else ''}{text}" +
-                             (f", loss {loss:.4f}" if loss is not None else ""), None if stopped else share)
+            picture, stopped = found, visit.stopping and share < 1
+            text = f"stopped: {found.origin}" if stopped else found.origin if share == 1 else "refining"
+            text += f", loss {loss:.4f}" if loss is not None else ""
+            yield self.shown(visit, text, None if stopped else share)
             if stopped:
                 return
 
@@ -153,6 +153,20 @@ class Actions:
         pixels = session.picture and self.studio.edited(session.picture, session.edit)
         return views.figure(pixels, "Your picture, as edited")
 
+    def canvas(self, visit):
+        """Value of a painter: the visitor's picture as it is edited."""
+        picture = visit.session.picture
+        return self._canvas(picture and self.studio.as_edited(picture, visit.session.edit))
+
+    def opened(self, visit):
+        """Value of a painter: the visitor's picture as it was opened."""
+        return self._canvas(visit.session.picture)
+
+    def _canvas(self, picture):
+        if picture is None:
+            return {}
+        return {"picture": views.data_url(picture.pixels), "side": self.studio.generator.resolution, "painted": ""}
+
     def mix(self, visit, first_layer, last_layer):
         """-> figure"""
         content, style = self._both(visit)
@@ -178,7 +192,7 @@ class Actions:
         part = mask_of(painted, self.studio.generator.resolution)
         visit.stopping = False
         for share, loss, found in combining.diffused(self.studio, target, context, part):
-            visit.made, stopped = found, visit.stopping
+            visit.made, stopped = found, visit.stopping and share < 1
             text = f"stopped: {found.origin}" if stopped else found.origin if share == 1 else "diffusing"
             yield views.figure(found.pixels, "Diffused"), views.status(text, None if stopped else share)
             if stopped:

@@ -94,9 +94,13 @@ class Visit:
 
     `second` is the second picture, `made` what was made of the two, Pictures or None; `stopping` asks the visitor's
     search to end.
+
+    Args:
+        root: folder in which the visitor's is made when it is first asked for.
     """
 
-    def __init__(self):
+    def __init__(self, root):
+        self.root = root
         self.session, self.stopping, self.second, self.made = Session(), False, None, None
         self.lock, self._folder = threading.Lock(), None
 
@@ -107,9 +111,9 @@ class Visit:
             return self.session
 
     def folder(self):
-        """Path of the visitor's folder; it is made when it is first asked for."""
+        """Path of the visitor's folder."""
         with self.lock:
-            self._folder = self._folder or tempfile.mkdtemp(prefix="session-")
+            self._folder = self._folder or tempfile.mkdtemp(prefix="session-", dir=self.root)
             return Path(self._folder)
 
     def leave(self):
@@ -120,15 +124,20 @@ class Visit:
 
 
 class Visits:
-    """The visitors that are here, by the key of their browser's page; of at most `limit`, the longest idle goes."""
+    """The visitors that are here, by the key of their browser's page; of more than `limit`, the longest idle goes.
 
-    def __init__(self, limit):
-        self.limit, self.lock, self.here = limit, threading.Lock(), {}
+    Args:
+        limit: at least 1.
+        root: folder for their files.
+    """
+
+    def __init__(self, limit, root):
+        self.limit, self.root, self.lock, self.here = limit, root, threading.Lock(), {}
 
     def of(self, key):
         """The visit of a key, a new one where there is none."""
         with self.lock:
-            visit = self.here.pop(key, None) or Visit()
+            visit = self.here.pop(key, None) or Visit(self.root)
             self.here[key] = visit          # the last is the one that was seen last
             gone = [self.here.pop(each) for each in list(self.here)[:max(len(self.here) - self.limit, 0)]]
         for each in gone:

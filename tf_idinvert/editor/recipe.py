@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from tf_idinvert import editing
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic
+from tf_idinvert.files import atomic, digests
 
 FORMAT = "tf_idinvert recipe 1"
 MAX_BYTES = 16 << 20        # a 1024 px network has codes of 37 KB; each direction has as much
@@ -58,6 +59,13 @@ class Recipe:
         for move in self.moves:
             codes = editing.manipulate(codes, move.normal, [move.distance], move.layers)[:, 0]
         return codes
+
+
+def model_of(paths):
+    """(name, SHA-256) of a model's file; of several that make one set, of all of them."""
+    found = [digests.file_digest(path) for path in paths]
+    whole = found[0] if len(found) == 1 else hashlib.sha256("".join(sorted(found)).encode()).hexdigest()
+    return " ".join(Path(path).name for path in paths), whole
 
 
 def text(recipe):
