@@ -32,6 +32,7 @@ RULE = {
     "codes": set(),
     "features": {"checkpoint", "formats", "networks", "losses"},
     "serving": {"formats", "inversion", "optimizers", "files"},
+    "editor": {"inversion", "restoration", "editing", "boundaries", "codes", "apart", "files"},
     "jobs": {"inversion", "restoration", "directions", "editing", "boundaries", "codes", "files"},
 }
 NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py
@@ -107,6 +108,12 @@ def test_rooms_of_files_need_no_tensorflow():
         if room(name) in NO_TENSORFLOW:
             heavy = {each.split(".")[0] for each in imports(path)} & {"tensorflow", "tensorflow_gan", "keras", "h5py"}
             assert not heavy, f"{name} imports {sorted(heavy)}"
+
+
+def test_only_the_page_of_the_editor_knows_gradio():
+    knowing = {name for name, path in modules().items()
+               if any(each.split(".")[0].startswith("gradio") for each in imports(path))}
+    assert knowing <= {"editor.page", "editor.tabs", "editor.widgets", "cli.editor"}, knowing
 
 
 def chains(graph):

@@ -173,6 +173,13 @@ def call_of(tool):
     return f"{COMMAND} {tool.replace('_', '-')}" if installed else f"python tools/{tool}.py"
 
 
+def given(argv, option):
+    """Whether an option, --such_as_this, is among the arguments; `argv` None: those of the command line."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    known = {each.partition("=")[0].replace("_", "-") for each in argv[:argv.index("--") if "--" in argv else None]}
+    return option.replace("_", "-") in known
+
+
 def add_model_arguments(parser, text):
     """Add the positional `model_path`, the option --model, which replaces it, and --final-activation."""
     parser.model_path = parser.add_argument("model_path", nargs="?", help=text)

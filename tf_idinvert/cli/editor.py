@@ -7,7 +7,7 @@ Open a picture, let the encoder answer, refine its code, drag sliders, keep what
     python tools/editor.py --host 0.0.0.0 --port 8080       # for others in your network, too: there is no password
 
 Prints the address to open; Ctrl-C ends it. It needs Gradio, which is an extra: pip install 'tf-idinvert[editor]', on
-Python 3.10 or newer. Only this machine can reach it unless --host says otherwise, and it fetches nothing from any other.
+Python 3.10 or newer. Only this machine can reach it unless --host says otherwise, and it fetches nothing from others.
 What a visitor opens stays in memory, and goes when the page is closed. docs/editor.md shows it.
 """
 from __future__ import annotations
@@ -44,8 +44,8 @@ def parse_arguments(argv):
     add("--sessions", type=number(int, 1), default=64, help="visitors whose pictures are kept; the one that was idle "
         "longest makes room (64)")
     add("--num_iterations", type=number(int, 1), default=33, help="steps of L-BFGS when a code is refined (33)")
-    command.add_features_option(add, "the embedded attribute network for the embedded model, else imagenet if it can be "
-                                "had, else none")
+    command.add_features_option(add, "the embedded attribute network for the embedded model, else imagenet if it can "
+                                "be had, else none")
     add("--open", action="store_true", help="open the page in the browser")
     add("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     args = parser.parse_args(argv)
@@ -94,12 +94,12 @@ def require_gradio():
 
 def sample_files(args, folder):
     """(name, path) of the pictures to begin with."""
-    from tf_idinvert.files import images
+    from tf_idinvert.files import finding
     if args.samples:
-        return images.listing(args.samples)
+        return finding.listing(args.samples)
     if not args.embedded:
         return []
-    return images.listing([inversion_options.embedded.sample_pictures(Path(folder) / "samples", SAMPLES)])
+    return finding.listing([inversion_options.embedded.sample_pictures(Path(folder) / "samples", SAMPLES)])
 
 
 def read_samples(listing, resolution):

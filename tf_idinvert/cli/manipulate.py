@@ -6,6 +6,8 @@ Moves their codes along the normal of the attribute's boundary: w + distance * n
     python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0
     python tools/manipulate.py network.h5 faces/ smile.npz --manipulate_layers auto --classifier celebahq-*-smiling.pkl
     python tools/manipulate.py          # the embedded model and its boundaries, one by one, on rendered portraits
+    python tools/manipulate.py --recipe portrait_recipe.json        # what the editor made, pixel by pixel
+    python tools/manipulate.py network.pkl photographs/ --recipe portrait_recipe.json       # the same edit of others
 
 The images are a folder that invert.py wrote, or pictures (a folder, a text list, one picture), which are inverted
 first, into OUTPUT/inversion/. A boundary is a file of the original, of boundary.py or of directions.py.
@@ -14,13 +16,16 @@ layers of the boundary that change its attribute most per change of all else tha
 leaves the codes that are written as they are. Writes to the output folder, for a job BOUNDARY_images:
 BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as BOUNDARY_images_codes.npy
 ([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
+
+A recipe of the editor (docs/editor.md) stands in place of boundary and distances: NAME_edited.png is written for the
+picture whose code it holds or, where images are given, for each of these.
 """
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, scorer_options
+from tf_idinvert.cli import command, inversion_options, repeating, scorer_options
 from tf_idinvert.errors import InputError
 
 MEASURED = 32       # random codes by which `auto` chooses layers
@@ -40,13 +45,20 @@ def parse_arguments(argv):
                         help="layers to move, such as 0,1,2-5, or auto (those of the boundary's file, else all)")
     parser.add_argument("--attribute", help="what `auto` is to change (what the boundary is called)")
     scorer_options.add(parser.add_argument_group("who scores, for --manipulate_layers auto"))
+    add("--recipe", metavar="FILE", help="recipe of the editor, in place of a boundary and distances")
     inversion_options.add_editing_options(parser, "results/manipulation")
-    return inversion_options.parse(parser, argv, image_dir=("portraits", 4))
+    samples = {} if command.given(argv, "--recipe") else {"image_dir": ("portraits", 4)}
+    args = inversion_options.parse(parser, argv, **samples)
+    if args.recipe and args.boundary_path:
+        parser.error("--recipe stands in place of a boundary; give one of the two")
+    return args
 
 
 def main(argv=None):
     args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
+    if args.recipe:
+        return repeating.repeat(args)
     from tf_idinvert import boundaries
     from tf_idinvert.portraits import embedded
     paths = args.boundary_path or list(embedded.boundary_paths().values())

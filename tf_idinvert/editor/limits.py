@@ -14,8 +14,7 @@ import threading
 from pathlib import Path
 
 from tf_idinvert.editor.session import Session
-from tf_idinvert.errors import InputError
-from tf_idinvert.files import images
+from tf_idinvert.files import decoding, finding, images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +38,17 @@ def read_upload(path, limits):
     try:
         size = path.stat().st_size
         if size > limits.upload_bytes:
-            raise images.ImageError(f"{path}: {size} bytes, the limit is {limits.upload_bytes}")
-        return images.read(path, limits.upload_pixels), images.clean(path)
-    except images.ImageError as error:
-        raise images.ImageError(str(error).replace(str(path), path.name)) from None
+            raise decoding.ImageError(f"{path}: {size} bytes, the limit is {limits.upload_bytes}")
+        with decoding.opened(path) as image:
+            width, height = image.size
+        if width * height > limits.upload_pixels:
+            raise decoding.ImageError(f"{path}: {width}x{height} is {width * height} pixels, the limit is "
+                                      f"{limits.upload_pixels}")
+        return images.read(path), finding.clean(path)
+    except decoding.ImageError as error:
+        raise decoding.ImageError(str(error).replace(str(path), path.name)) from None
     except OSError as error:
-        raise images.ImageError(f"{path.name}: {error.strerror or error}") from None
+        raise decoding.ImageError(f"{path.name}: {error.strerror or error}") from None
     finally:
         with contextlib.suppress(OSError):
             path.unlink()

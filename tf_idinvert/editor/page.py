@@ -63,7 +63,7 @@ def serve(studio, samples, limits, folder, title, host, port, **more):
 
 
 class Edit:
-    """The tab on which a picture is opened, refined and edited. Other tabs show a picture here by `outputs` and `show`."""
+    """The tab on which a picture is opened, refined and edited; other tabs bring one here by `outputs` and `show`."""
 
     def __init__(self, actions, visits):
         self.actions, self.visits = actions, visits
@@ -183,7 +183,7 @@ class Edit:
             button.click(change(action), None, self.outputs, concurrency_id="draw", **quietly())
 
     def show(self, opening):
-        """Updates of the tab after `opening`, a function that opens a picture -> Shown; what was wrong is said there."""
+        """Updates of the tab after `opening`, a function that opens a picture -> Shown; or what was wrong."""
         try:
             shown = opening()
         except InputError as error:

@@ -1,8 +1,8 @@
 """Recipes: how an edited picture was made, as a JSON file from which `manipulate.py --recipe` makes it again.
 
 A recipe holds all that the picture depends on but the network: the code, the directions and how far it was moved along
-them, and the seed of the noise; of the network the digest of its file, and of the picture that of its pixels. Arrays are
-base64 of little-endian float32. Nothing in a recipe is executed, and its size bounds what is read.
+them, and the seed of the noise; of the network the digest of its file, and of the picture that of its pixels. Arrays
+are base64 of little-endian float32. Nothing in a recipe is executed, and its size bounds what is read.
 """
 from __future__ import annotations
 
@@ -66,6 +66,13 @@ def model_of(paths):
     found = [digests.file_digest(path) for path in paths]
     whole = found[0] if len(found) == 1 else hashlib.sha256("".join(sorted(found)).encode()).hexdigest()
     return " ".join(Path(path).name for path in paths), whole
+
+
+def check(recipe, num_layers, width, path):
+    """RecipeError unless a recipe is for a network of `num_layers` layers of `width`; `path` is its file's."""
+    if recipe.codes.shape[1:] != (num_layers, width):
+        raise RecipeError(f"the recipe is for {recipe.model}, of {recipe.codes.shape[1]} layers of "
+                          f"{recipe.codes.shape[2]}; {path} has {num_layers} of {width}")
 
 
 def text(recipe):

@@ -7,11 +7,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
-from tf_idinvert import apart
 from tf_idinvert.boundaries import Boundary
 from tf_idinvert.codes import random_codes
+from tf_idinvert.editor import drawing
 from tf_idinvert.editor.limits import Together
 from tf_idinvert.editor.recipe import Move, Recipe
 from tf_idinvert.editor.session import Picture
@@ -19,7 +18,6 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files import digests, images
 from tf_idinvert.inversion import Inversion, InversionOptions
 
-TOGETHER = 8            # rows that are computed as one batch, at most
 SAMPLES = 1000          # codes whose spread is a direction's standard deviation
 
 
@@ -55,29 +53,6 @@ def directions(groups, generator):
     return tuple(found.values())
 
 
-def drawer(synthesis):
-    """Function of rows (codes [L, D], seed of the noise, 0: the network's own) -> list of uint8 [R, R, 3].
-
-    A row has the same bits in any batch: on a GPU every batch is filled up to TOGETHER rows.
-    """
-    stored = apart.compiled(synthesis)
-    fresh = apart.compiled(lambda codes, seed: synthesis(codes, noise_seed=seed))
-
-    def draw(rows):
-        drawn = {}
-        for seed in {seed for _, seed in rows}:
-            places = [i for i, row in enumerate(rows) if row[1] == seed]
-            codes = np.stack([rows[i][0] for i in places]).astype(np.float32)
-            for chosen, count in apart.batches(len(codes), TOGETHER):
-                batch = tf.constant(codes[chosen])
-                found = fresh(batch, tf.constant([0, seed])) if seed else stored(batch)
-                drawn.update(zip(places, images.to_uint8(found.numpy()[:count])))
-                places = places[count:]
-        return [drawn[i] for i in range(len(rows))]
-
-    return draw
-
-
 class Studio:
     """What can be done with pictures; it keeps nothing of anybody's.
 
@@ -96,9 +71,9 @@ class Studio:
         self.features = features
         self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                                    options=options)
-        self.encode = Together(_of_rows(models.encoder), TOGETHER)
-        self.draw = Together(drawer(models.generator.synthesis), TOGETHER)
-        self.identity = Together(_of_rows(identity), TOGETHER) if identity is not None else None
+        self.encode = Together(drawing.of_rows(models.encoder), drawing.TOGETHER)
+        self.draw = Together(drawing.drawer(models.generator.synthesis), drawing.TOGETHER)
+        self.identity = Together(drawing.of_rows(identity), drawing.TOGETHER) if identity is not None else None
 
     def open(self, pixels, name):
         """The Picture of pixels uint8 [H, W, 3], with the encoder's code."""
@@ -170,16 +145,3 @@ class Studio:
         search = self.refine(self.open(np.zeros([side, side, 3], np.uint8), ""))
         next(search)
         next(search, None)
-
-
-def _of_rows(function):
-    """Function of a list of arrays, from one of a batch."""
-    compiled = apart.compiled(function)
-
-    def of_rows(rows):
-        results = []
-        for chosen, count in apart.batches(len(rows), TOGETHER):
-            results += list(compiled(tf.constant(np.stack([rows[i] for i in chosen]))).numpy()[:count])
-        return results
-
-    return of_rows

@@ -1,4 +1,4 @@
-"""What the page shows, as text of HTML and values of its widgets. Pictures are data URLs: no visitor's picture is a file.
+"""What the page shows, as HTML and as values of its widgets. Pictures are data URLs: no visitor's picture is a file.
 
 Every text that comes from outside is escaped.
 """

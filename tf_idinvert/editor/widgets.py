@@ -17,18 +17,12 @@ FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]      
 MONOSPACE = ["ui-monospace", "Consolas", "monospace"]
 
 
-class Upload(gr.Image):
-    """Gradio's picture input, whose value is the path of the file as it was sent: only `files.images` opens it."""
-
-    is_template = True      # to the browser it is the Image that it is
-
-    def preprocess(self, payload):
-        return payload.path if payload is not None else None
-
-
 def upload(label):
-    """A picture input: file, camera, or the clipboard."""
-    return Upload(label=label, type="filepath", sources=["upload", "webcam", "clipboard"], height=190, buttons=[])
+    """A picture input: file, camera, or the clipboard. Its value is the path of the file as it was sent, which Gradio
+    has not opened: `limits.read_upload` does."""
+    component = gr.Image(label=label, type="filepath", sources=["upload", "webcam", "clipboard"], height=190, buttons=[])
+    component.preprocess = lambda payload: payload.path if payload is not None else None
+    return component
 
 
 def divider():
@@ -37,7 +31,7 @@ def divider():
         <div class="hint">Open a picture, or choose a sample.</div>
         <img class="before" alt="The picture before the edit"><img class="after" alt="The picture after the edit">
         <span class="line" aria-hidden="true"></span>
-        <input type="range" min="0" max="100" value="0" step="1" aria-label="Divider: before on its left, after on its right">
+        <input type="range" min="0" max="100" value="0" aria-label="Divider: before on its left, after on its right">
         </div><div class="captions"><span>before</span><span>after</span></div></div>"""
     return gr.HTML({}, html_template=template, js_on_load=_script("divider"), apply_default_css=False)
 
@@ -46,8 +40,8 @@ def painter(label):
     """A picture to paint on; its value is {'picture': URL, 'side': R, 'painted': see `actions.mask_of`}."""
     name = html.escape(label)
     template = f"""<div class="painter waiting"><div class="frame"><img alt="">
-        <canvas tabindex="0" role="application" aria-label="{name}: arrow keys move the brush, the space bar paints"></canvas>
-        </div><div class="tools"><label>Brush <input type="range" min="1" max="25" value="8"
+        <canvas tabindex="0" role="application" aria-label="{name}: arrow keys move the brush, the space bar paints">
+        </canvas></div><div class="tools"><label>Brush <input type="range" min="1" max="25" value="8"
         aria-label="Size of the brush: {name}"></label><button type="button">Clear</button></div></div>"""
     return gr.HTML({}, html_template=template, js_on_load=_script("painter"), apply_default_css=False)
 
