@@ -102,8 +102,10 @@ class Actions:
         """
         edit = Edit.of(dict(zip(self.studio.directions, values)), first_layer, last_layer, noise_seed or 0)
         before = visit.session
+        if before.picture is None:
+            return None
         after = visit.change(lambda session: session.moved(edit, time.monotonic()))
-        return None if after is before or after.picture is None else self.shown(visit)
+        return None if after is before else self.shown(visit)
 
     def undo(self, visit):
         """-> (values of the controls, Shown)"""

@@ -68,12 +68,13 @@ class Edit:
     def __init__(self, actions, visits):
         self.actions, self.visits = actions, visits
         with gr.Row():
-            with gr.Column(scale=2, min_width=260):
+            with gr.Column(scale=2, min_width=240):
                 self._lay_out_picture()
-            with gr.Column(scale=4, min_width=300):
+            with gr.Column(scale=4, min_width=280, elem_classes="view"):
                 self._lay_out_view()
-            with gr.Column(scale=3, min_width=300):
+            with gr.Column(scale=3, min_width=280):
                 self._lay_out_controls()
+                self._lay_out_files()
         self.outputs = [*self.controls, self.divider, self.measures, self.status]
         self._listen_to_picture()
         self._listen_to_controls()
@@ -89,13 +90,9 @@ class Edit:
             self.stop = gr.Button("Stop", min_width=80)
         self.status = gr.HTML(views.status("The encoder answers at once; Refine looks for a closer code."),
                               apply_default_css=False)
-        gr.Markdown("## Keep")
-        self.keep = gr.Button("Prepare files")
-        self.files = gr.File(label="Picture, recipe and code", file_count="multiple", interactive=False, visible=False)
 
     def _lay_out_view(self):
-        with gr.Column(elem_classes="view"):
-            self.divider = widgets.divider()
+        self.divider = widgets.divider()
         self.measures = gr.HTML("", apply_default_css=False)
         with gr.Row():
             self.undo = gr.Button("Undo", min_width=80)
@@ -118,6 +115,11 @@ class Edit:
             seed = gr.Number(0, label="Seed of the noise (0: the network's own)", precision=0, minimum=0,
                              maximum=2 ** 31 - 1)
         self.controls = [*self.sliders, first, end, seed]
+
+    def _lay_out_files(self):
+        gr.Markdown("## Keep")
+        self.keep = gr.Button("Prepare files")
+        self.files = gr.File(label="Picture, recipe and code", file_count="multiple", interactive=False, visible=False)
 
     # ------------------------------------------------------------------------------------------ events
 

@@ -56,7 +56,7 @@ class Session:
 
     def opened(self, picture):
         """The session with another picture; it begins without any edit."""
-        return Session(picture)
+        return Session(picture, Edit(last_layer=len(picture.codes) - 1))
 
     def recoded(self, picture):
         """The session whose picture has another code; its edit stays."""

@@ -68,7 +68,7 @@ class Studio:
     def __init__(self, models, model, directions, *, features=None, identity=None, options=InversionOptions()):
         self.models, self.model, self.generator = models, model, models.generator
         self.directions = {each.name: each for each in directions}
-        self.features = features
+        self.features, self.code_shape = features, (self.generator.num_layers, self.generator.dlatent_size)
         self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                                    options=options)
         self.encode = Together(drawing.of_rows(models.encoder), drawing.TOGETHER)
@@ -140,8 +140,10 @@ class Studio:
 
 
     def warm_up_search(self):
-        """Compile the search, which takes longer; visitors who refine before it is done wait for it."""
+        """Compile the searches, which takes longer; visitors who ask for one before that is done wait for it."""
         side = self.generator.resolution
-        search = self.refine(self.open(np.zeros([side, side, 3], np.uint8), ""))
-        next(search)
-        next(search, None)
+        pixels, codes = np.zeros([1, side, side, 3], np.float32), np.zeros([1, *self.code_shape], np.float32)
+        for mask in (None, np.ones([1, side, side, 1], np.float32)):
+            search = self.inversion.walk(pixels, codes, mask)
+            next(search)
+            next(search, None)

@@ -20,7 +20,8 @@ MONOSPACE = ["ui-monospace", "Consolas", "monospace"]
 def upload(label):
     """A picture input: file, camera, or the clipboard. Its value is the path of the file as it was sent, which Gradio
     has not opened: `limits.read_upload` does."""
-    component = gr.Image(label=label, type="filepath", sources=["upload", "webcam", "clipboard"], height=190, buttons=[])
+    component = gr.Image(label=label, type="filepath", sources=["upload", "webcam", "clipboard"], height=190,
+                         buttons=[])
     component.preprocess = lambda payload: payload.path if payload is not None else None
     return component
 
@@ -31,7 +32,7 @@ def divider():
         <div class="hint">Open a picture, or choose a sample.</div>
         <img class="before" alt="The picture before the edit"><img class="after" alt="The picture after the edit">
         <span class="line" aria-hidden="true"></span>
-        <input type="range" min="0" max="100" value="0" aria-label="Divider: before on its left, after on its right">
+        <input type="range" min="0" max="100" value="50" aria-label="Divider: before on its left, after on its right">
         </div><div class="captions"><span>before</span><span>after</span></div></div>"""
     return gr.HTML({}, html_template=template, js_on_load=_script("divider"), apply_default_css=False)
 
@@ -65,7 +66,7 @@ def theme():
         block_title_text_color="*neutral_800", block_title_text_color_dark="*neutral_100",
         body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
         block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
-        color_accent="*primary_700")
+        color_accent="*primary_700", loader_color="*primary_700")
 
 
 def style():
