@@ -17,7 +17,7 @@ from running import error_line, run
 from tf_idinvert import checkpoint
 from tf_idinvert.boundaries import Boundary
 from tf_idinvert.editor import actions, combining, recipe, studio
-from tf_idinvert.editor.limits import Limits, Together, Visits, read_upload
+from tf_idinvert.editor.limits import Limits, Stopped, Together, Visits, read_upload
 from tf_idinvert.editor.session import STEPS_KEPT, Edit, Picture, Session
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images, results
@@ -365,7 +365,7 @@ def test_a_picture_is_restored_and_what_is_known_stays(desk, visit, task):
     def stop(*_):
         visit.stopping = True
 
-    with pytest.raises(actions.Stopped):
+    with pytest.raises(Stopped):
         desk.restore(visit, task, value, 2, stop)
 
 

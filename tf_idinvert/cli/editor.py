@@ -60,8 +60,8 @@ def main(argv=None):
     with tempfile.TemporaryDirectory(prefix="editor-") as folder:
         os.environ.update(OFFLINE, GRADIO_TEMP_DIR=folder)
         require_gradio()
-        samples, groups = sample_files(args, folder), boundary_groups(args)
         log = command.open_log()
+        samples, groups = sample_files(args, folder), boundary_groups(args, log)
         command.import_tensorflow()
         logging.getLogger("tensorflow").setLevel(logging.ERROR)     # it warns of functions that are compiled twice
         from tf_idinvert.editor import limits, page
@@ -108,14 +108,18 @@ def read_samples(listing, resolution):
     return {name: images.fit(images.read(path), resolution)[0] for name, path in listing}
 
 
-def boundary_groups(args):
+def boundary_groups(args, log):
     """{heading: {name: Boundary}} of the sliders."""
     from tf_idinvert import boundaries
     if args.boundaries:
         groups = {}
         for path in args.boundaries:
-            groups.setdefault(path.resolve().name if path.is_dir() else "Attributes", {}).update(
-                boundaries.read_all([path]))
+            group = groups.setdefault(path.resolve().name if path.is_dir() else "Attributes", {})
+            for name, boundary in boundaries.read_all([path]).items():
+                if boundary.styles is None and boundary.centre is None:
+                    group[name] = boundary
+                else:
+                    log.warning("%s: left out; the editor moves codes along a normal, not styles or to a centre", name)
         return groups
     if not args.embedded:
         return {}

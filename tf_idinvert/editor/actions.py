@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from tf_idinvert.editor import combining, keeping, views
-from tf_idinvert.editor.limits import read_upload
+from tf_idinvert.editor.limits import Stopped, read_upload
 from tf_idinvert.editor.session import Edit
 from tf_idinvert.errors import InputError
 
@@ -22,10 +22,6 @@ class Shown:
     divider: dict
     measures: str
     status: str
-
-
-class Stopped(Exception):
-    """The visitor has stopped a search that keeps nothing before its end."""
 
 
 class Actions:

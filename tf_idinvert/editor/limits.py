@@ -54,6 +54,10 @@ def read_upload(path, limits):
             path.unlink()
 
 
+class Stopped(Exception):
+    """A visitor has stopped a search that keeps nothing before its end."""
+
+
 class Together:
     """A function of rows, called by many threads with one row each: those that wait are computed as one batch.
 

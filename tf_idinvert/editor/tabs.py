@@ -6,7 +6,7 @@ import functools
 import gradio as gr
 
 from tf_idinvert.editor import combining, views, widgets
-from tf_idinvert.editor.actions import Stopped
+from tf_idinvert.editor.limits import Stopped
 from tf_idinvert.errors import InputError
 
 FRAMES = (3, 25, 9)     # of a transition: fewest, most, default
