@@ -41,7 +41,9 @@ def moving(data, kind, caption):
 
 def status(text, share=None):
     """A line that screen readers speak, and a bar while a share in [0, 1) is done."""
-    bar = "" if share is None or share >= 1 else f'<progress max="100" value="{100 * share:.0f}" aria-label="Progress"></progress>'
+    bar = ""
+    if share is not None and share < 1:
+        bar = f'<progress max="100" value="{100 * share:.0f}" aria-label="Progress"></progress>'
     return f'<div role="status" class="status">{bar}<span>{html.escape(text)}</span></div>'
 
 
