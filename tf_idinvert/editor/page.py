@@ -57,7 +57,7 @@ def serve(studio, samples, limits, folder, title, host, port, **more):
     page.queue(max_size=limits.waiting, default_concurrency_limit=LANES["draw"])
     _, url, _ = page.launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, footer_links=[],
-        ssr_mode=False, max_file_size=limits.upload_bytes, theme=widgets.theme(), css=widgets.style(),
+        ssr_mode=False, max_file_size=limits.upload_bytes, theme=widgets.theme(), head=widgets.style(),
         enable_monitoring=False, state_session_capacity=limits.sessions, show_error=False, **more)
     return page, url
 

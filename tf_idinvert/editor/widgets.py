@@ -70,8 +70,8 @@ def theme():
 
 
 def style():
-    """The page's CSS."""
-    return (FOLDER / "page.css").read_text(encoding="utf-8")
+    """The page's CSS, as an element of its head: Gradio's `css` would not reach all of the page."""
+    return f"<style>{(FOLDER / 'page.css').read_text(encoding='utf-8')}</style>"
 
 
 def _script(name):
