@@ -53,13 +53,30 @@ def test_what_the_text_leaves_open(tmp_path, monkeypatch, capfd):
      ["no encoder: invert with --start mean --no-domain-regularizer, or train one (train.py --method force-in"]),
     (lambda: dict(generator=tiny.generator(), encoder=tiny.encoder()), ["no discriminator: train.py --method"]),
     (lambda: dict(encoder=tiny.encoder()), ["no generator: give the file that holds it, too"]),
-    (lambda: dict(discriminator=tiny.discriminator()), ["a discriminator alone: if it classifies an attribute"]),
+    (lambda: dict(generator=tiny.generator()),
+     ["no encoder: invert with --start mean --no-domain-regularizer, or train one (train.py --method traditional)",
+      "no discriminator"]),
+    (lambda: dict(generator=tiny.generator(label_size=2), discriminator=tiny.discriminator(label_size=2)),
+     ["no encoder: invert with --start mean --no-domain-regularizer"]),
+    (lambda: dict(discriminator=tiny.discriminator(mbstd_group_size=1)),
+     ["a discriminator alone: if it classifies an attribute"]),
+    (lambda: dict(discriminator=tiny.discriminator()), ["a discriminator alone, which scores by labels or within"]),
     (lambda: dict(attributes=tiny.attributes()), ["an attribute network alone: invert.py --features"]),
     (lambda: dict(latent_discriminator=tiny.latent_discriminator()), ["no generator: nothing here makes pictures"]),
     (lambda: dict(generator=tiny.generator(), encoder=tiny.encoder(), discriminator=tiny.discriminator()), [])])
 def test_what_is_missing_and_what_that_means(networks, words):
     found = summary.missing(Models(**networks()))
     assert len(found) == len(words) and all(line.startswith(word) for line, word in zip(found, words))
+
+
+def test_no_encoder_is_trained_for_a_generator_with_labels():
+    found = summary.missing(Models(generator=tiny.generator(label_size=2), discriminator=tiny.discriminator()))
+    assert len(found) == 1 and "train" not in found[0]
+
+
+def test_every_generation_tells_of_its_w():
+    for network in tiny.generator(), tiny.stylegan2_models().generator:
+        assert "one w for all layers" in summary.described(network)
 
 
 def test_several_files_are_converted_as_one_set(tmp_path, monkeypatch, capfd):

@@ -21,11 +21,12 @@ def lines(models):
         list of str.
     """
     found = []
+    width = max([14, *(len(type(each).__name__) for each in map(vars(models).get, ROLES) if each is not None)])
     for field, role in ROLES.items():
         network = getattr(models, field)
         if network is not None:
             layout = models.origins.get(field, ("", ""))[1]
-            found.append(f"{role:3} {type(network).__name__:14} {described(network)}"
+            found.append(f"{role:3} {type(network).__name__:{width}} {described(network)}"
                          + (f" ({layout})" if layout else ""))
     return [*found, *(f"note: {note}" for note in models.notes), *missing(models)]
 
@@ -40,8 +41,8 @@ def described(network):
              f"{config['resolution']} px" if "resolution" in config else "",
              f"{counts[0]:,} parameters ({counts[1]:,} stored)",
              f"codes {network.num_layers} x {network.dlatent_size}" if hasattr(network, "num_layers") else ""]
-    if "layerwise" in config:
-        facts.append("a w for each layer, as idinvert has it" if config["layerwise"] else "one w for all layers")
+    if hasattr(network, "mapping"):
+        facts.append("a w for each layer, as idinvert has it" if config.get("layerwise") else "one w for all layers")
     if "final_activation" in config:
         facts.append(f"final activation {config['final_activation'] or 'none'}")
     facts += [f"{config['label_size']} labels" if config.get("label_size") else "",
@@ -57,15 +58,23 @@ def missing(models):
     if models.generator is None:
         if models.encoder is not None:
             return ["no generator: give the file that holds it, too; both make one set"]
+        if models.discriminator is not None and of_batches(models.discriminator.get_config()):
+            return ["a discriminator alone, which scores by labels or within a batch: no classifier of pictures"]
         if models.discriminator is not None:
             return ["a discriminator alone: if it classifies an attribute, boundary.py score --classifier takes it"]
         return ["no generator: nothing here makes pictures" if models.attributes is None else
                 "an attribute network alone: invert.py --features and boundary.py score --attributes take it"]
     found = []
     if models.encoder is None:
-        found.append("no encoder: invert with --start mean --no-domain-regularizer, or train one (train.py --method "
-                     "force-in-domain)")
+        method = "traditional" if models.discriminator is None else "force-in-domain"
+        found.append("no encoder: invert with --start mean --no-domain-regularizer" + (
+            "" if models.generator.label_size else f", or train one (train.py --method {method})"))
     if models.discriminator is None:
         found.append("no discriminator: train.py --method in-domain and force-in-domain start from one, and the "
                      "original code reads no .pkl without")
     return found
+
+
+def of_batches(config):
+    """Return whether a discriminator's score of a picture depends on labels or on the rest of its batch."""
+    return bool(config.get("label_size")) or config.get("mbstd_group_size", 0) > 1

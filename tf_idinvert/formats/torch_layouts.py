@@ -174,5 +174,5 @@ def _completed(config, layout, guess):
     if layout.convert is torch_tables.idinvert_generator and config["layerwise"] and guess:
         activation = "tanh"
         notes.append("idinvert_pytorch does not store whether its generator ends in tanh; tanh is taken, as in all "
-                     "three released models (--final-activation none, here or in convert.py: without)")
+                     "three released models (--final-activation none leaves it out)")
     return dict(config, final_activation=activation), notes
