@@ -32,8 +32,10 @@ RULE = {
     "codes": set(),
     "features": {"checkpoint", "formats", "networks", "losses"},
     "serving": {"formats", "inversion", "optimizers", "files"},
+    "tuning": {"losses", "optimizers"},
+    "tunable": {"formats"},
     "editor": {"inversion", "restoration", "editing", "boundaries", "codes", "apart", "files"},
-    "jobs": {"inversion", "restoration", "directions", "editing", "boundaries", "codes", "files"},
+    "jobs": {"inversion", "tuning", "restoration", "directions", "editing", "boundaries", "codes", "files"},
 }
 NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py
 ONLY_FOR_TOOLS = {"jobs", "cli"}

@@ -14,6 +14,7 @@ import keras
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.formats import conversion, hdf5, pickles, torch_files, torch_layouts, weights
+from tf_idinvert.formats import tuned as tuned_files
 from tf_idinvert.formats.described import Described
 from tf_idinvert.formats.untrusted import FileError
 
@@ -55,7 +56,7 @@ class Models:
         self.notes, self.origins = (), {}
 
 
-def load(path, *more, only=None, final_activation=None):
+def load(path, *more, only=None, final_activation=None, tuned=None):
     """Load the networks of one model file, or of several files that make one set.
 
     Args:
@@ -64,11 +65,13 @@ def load(path, *more, only=None, final_activation=None):
         only: fields of Models to load, to save time and memory; None: all.
         final_activation: activation of the generators' images, 'tanh', 'sigmoid', 'softsign' or 'none'; it overrides
             the files. None: as the files say.
+        tuned: file of a generator that pivotal tuning made of this one; its weights are taken. None: as loaded.
     Returns:
         Models; its `notes` are also logged as warnings.
     Raises:
         CheckpointError: a file is missing, unreadable, damaged, hostile or of an unknown format, or the networks do
             not fit each other.
+        TunedError: the same of `tuned`, or it was made of another generator.
     """
     paths = [(Path(each), _head(Path(each))) for each in (path, *more)]
     networks, places, origins, notes = {}, {}, {}, []
@@ -92,6 +95,11 @@ def load(path, *more, only=None, final_activation=None):
     models.notes, models.origins = tuple(dict.fromkeys(notes)), origins
     for note in models.notes:
         log.warning("%s", note)
+    if tuned is not None and (only is None or "generator" in only):
+        require(models, path, "generator", why=f", which {tuned} could be added to")
+        arrays = weights.export_arrays(models.generator.synthesis)
+        digest = tuned_files.digest_of(models.generator.synthesis.get_config(), arrays)
+        weights.assign_arrays(models.generator.synthesis, tuned_files.added(tuned, digest, arrays))
     return models
 
 

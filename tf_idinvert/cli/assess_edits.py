@@ -4,6 +4,7 @@ Measure whether every attribute follows its boundary's normal, and how much the 
 
     python tools/assess_edits.py                                    # 200 held-out portraits, the embedded model
     python tools/assess_edits.py network.h5 --boundaries mine/ --num_iterations 0
+    python tools/assess_edits.py --tune 350         # each portrait with a generator tuned to it, as tune.py does
 
 The tool inverts portraits that no network was trained on, moves their codes along every boundary's normal, up and down
 by 1.5 standard deviations of W, and scores the images with an attribute network. Writes to the output folder: edits.md
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, tuning_options
 from tf_idinvert.files.printing import say
 from tf_idinvert.files.progress import progress
 from tf_idinvert.portraits import embedded
@@ -42,6 +43,8 @@ def parse_arguments(argv):
     inversion_options.add_optimisation_options(group)
     group.add_argument("--loss_weight_enc", type=command.number(float, 0), default=2.0,
                        help="lambda_dom, weight of the domain term (2.0)")
+    group = parser.add_argument_group("pivotal tuning of a generator for each portrait, or with --together for all")
+    tuning_options.add_tuning_options(group, 0)
     return parser.parse_args(argv)
 
 
@@ -65,11 +68,13 @@ def main(argv=None):
     network = loading.load_attributes(attributes_path, generator.resolution)
     found = edits.fitted(found, generator, network)
     pictures = portrait.sample(args.count, args.seed, network.resolution)[0] / 127.5 - 1
-    codes = invert(args, encoder, generator, pictures.astype("float32"), log)
+    pictures = pictures.astype("float32")
+    codes = invert(args, encoder, generator, pictures, log)
+    exchange, mse = tuned_generators(args, generator, pictures, codes, log) if args.tune else (None, {})
     shares = np.linspace(-args.distance, args.distance, args.step)
-    numbers, rows = edits.assess(generator, network, pictures, codes, found, shares)
+    numbers, rows = edits.assess(generator, network, pictures, codes, found, shares, exchange)
     edits.write(folder, {"model": str(args.model_path), "count": len(codes), "seed": args.seed,
-                         "distances": shares.tolist(), "arguments": vars(args), "edits": numbers}, rows)
+                         "distances": shares.tolist(), "arguments": vars(args), **mse, "edits": numbers}, rows)
     say(f"-> {folder / 'edits.md'}")
 
 
@@ -77,6 +82,30 @@ def read_boundaries(folder):
     """Return {attribute: Boundary} of a folder's files, or of the embedded ones."""
     from tf_idinvert import boundaries
     return boundaries.read_all(embedded.boundary_paths().values() if folder is None else [folder])
+
+
+def tuned_generators(args, generator, pictures, codes, log):
+    """Tune -> (callable that gives the generator the weights of picture i, the mean MSE before and after)."""
+    import numpy as np
+
+    from tf_idinvert.tunable import Tunable
+    features, _ = inversion_options.load_features(args, log, generator.resolution)
+    tuning, weights = tuning_options.make_tuning(args, generator, features), Tunable(generator.synthesis)
+    copy, found, mse = Tunable(tuning.tuned), [], {"mse_before": [], "mse_after": []}
+    sets = [range(len(codes))] if args.together else [[i] for i in range(len(codes))]
+    with progress(len(sets), "tuning") as bar:
+        for rows in map(list, sets):
+            tuning.begin(pictures[rows], codes[rows])
+            tuning.advance(args.tune)
+            found.append(copy.differences())
+            copy.put(found[-1])
+            for name, synthesis in ("mse_before", tuning.original), ("mse_after", tuning.tuned):
+                mse[name] += [float(np.mean(np.square(np.clip(synthesis(codes[i:i + 1]), -1, 1) - pictures[i])))
+                              for i in rows]
+            bar.update()
+    mse = {name: float(np.mean(values)) for name, values in mse.items()}
+    log.info("tuned: mean MSE %.5f before, %.5f after", mse["mse_before"], mse["mse_after"])
+    return lambda i: weights.put(found[0 if args.together else i]), mse
 
 
 def invert(args, encoder, generator, pictures, log):

@@ -25,7 +25,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from tf_idinvert.cli import command
+from tf_idinvert.cli import command, loading
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
 
@@ -110,8 +110,7 @@ def sample(args):
     from tf_idinvert.jobs import boundary
     from tf_idinvert.portraits import embedded
     args.model_path = args.model_path or embedded.model_path()
-    models = checkpoint.load(*command.model_files(args), only=("generator",),
-                             final_activation=args.final_activation)
+    models = loading.load_models(args, only=("generator",))
     checkpoint.require(models, args.model_path, "generator")
     boundary.sample(models.generator, folder, args.num, truncation_psi=args.truncation_psi,
                     batch_size=args.batch_size, seed=args.seed, record={"arguments": vars(args)})

@@ -186,6 +186,7 @@ def add_model_arguments(parser, text):
     parser.add_argument("--model", nargs="+", action="extend", metavar="FILE", help="several files that make one "
                         "set, instead of the first argument: --model generator.pth encoder.pth")
     add_final_activation(parser.add_argument)
+    parser.add_argument("--tuned", metavar="FILE", help="tuned generator that tune.py has made of the model's")
 
 
 def add_final_activation(add):

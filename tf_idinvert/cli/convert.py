@@ -22,7 +22,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from tf_idinvert.cli import command
+from tf_idinvert.cli import command, loading
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
 from tf_idinvert.formats.described import ROLES
@@ -59,7 +59,7 @@ def main(argv=None):
     log = logging.getLogger("tf_idinvert.checkpoint")
     log.disabled = True         # the summary prints these notes
     try:
-        models = checkpoint.load(*files, final_activation=args.final_activation)
+        models = loading.load_models(args)
     finally:
         log.disabled = False
     say(f"{', '.join(map(str, files))}: {', '.join(map(size, files))}, {summary.kinds(models)}")

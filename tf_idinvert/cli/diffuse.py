@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, loading
 from tf_idinvert.errors import InputError
 
 
@@ -57,8 +57,7 @@ def main(argv=None):
     from tf_idinvert.files import results
     from tf_idinvert.inversion import Inversion
     from tf_idinvert.jobs import diffuse
-    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
-                             final_activation=args.final_activation)
+    models = loading.load_models(args, only=("encoder", "generator"))
     checkpoint.require(models, args.model_path, "generator", "encoder",
                        why="; diffusion needs both encoder and generator")
     box = editing.crop_box(models.generator.resolution, args.crop_size, args.center_x, args.center_y)

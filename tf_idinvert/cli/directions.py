@@ -27,7 +27,7 @@ import re
 import sys
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, scorer_options
+from tf_idinvert.cli import command, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
 
@@ -120,7 +120,7 @@ def run(args):
     log = command.open_log(folder / "directions.log")
     command.import_tensorflow()
     from tf_idinvert import checkpoint
-    models = checkpoint.load(*command.model_files(args), only=inputs.networks(), final_activation=args.final_activation)
+    models = loading.load_models(args, only=inputs.networks())
     checkpoint.require(models, args.model_path, "generator")
     scorer = scorer_options.load(args, models.generator.resolution)
     given, complete = inputs.inverted(args, models, folder, log)

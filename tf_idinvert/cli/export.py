@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, loading
 from tf_idinvert.files.printing import say
 
 
@@ -47,13 +47,11 @@ def main(argv=None):
     folder = Path(args.output_dir or Path("serving") / command.title(args.model_path))
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint
     from tf_idinvert.inversion import InversionOptions
     from tf_idinvert.serving import export, server_files
     logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving logs its progress
     log = command.open_log()
-    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
-                             final_activation=args.final_activation)
+    models = loading.load_models(args, only=("encoder", "generator"))
     features = None
     if models.encoder is not None and models.generator is not None:
         features, _ = inversion_options.load_features(args, log, models.generator.resolution)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, loading
 
 
 def parse_arguments(argv):
@@ -41,8 +41,7 @@ def main(argv=None):
     from tf_idinvert import checkpoint
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
-    models = checkpoint.load(*command.model_files(args), only=inputs.networks(),
-                             final_activation=args.final_activation)
+    models = loading.load_models(args, only=inputs.networks())
     checkpoint.require(models, args.model_path, "generator")
     (source, target), complete = inputs.inverted(args, models, folder, log)
     results.write_options(folder / f"{job}_options.json", {"arguments": vars(args)})

@@ -32,6 +32,11 @@ def parse(parser, argv, **samples):
             these positionals or none.
     """
     args = parser.parse_intermixed_args(argv)       # allows options between optional positionals
+    return completed(parser, args, **samples)
+
+
+def completed(parser, args, **samples):
+    """Return the parsed arguments with the defaults of `parse` for absent positionals; arguments as there."""
     missing = [name for name in samples if not getattr(args, name)]
     if 0 < len(missing) < len(samples):
         parser.error(f"the following arguments are required: {', '.join(missing)}")

@@ -5,6 +5,7 @@ Domain-regularized optimization, starting from the encoder's codes (Zhu et al. 2
     python tools/invert.py network.pkl photographs/
     python tools/invert.py network.pkl images.list -o results/mine --num_iterations 200
     python tools/invert.py photographs/ --model generator.pth encoder.pth       # files that make one set
+    python tools/invert.py network.pkl photographs/ --tune 350  # and tune a generator to each, as tune.py does
     python tools/invert.py                                      # the embedded model, on rendered portraits
     python tools/invert.py network.pkl photographs/ --optimizer lbfgs           # the same loss in a third of the steps
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, loading, tuning_options
 
 
 def parse_arguments(argv):
@@ -30,20 +31,24 @@ def parse_arguments(argv):
     parser.add_argument("--batch_size", type=command.number(int, 1), default=4,
                         help="pictures optimised together (4)")
     inversion_options.add_inversion_options(parser)
+    tuning_options.add_tuning_options(parser.add_argument_group("pivotal tuning, afterwards (see tune.py)"), 0)
     return inversion_options.parse(parser, argv, image_list=("portraits", 4))
 
 
 def main(argv=None):
     args = parse_arguments(argv)
     command.choose_device(args.gpu_id)
-    from tf_idinvert.files import finding
+    from tf_idinvert.files import finding, results
     listing = finding.listing(args.image_list)
     folder = Path(args.output_dir or Path("results/inversion") / command.title(args.image_list[0]))
     log = command.open_log(folder / "inversion.log")
 
     command.import_tensorflow()
-    from tf_idinvert import checkpoint
-    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
-                             final_activation=args.final_activation)
-    done = inversion_options.make_inverter(args, args.batch_size, models, log)(listing, folder)
+    models = loading.load_models(args, only=("encoder", "generator"))
+    inverter = inversion_options.make_inverter(args, args.batch_size, models, log)
+    tuner = args.tune and tuning_options.make_tuner(args, models, log, inverter.inversion.features, "")
+    done = inverter(listing, folder)
+    if tuner and done:
+        tuner(results.read(folder), folder / tuning_options.FOLDER)
+        log.info(tuning_options.advice(folder / tuning_options.FOLDER))
     return 0 if done == len(listing) else 1

@@ -5,6 +5,7 @@ Moves their codes along the normal of the attribute's boundary: w + distance * n
     python tools/manipulate.py network.pkl results/inversion/faces boundaries/age.npy
     python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0
     python tools/manipulate.py network.h5 faces/ smile.npz --manipulate_layers auto --classifier celebahq-*-smiling.pkl
+    python tools/manipulate.py network.pkl results/inversion/faces age.npy --tuned results/inversion/faces/tuned
     python tools/manipulate.py          # the embedded model and its boundaries, one by one, on rendered portraits
     python tools/manipulate.py --recipe portrait_recipe.json        # what the editor made, pixel by pixel
     python tools/manipulate.py network.pkl photographs/ --recipe portrait_recipe.json       # the same edit of others
@@ -13,9 +14,12 @@ The images are a folder that invert.py wrote, or pictures (a folder, a text list
 first, into OUTPUT/inversion/. A boundary is a file of the original, of boundary.py or of directions.py.
 --manipulate_layers chooses the layers to move, else the boundary's file does, else all layers move; `auto` takes those
 layers of the boundary that change its attribute most per change of all else that is scored. An edit of style channels
-leaves the codes that are written as they are. Writes to the output folder, for a job BOUNDARY_images:
-BOUNDARY_images.html, its pictures as BOUNDARY_images/NAME_01.png ..., their codes as BOUNDARY_images_codes.npy
-([images, step, L, D]), _options.json and .log. A picture takes a fraction of a second.
+leaves the codes that are written as they are. --tuned takes the file of a tuned generator, or a folder that tune.py
+wrote, from which each picture gets its own.
+
+Writes to the output folder, for a job BOUNDARY_images: BOUNDARY_images.html, its pictures as
+BOUNDARY_images/NAME_01.png ..., their codes as BOUNDARY_images_codes.npy ([images, step, L, D]), _options.json and
+.log. A picture takes a fraction of a second.
 
 A recipe of the editor (docs/editor.md) stands in place of boundary and distances: NAME_edited.png is written for the
 picture whose code it holds or, where images are given, for each of these.
@@ -25,7 +29,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, scorer_options
+from tf_idinvert.cli import command, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
 
 MEASURED = 32       # random codes by which `auto` chooses layers
@@ -71,15 +75,16 @@ def main(argv=None):
 
     command.import_tensorflow()
     from tf_idinvert import checkpoint
-    models = checkpoint.load(*command.model_files(args), only=inputs.networks(),
-                             final_activation=args.final_activation)
+    one_each = bool(args.tuned) and Path(args.tuned).is_dir()
+    models = loading.load_models(args, only=inputs.networks(), tuned=None if one_each else args.tuned)
     checkpoint.require(models, args.model_path, "generator")
     jobs = {path: fitted(path, boundary, models.generator, args) for path, boundary in given.items()}
     if args.manipulate_layers.strip() == "auto":
         jobs = with_best_layers(jobs, models.generator, args, log)
     (found,), complete = inputs.inverted(args, models, folder, log)
+    exchange = exchanging(args.tuned, found, models.generator) if one_each else None
     for path, boundary in jobs.items():
-        manipulate(path, boundary, found, models.generator, folder, args, log)
+        manipulate(path, boundary, found, models.generator, folder, args, log, exchange)
     return 0 if complete else 1
 
 
@@ -171,8 +176,19 @@ def with_best_layers(jobs, generator, args, log):
     return found
 
 
-def manipulate(path, boundary, found, generator, folder, args, log):
-    """Draw and write the results of one boundary."""
+def exchanging(folder, found, generator):
+    """Callable that gives the generator the weights tuned to picture i of `found`; InputError where one has none."""
+    from tf_idinvert.formats import tuned
+    from tf_idinvert.tunable import Tunable
+    files, weights = tuned.files(folder), Tunable(generator.synthesis)
+    missing = [name for name in found.names if name not in files]
+    if missing:
+        raise InputError(f"{folder}: holds no {missing[0]}.h5; a generator of all pictures is given as the file")
+    return lambda i: weights.apply(files[found.names[i]])
+
+
+def manipulate(path, boundary, found, generator, folder, args, log, exchange=None):
+    """Draw and write the results of one boundary; before picture i is drawn, `exchange` is called with i."""
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
     layers = boundary.layers
@@ -187,7 +203,7 @@ def manipulate(path, boundary, found, generator, folder, args, log):
         {"Model": Path(args.model_path).name, "Boundary": Path(path).name, **name, "Pictures": len(found.names),
          "Layers": shown}, viz_size=args.viz_size)
     shape = [len(found.names), args.step, *found.codes.shape[1:]]
-    rows = edit.manipulation(found, boundary, distances, generator.synthesis.style_widths)
+    rows = edit.manipulation(found, boundary, distances, generator.synthesis.style_widths, exchange)
     edit.write(folder / job, rows, shape, generator.synthesis, args.batch_size, page, log)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, loading
 from tf_idinvert.errors import InputError
 
 STYLE_LAYERS = 4        # as in the original, whose default start is layer 10 of 14 at 256 px
@@ -45,8 +45,7 @@ def main(argv=None):
     from tf_idinvert import checkpoint
     from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
-    models = checkpoint.load(*command.model_files(args), only=inputs.networks(),
-                             final_activation=args.final_activation)
+    models = loading.load_models(args, only=inputs.networks())
     checkpoint.require(models, args.model_path, "generator")
     layers = style_layers(args, models.generator)
     log.info("layers %d to %d come from the style", layers[0], layers[-1])

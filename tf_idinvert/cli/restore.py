@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, loading
 from tf_idinvert.cli.command import number
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
@@ -111,8 +111,7 @@ def main(argv=None):
     from tf_idinvert.jobs import restore
     from tf_idinvert.restoration import tasks
     from tf_idinvert.restoration.multi_code import MultiCode, MultiCodeOptions
-    models = checkpoint.load(*command.model_files(args), only=("encoder", "generator"),
-                             final_activation=args.final_activation)
+    models = loading.load_models(args, only=("encoder", "generator"))
     checkpoint.require(models, args.model_path, "generator")
     degrade = tasks.degradation(args.task, models.generator.resolution, factor=args.factor, sigma=args.blur,
                                 known=known_part(args, models.generator.resolution))

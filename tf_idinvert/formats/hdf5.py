@@ -60,7 +60,7 @@ def _check_format(file):
 
 
 def _described(file_size, file, field, entries):
-    group = _hard_linked(file, field)
+    group = hard_linked(file, field)
     if not isinstance(group, h5py.Group):
         raise InputError(f"{field!r} is no group")
     classes = [entry.network.__name__ for entry in entries if field in entry.fields]
@@ -72,11 +72,11 @@ def _described(file_size, file, field, entries):
         config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"the arguments of {field!r} cannot be read") from error
-    return Described(field, network, config, _arrays(group, file_size),
+    return Described(field, network, config, stored_arrays(group, file_size),
                      origin=f"file of ours (HDF5, format {FORMAT_VERSION})")
 
 
-def _arrays(group, left):
+def stored_arrays(group, left):
     """Return {name: float32 array} of all datasets below a group.
 
     Memory is bounded, because only plain datasets are accepted, every object once, with at most `left` bytes in total.
@@ -85,7 +85,7 @@ def _arrays(group, left):
     while pending:
         prefix, group = pending.pop()
         for key in group:
-            item, name = _hard_linked(group, key), prefix + key
+            item, name = hard_linked(group, key), prefix + key
             address = h5py.h5o.get_info(item.id).addr
             if address in seen:
                 raise InputError(f"{name!r} is stored under another name, too")
@@ -106,7 +106,7 @@ def _is_plain(item):
             and not item.external and item.id.get_storage_size() == item.size * item.dtype.itemsize)
 
 
-def _hard_linked(group, key):
+def hard_linked(group, key):
     """Return a member of a group; refuse soft and external links, which can lead out of the file or in circles."""
     if not isinstance(group.get(key, getlink=True), h5py.HardLink):
         raise InputError(f"{key!r} is a link to elsewhere")

@@ -54,9 +54,14 @@ def interpolation(source, target, count):
                       [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
 
 
-def manipulation(found, boundary, distances, style_widths):
-    """Yield a row for every picture of the Results `found`; see `effects.moved` for the other arguments."""
+def manipulation(found, boundary, distances, style_widths, before=None):
+    """Yield a row for every picture of the Results `found`; see `effects.moved` for the other arguments.
+
+    `before`, if any, is called with the number of a picture before its row is drawn.
+    """
     for i, name in enumerate(found.names):
+        if before is not None:
+            before(i)
         places, offsets = effects.moved(found.codes[i:i + 1], boundary, distances, style_widths)
         yield Row(places[0], [f"{name}_{k + 1:02d}" for k in range(len(distances))],
                   [name, found.picture(i, "ori"), found.picture(i, "inv")], offsets=offsets)

@@ -87,7 +87,7 @@ def fitted(found, generator, network):
     return fitting
 
 
-def assess(generator, network, pictures, codes, found, shares):
+def assess(generator, network, pictures, codes, found, shares, exchange=None):
     """Measure manipulations along all boundaries.
 
     Args:
@@ -97,6 +97,7 @@ def assess(generator, network, pictures, codes, found, shares):
         codes: codes of the originals, float32 [N, L, D].
         found: {attribute: Boundary}, see `fitted`.
         shares: [S], rising distances in standard deviations of W along the normal.
+        exchange: callable that gives the generator the weights tuned to picture i; None: they stay.
     Returns:
         ({attribute: dict with 'unit', the standard deviation of W, and the fields of `Moved`}, list with the pictures
         of the first portrait at all distances for every boundary).
@@ -111,7 +112,7 @@ def assess(generator, network, pictures, codes, found, shares):
     with progress(len(found) * len(codes), "manipulating", unit="img") as bar:
         for name, boundary in found.items():
             unit, seen = boundary.deviation(mapped), []
-            for moved in _manipulated(codes, boundary, shares * unit):
+            for moved in _manipulated(codes, boundary, shares * unit, exchange):
                 drawn = tf.clip_by_value(draw(tf.reshape(moved, [-1, *moved.shape[2:]])), -1, 1)
                 if not seen:
                     rows.append(drawn[:len(shares)].numpy())
@@ -124,10 +125,13 @@ def assess(generator, network, pictures, codes, found, shares):
     return numbers, rows
 
 
-def _manipulated(codes, boundary, distances):
-    """Yield BATCH codes at all distances: [n, S, L, D]."""
-    for first in range(0, len(codes), BATCH):
-        yield editing.manipulate(codes[first:first + BATCH], boundary.normal, distances, boundary.layers)
+def _manipulated(codes, boundary, distances, exchange):
+    """Yield BATCH codes at a time at all distances, [n, S, L, D]; where `exchange` is called for each, one."""
+    size = BATCH if exchange is None else 1
+    for first in range(0, len(codes), size):
+        if exchange is not None:
+            exchange(first)
+        yield editing.manipulate(codes[first:first + size], boundary.normal, distances, boundary.layers)
 
 
 # ------------------------------------------------------------------------------------------------- results
