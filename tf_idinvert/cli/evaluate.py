@@ -19,7 +19,8 @@ with the inversions of every method and the numbers of every part. An interrupte
 run computes only what has changed. All numbers except seconds are reproducible from the seed.
 
 Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes in codes), figures5-7 (codes
-and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion.
+and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion; with
+--identity also whether faces stay the same persons.
 """
 from __future__ import annotations
 
@@ -59,6 +60,8 @@ def parse_arguments(argv):
         "pt_inception-2015-12-05-6726825d.pth gives values comparable with published ones, Keras' InceptionV3 'notop' "
         "weights (.h5) values that compare only with each other")
     command.add_lpips_option(add, "a column of Table 1; with --features lpips also the feature network")
+    add("--identity", metavar="FOLDER", help="face embedding, a graph model of TensorFlow.js such as faceres of the npm "
+        "package @vladmandic/human: adds the cosine of every picture, inverted and edited, with its original")
     command.add_features_option(add, "that of --attributes, without one imagenet")
     parser.add_argument("--loss_weight_feat", type=command.number(float, 0),
                         help="lambda_vgg, weight of the feature term (attribute network: 20, VGG16: 5e-5, LPIPS: 0.8)")
@@ -156,10 +159,12 @@ def encoder_paths(args):
 def make_bench(args, paths, missing, listing, known, log):
     """Return (Bench, {label: text} about the evaluation) for the arguments."""
     from tf_idinvert.evaluation import loading, store
+    from tf_idinvert.evaluation.identity import Embedding
     from tf_idinvert.evaluation.papers import labels
     from tf_idinvert.evaluation.papers.bench import Bench
     from tf_idinvert.evaluation.papers.methods import Sizes
     from tf_idinvert.evaluation.papers.originals import load
+    faces = Embedding(args.identity) if args.identity else None     # first, for a mistyped path
     networks, notes = loading.load_networks(paths, args.final_activation)
     generator = next(iter(networks.values())).generator
     attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution,
@@ -186,7 +191,8 @@ def make_bench(args, paths, missing, listing, known, log):
                      getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)
     return Bench(store=kept, originals=originals, others=others, networks=networks, missing=missing,
                  features=features, features_key=features_key, feature_weight=weight, judge=judge,
-                 boundaries=boundaries, sizes=sizes, seed=args.seed, progress=progress, likeness=likeness), about
+                 boundaries=boundaries, sizes=sizes, seed=args.seed, progress=progress, likeness=likeness,
+                 faces=faces), about
 
 
 def of_few(judge, count):

@@ -39,6 +39,7 @@ class Bench:
         sizes: Sizes.
         seed: seed of all random numbers.
         progress: function (total, what) -> context manager with `update`.
+        faces: `identity.Embedding`, or None.
     """
 
     store: Store
@@ -55,6 +56,7 @@ class Bench:
     seed: int
     progress: callable
     likeness: object = None
+    faces: object = None
 
     def __post_init__(self):
         self._inversions, self._functions, self._mapped = {}, {}, {}

@@ -22,16 +22,16 @@ def draw(name, numbers, arrays, folder):
         numbers, arrays: results of the part.
         folder: folder of the figures, `figures/` of the output.
     Returns:
-        list of (file name, caption).
+        list of (file name, caption); empty for a part without figures.
     Raises:
         OSError: the folder cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     drawing = {"table1": _reconstructions, "table1-force": _strange, "table2": _edits, "figure3": _curves,
-               "figures5-7": _clouds, "figure9": _weights, "figure10": _outside, "diffusion": _diffusion}[name]
+               "figures5-7": _clouds, "figure9": _weights, "figure10": _outside, "diffusion": _diffusion}.get(name)
     drawn = []
-    for file, caption, figure in drawing(numbers, arrays):
+    for file, caption, figure in drawing(numbers, arrays) if drawing else ():
         save(figure, folder / file)
         drawn.append((file, caption))
     return drawn

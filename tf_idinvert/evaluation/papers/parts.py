@@ -5,7 +5,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from tf_idinvert.evaluation import tables, writing
+from tf_idinvert.evaluation import identity, tables, writing
 from tf_idinvert.evaluation.papers import (
     PARTS,
     claims,
@@ -21,12 +21,14 @@ from tf_idinvert.evaluation.papers import (
 )
 from tf_idinvert.files.digests import array_digest, file_digest
 
+IDENTITY = "identity"       # not in the papers: measured where there is a face embedding
+
 
 def functions(photographs):
     """Return {name: function, Bench -> Part}; for `photographs` see `figure10.out_of_domain`."""
     return {"table1": table1.in_domain, "table1-force": table1.force_in_domain,
             "table2": table2.table, "figure3": figure3.precision_recall, "figures5-7": figures5_7.alignment,
-            "figure9": figure9.ablation, "diffusion": diffusion.diffusion,
+            "figure9": figure9.ablation, "diffusion": diffusion.diffusion, IDENTITY: identity.identity,
             "figure10": lambda bench: figure10.out_of_domain(bench, photographs)}
 
 
@@ -43,8 +45,8 @@ def measure(bench, names, photographs, folder, results, log):
         log: logging.Logger.
     """
     compute, key = functions(photographs), everything(bench, photographs)
-    for name in PARTS:
-        began = time.perf_counter()
+    for name in [*PARTS, IDENTITY] if bench.faces else PARTS:
+        began, own = time.perf_counter(), [name, key] + [bench.faces.key] * (name == IDENTITY)
 
         def fill(entry):
             part = compute[name](bench)
@@ -53,9 +55,9 @@ def measure(bench, names, photographs, folder, results, log):
             return tables.plain({"numbers": part.numbers, "tables": [vars(table) for table in part.tables]})
 
         try:
-            entry = bench.store.known(f"part-{name}", [name, key])
-            if entry is None and name in names:
-                entry = bench.store.entry(f"part-{name}", [name, key], fill)
+            entry = bench.store.known(f"part-{name}", own)
+            if entry is None and name in [*names, IDENTITY]:
+                entry = bench.store.entry(f"part-{name}", own, fill)
                 log.info("%s: %.0f s", name, time.perf_counter() - began)
         except methods.Missing as error:
             results[name] = {"missing": str(error)}
