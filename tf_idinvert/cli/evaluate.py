@@ -60,8 +60,8 @@ def parse_arguments(argv):
         "pt_inception-2015-12-05-6726825d.pth gives values comparable with published ones, Keras' InceptionV3 'notop' "
         "weights (.h5) values that compare only with each other")
     command.add_lpips_option(add, "a column of Table 1; with --features lpips also the feature network")
-    add("--identity", metavar="FOLDER", help="face embedding, a graph model of TensorFlow.js such as faceres of the npm "
-        "package @vladmandic/human: adds the cosine of every picture, inverted and edited, with its original")
+    add("--identity", metavar="FOLDER", help="face embedding, a graph model of TensorFlow.js such as faceres of the "
+        "npm package @vladmandic/human: adds the cosine of every picture, inverted and edited, with its original")
     command.add_features_option(add, "that of --attributes, without one imagenet")
     parser.add_argument("--loss_weight_feat", type=command.number(float, 0),
                         help="lambda_vgg, weight of the feature term (attribute network: 20, VGG16: 5e-5, LPIPS: 0.8)")
