@@ -99,8 +99,7 @@ def repeat(args):
     command.import_tensorflow()
     from tf_idinvert import checkpoint
     files = command.model_files(args)
-    models = checkpoint.load(*files, only=inputs.networks() if inputs else ("generator",),
-                             final_activation=args.final_activation)
+    models = loading.load_models(args, only=inputs.networks() if inputs else ("generator",))
     checkpoint.require(models, args.model_path, "generator")
     recipes.check(recipe, models.generator.num_layers, models.generator.dlatent_size, args.model_path)
     if recipes.model_of(files)[1] != recipe.model_sha256:
