@@ -42,7 +42,7 @@ def test_sefa_writes_files_and_page_and_names_them(monkeypatch, files, tmp_path,
     page = (tmp_path / "out/index.html").read_text()
     assert "1: sefa_01" in page and "glasses" in page and "p0" in page and page.count("<img") == 4
     assert run(monkeypatch, "directions.py", "sefa", "-o", "out", "--name", "1=smile", "--name=-0=frown") == 0
-    named, turned = (boundaries.read(f"out/{name}.npz") for name in ("smile", "frown"))
+    named, turned = (boundaries.read(f"out/named/{name}.npz") for name in ("smile", "frown"))
     assert named.about.name == "smile" and np.array_equal(named.normal, found.normal)
     assert np.array_equal(turned.normal, -boundaries.read("out/sefa_00.npz").normal)
     capfd.readouterr()
@@ -91,3 +91,24 @@ def test_odd_input_is_one_line(monkeypatch, files, capfd, verb, options, words):
     assert run(monkeypatch, "directions.py", verb, files / "network.h5", "--shown", "0",
                *(each.format(files) for each in options)) == 2
     assert words in error_line(capfd)
+
+
+def test_served_moves_are_those_of_manipulate():
+    import tensorflow as tf
+
+    from tf_idinvert.directions import effects
+    from tf_idinvert.serving.moves import Moves
+    generator, codes = tiny.generator(), tiny.normal(3, 6, 8)
+    widths = generator.synthesis.style_widths
+    change = boundaries.Styles(np.array([[1, 0], [4, 1]]), np.array([3, 2], np.float32))
+    given = {"plain": boundaries.Boundary(tiny.normal(1, 6, 8), (1, 2)),
+             "centred": boundaries.Boundary(tiny.normal(1, 6, 8, seed=1), centre=tiny.normal(6)),
+             "styles": boundaries.Boundary(np.zeros([1, 6, 8], np.float32), (0, 1), styles=change)}
+    moves = Moves(given, generator)
+    found, offsets = moves(tf.constant(codes), tf.constant([2, 0, 1]), tf.constant([1.0, -2.0, 0.5]))
+    for i, (name, far) in enumerate([("styles", 1.0), ("plain", -2.0), ("centred", 0.5)]):
+        expected, added = effects.moved(codes[i:i + 1], given[name].for_network(6, 8, widths), [far], widths)
+        np.testing.assert_allclose(found[i], expected[0, 0], atol=1e-5)
+        np.testing.assert_allclose(offsets[i], np.zeros(sum(widths)) if added is None else added[0], atol=1e-6)
+    assert np.count_nonzero(offsets[0]) == 1, "styles of layers that the boundary leaves alone stay"
+    assert Moves({"plain": given["plain"]}, generator)(tf.constant(codes), [0, 0, 0], tf.constant([1.0] * 3))[1] is None

@@ -27,8 +27,8 @@ def parse_arguments(argv):
     command.add_model_arguments(parser, inversion_options.MODEL_HELP)
     parser.add_argument("--attributes", help="network file with an attribute network of the same resolution; default: "
                         f"checkpoints/{embedded.ATTRIBUTES}")
-    parser.add_argument("--boundaries", help="folder of NAME.npz or NAME.npy, NAME an attribute the network scores "
-                        f"(checkpoints/{embedded.BOUNDARIES})")
+    parser.add_argument("--boundaries", nargs="+", help="folders of NAME.npz or NAME.npy, and files; NAME, or the name "
+                        f"in the file, is an attribute the network scores (checkpoints/{embedded.BOUNDARIES})")
     parser.add_argument("--count", type=command.number(int, 1, 100000), default=200, help="number of portraits (200)")
     parser.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=embedded.SEED,
                         help="seed of the portraits; "
@@ -78,10 +78,10 @@ def main(argv=None):
     say(f"-> {folder / 'edits.md'}")
 
 
-def read_boundaries(folder):
+def read_boundaries(paths):
     """Return {attribute: Boundary} of a folder's files, or of the embedded ones."""
     from tf_idinvert import boundaries
-    return boundaries.read_all(embedded.boundary_paths().values() if folder is None else [folder])
+    return boundaries.read_all(embedded.boundary_paths().values() if paths is None else paths)
 
 
 def tuned_generators(args, generator, pictures, codes, log):

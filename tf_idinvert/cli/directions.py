@@ -13,9 +13,10 @@ deviations. The pictures are samples, or your own: --images takes a folder that 
 inverted first. Where attributes can be scored, by --attributes, --classifier or --scorer (those of the embedded model
 are), the page says how each direction changes them.
 
---name 3=smile writes smile.npz from direction 3, --name=-3=frown the same turned round; of a folder that has its
-directions already, nothing is computed again. --name auto calls for each attribute the best direction by it. The files
-are boundaries: manipulate.py, export.py and the editor take them; distance 1 is one standard deviation.
+--name 3=smile writes named/smile.npz from direction 3, --name=-3=frown the same turned round; of a folder that has its
+directions already, nothing is computed again. --name auto writes for each attribute named/VERB-ATTRIBUTE.npz, the
+direction that changes it most per change of the others. The files are boundaries: manipulate.py, assess_edits.py and
+export.py take them; distance 1 is one standard deviation.
 
 sefa (Shen and Zhou 2021) takes no time; pca (Haerkoenen et al. 2020, GANSpace) seconds to two minutes; styles (Wu et
 al. 2021, StyleSpace) the time of the inversion; regions (Zhu et al. 2022, ReSeFa) seconds at 64 px. The page costs 35
@@ -109,7 +110,7 @@ def run(args):
     folder = Path(args.output_dir or f"results/directions/{args.verb}")
     names = names_of(args.name)
     if args.name and "auto" not in args.name and all((folder / f"{args.verb}_{index:02d}.npz").is_file()
-                                                     for index, _ in names.values()):
+                                                     for index, *_ in names.values()):
         return tell_names(folder, args.verb, names)
     region = region_of(args) if args.verb == "regions" else None
     paths = [path for path in (args.images, getattr(args, "positive", None), getattr(args, "negative", None)) if path]
@@ -133,7 +134,8 @@ def run(args):
         from tf_idinvert.jobs import directions
         if changes is None:
             raise InputError("--name auto needs somebody who scores: give --attributes, --classifier or --scorer")
-        names.update(directions.best(changes, scorer.names))
+        best = directions.best(changes, scorer.names)
+        names.update({f"{args.verb}-{name}": (*found, name) for name, found in best.items()})
     tell_names(folder, args.verb, names)
     return 0 if complete else 1
 
@@ -259,7 +261,7 @@ def inside_of(region, resolution):
 
 
 def names_of(given):
-    """{name: (index, whether turned round)} of what --name says; InputError where it says something else."""
+    """{name: (index, whether turned round, name)} of what --name says; InputError where it says something else."""
     found = {}
     for text in given:
         parts = re.fullmatch(r"(-?)(\d{1,3})=([^/\\\0]{1,100})", text)
@@ -267,7 +269,7 @@ def names_of(given):
             continue
         if not parts or parts[3].strip(". ") != parts[3]:
             raise InputError(f"--name {text}: expected N=NAME, such as 3=smile, or auto")
-        found[parts[3]] = int(parts[2]), bool(parts[1])
+        found[parts[3]] = int(parts[2]), bool(parts[1]), parts[3]
     return found
 
 
@@ -275,5 +277,5 @@ def tell_names(folder, verb, names):
     """Write the named files and say so."""
     if names:
         from tf_idinvert.jobs import directions
-        for path, (index, turned) in zip(directions.name(folder, verb, names), names.values()):
+        for path, (index, turned, _) in zip(directions.name(folder, verb, names), names.values()):
             say(f"{verb}_{index:02d}{' turned round' if turned else ''} -> {path}")

@@ -257,19 +257,26 @@ def _rows(boundary, draw, style_widths, codes, names, distances):
 # ------------------------------------------------------------------------------------------------- naming
 
 def name(folder, verb, given):
-    """Write named copies of directions in a folder: {name: (index, whether turned round)} -> list of paths.
+    """Write named copies of directions in a folder, into its folder `named`.
 
+    Args:
+        folder: of the directions.
+        verb: begins their files' names.
+        given: {file to write, without suffix: (index, whether turned round, name in the file)}.
+    Returns:
+        List of paths.
     Raises:
         InputError: no such direction there.
     """
-    written = []
-    for title, (index, turned) in given.items():
+    written, target = [], Path(folder) / "named"
+    for file, (index, turned, title) in given.items():
         source = Path(folder) / f"{stem(verb, index)}.npz"
         if not source.is_file():
             raise InputError(f"{source}: there is no such direction to call {title!r}")
         boundary = boundaries.read(source)
         about = dataclasses.replace(boundary.about, name=title)
-        written.append(Path(folder) / f"{title}.npz")
+        target.mkdir(exist_ok=True)
+        written.append(target / f"{file}.npz")
         boundaries.write(written[-1], dataclasses.replace(turn(boundary) if turned else boundary, about=about))
     return written
 

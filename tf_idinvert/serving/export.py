@@ -5,7 +5,8 @@
     sample       z, psi (, labels) -> images, codes                                 G and its mapping, truncated
     reconstruct  images -> images, codes                                            G(E(x)); the default signature
     invert       images, steps, learning_rate -> images, codes, four losses         the optimisation, from E(x)
-    manipulate   codes, attribute, distance -> images, codes                        w + distance * n
+    manipulate   codes, attribute, distance -> images, codes        w + distance * n; where a boundary changes styles,
+                                                                    codes stay as they are
 
 and each again as NAME_bytes, with `image_bytes` (PNG or JPEG strings in, of any size; PNG strings out) for `images`.
 Every input and output has a first axis of N rows, and a row's results depend on its own inputs only, so that a server
@@ -30,6 +31,7 @@ import tensorflow as tf
 from tf_idinvert.errors import InputError
 from tf_idinvert.inversion import InversionOptions
 from tf_idinvert.serving import batched_inversion, checks, half_weights, picture_bytes, server_files
+from tf_idinvert.serving.moves import Moves
 
 MAX_STEPS = 1000            # of a call to `invert`
 MAX_LEARNING_RATE = 1.0
@@ -84,19 +86,19 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
     folder = Path(folder)
     _check(models, folder)
     generator, encoder = models.generator, models.encoder
-    names, directions = _directions(boundaries or {}, generator)
+    moves = Moves(boundaries or {}, generator)
     target = folder / str(_version(folder, version))
     temporary = folder / f".{target.name}.{os.getpid()}"
     try:
         temporary.mkdir(parents=True)
         if half:
             generator, encoder = (each and half_weights.halved(each) for each in (generator, encoder))
-        signatures = _both(_Served(generator, encoder, names, directions, features, options).signatures(), generator)
+        signatures = _both(_Served(generator, encoder, moves, features, options).signatures(), generator)
         _write(temporary, signatures)
         extra = temporary / "assets.extra"
         extra.mkdir()
         server_files.write_warm_up(extra / server_files.WARM_UP, folder.name,
-                                   [(each.name, _example(each, generator, names)) for each in signatures])
+                                   [(each.name, _example(each, generator, moves.names)) for each in signatures])
         os.rename(temporary, target)
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
@@ -120,9 +122,9 @@ def _check(models, folder):
 class _Served:
     """The functions behind the signatures; each takes tensors in the order of its inputs and gives a dictionary."""
 
-    def __init__(self, generator, encoder, names, directions, features, options):
+    def __init__(self, generator, encoder, moves, features, options):
         self.generator, self.encoder, self.features, self.options = generator, encoder, features, options
-        self.names, self.directions = names, directions
+        self.moves, self.names = moves, moves.names
 
     def signatures(self):
         """List of Signature, the default one first."""
@@ -169,8 +171,9 @@ class _Served:
         matches = checks.require(matches, tf.reduce_all(tf.reduce_any(matches, axis=1)),
                                  f"attribute: expected one of {known}; got", attribute)
         chosen = tf.argmax(tf.cast(matches, tf.int32), axis=1) % count
-        codes = codes + distance[:, None, None] * tf.gather(tf.constant(self.directions), chosen)
-        return {"images": self.generator.synthesis(codes), "codes": codes}
+        codes, offsets = self.moves(codes, chosen, distance)
+        styles = {} if offsets is None else {"style_offsets": offsets}
+        return {"images": self.generator.synthesis(codes, **styles), "codes": codes}
 
 
 def _both(signatures, generator):
@@ -188,20 +191,6 @@ def _traced(function, inputs):
 
 def _spec(name, *shape, dtype=tf.float32):
     return tf.TensorSpec([None, *shape], dtype, name)
-
-
-def _directions(boundaries, generator):
-    """(names, float32 [K, L, D], 0 in the layers that a boundary leaves as they are)"""
-    directions = []
-    for name, boundary in boundaries.items():
-        try:
-            boundary = boundary.for_network(generator.num_layers, generator.dlatent_size)
-        except ValueError as error:
-            raise InputError(f"attribute {name!r}: {error}") from error
-        moved = range(generator.num_layers) if boundary.layers is None else boundary.layers
-        chosen = np.isin(np.arange(generator.num_layers), moved)
-        directions.append(np.where(chosen[:, None], boundary.normal[0], 0).astype(np.float32))
-    return list(boundaries), np.stack(directions) if directions else None
 
 
 def _version(folder, version):

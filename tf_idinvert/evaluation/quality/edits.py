@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import boundaries, editing
+from tf_idinvert import boundaries
 from tf_idinvert.codes import random_codes
+from tf_idinvert.directions import effects
 from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation import measures, tables
 from tf_idinvert.files import atomic, images
@@ -67,7 +68,7 @@ def fitted(found, generator, network):
     """Fit boundaries to a generator and an attribute network.
 
     Args:
-        found: {attribute: Boundary}.
+        found: {name of the file: Boundary}; see `attribute_of`.
         generator: Generator.
         network: Attributes.
     Returns:
@@ -77,14 +78,20 @@ def fitted(found, generator, network):
     """
     fitting = {}
     for name, boundary in found.items():
-        if name not in network.names:
+        if attribute_of(name, boundary) not in network.names:
             raise InputError(f"boundary {name}: the attribute network scores {', '.join(network.names)}; give a folder "
                              "with --boundaries whose files are called so")
         try:
-            fitting[name] = boundary.for_network(generator.num_layers, generator.dlatent_size)
+            fitting[name] = boundary.for_network(generator.num_layers, generator.dlatent_size,
+                                                 generator.synthesis.style_widths)
         except boundaries.BoundaryError as error:
             raise InputError(f"boundary {name}: {error}") from error
     return fitting
+
+
+def attribute_of(name, boundary):
+    """Attribute that a boundary is to change: the name that its file says, else that of the file."""
+    return boundary.about.name or name
 
 
 def assess(generator, network, pictures, codes, found, shares, exchange=None):
@@ -95,12 +102,12 @@ def assess(generator, network, pictures, codes, found, shares, exchange=None):
         pictures: originals, float32 [N, R, R, 3] in [-1, 1]; the standard deviations of their scores are the unit of
             changes.
         codes: codes of the originals, float32 [N, L, D].
-        found: {attribute: Boundary}, see `fitted`.
+        found: {name of the file: Boundary}, see `fitted`.
         shares: [S], rising distances in standard deviations of W along the normal.
         exchange: callable that gives the generator the weights tuned to picture i; None: they stay.
     Returns:
-        ({attribute: dict with 'unit', the standard deviation of W, and the fields of `Moved`}, list with the pictures
-        of the first portrait at all distances for every boundary).
+        ({name of the file: dict with 'unit', the standard deviation of W, and the fields of `Moved`}, list with the
+        pictures of the first portrait at all distances for every boundary).
     """
     mapped = random_codes(generator, 0, 0, CODES)
     judge = tf.function(network.predict_attributes, reduce_retracing=True, autograph=False)
@@ -108,30 +115,43 @@ def assess(generator, network, pictures, codes, found, shares, exchange=None):
     scores = measures.joined(judge(tf.constant(part, tf.float32)) for part in parts)
     deviations = {name: float(np.std(values)) for name, values in scores.items()}
     edited = [name for name in network.names if name in portrait.ATTRIBUTES]
-    draw, numbers, rows = tf.function(lambda w: generator.synthesis(w), reduce_retracing=True, autograph=False), {}, []
+    draw, numbers, rows = _drawer(generator.synthesis), {}, []
     with progress(len(found) * len(codes), "manipulating", unit="img") as bar:
         for name, boundary in found.items():
-            unit, seen = boundary.deviation(mapped), []
-            for moved in _manipulated(codes, boundary, shares * unit, exchange):
-                drawn = tf.clip_by_value(draw(tf.reshape(moved, [-1, *moved.shape[2:]])), -1, 1)
+            unit, seen, attribute = boundary.deviation(mapped), [], attribute_of(name, boundary)
+            for part in _parts(codes, exchange):
+                moved, offsets = effects.moved(part, boundary, shares * unit, generator.synthesis.style_widths)
+                drawn = tf.clip_by_value(draw(moved, offsets), -1, 1)
                 if not seen:
                     rows.append(drawn[:len(shares)].numpy())
                 seen.append({each: values.numpy().reshape(len(moved), -1) for each, values in judge(drawn).items()})
                 bar.update(len(moved))
-            moved_here = measure(measures.joined(seen), name, deviations)
+            moved_here = measure(measures.joined(seen), attribute, deviations)
             numbers[name] = {"unit": unit, "monotone": moved_here.monotone, "strictly": moved_here.strictly,
                              "wanted": moved_here.wanted, "others": moved_here.others,
-                             "ratio": moved_here.ratio([other for other in edited if other != name])}
+                             "ratio": moved_here.ratio([other for other in edited if other != attribute])}
     return numbers, rows
 
 
-def _manipulated(codes, boundary, distances, exchange):
-    """Yield BATCH codes at a time at all distances, [n, S, L, D]; where `exchange` is called for each, one."""
+def _parts(codes, exchange):
+    """Yield BATCH codes at a time, [n, L, D]; where `exchange` is called for each, one."""
     size = BATCH if exchange is None else 1
     for first in range(0, len(codes), size):
         if exchange is not None:
             exchange(first)
-        yield editing.manipulate(codes[first:first + size], boundary.normal, distances, boundary.layers)
+        yield codes[first:first + size]
+
+
+def _drawer(synthesis):
+    """Callable, (codes [n, S, L, D], style offsets [S, T] or None) -> pictures [n * S, R, R, 3]."""
+    plain = tf.function(lambda w: synthesis(w), reduce_retracing=True, autograph=False)
+    styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), reduce_retracing=True, autograph=False)
+
+    def draw(codes, offsets):
+        w = tf.reshape(codes, [-1, *codes.shape[2:]])
+        return plain(w) if offsets is None else styled(w, tf.tile(offsets, [len(codes), 1]))
+
+    return draw
 
 
 # ------------------------------------------------------------------------------------------------- results
@@ -153,8 +173,8 @@ def write(folder, result, rows):
 def page(result):
     """Return the text of edits.md."""
     edits = result["edits"]
-    others = sorted({other for each in edits.values() for other in each["others"]} | set(edits),
-                    key=(portrait.ATTRIBUTES + portrait.NUISANCES + tuple(edits)).index)
+    scored = {other for each in edits.values() for other in each["others"]}
+    others = sorted(scored, key=lambda name: (portrait.ATTRIBUTES + portrait.NUISANCES + tuple(scored)).index(name))
     rows = [[name, each["unit"], f"{100 * each['monotone']:.1f} %", f"{100 * each['strictly']:.1f} %", each["wanted"],
              each["ratio"], *(each["others"].get(other) for other in others)] for name, each in edits.items()]
     text = (f"{result['count']} portraits rendered with seed {result['seed']}, which no training draws, inverted, "
