@@ -17,10 +17,16 @@ def random_codes(generator, seed, first, count):
     The code with a number depends on the seed alone, not on `first` and `count`. Conditional generators get random
     labels.
     """
+    z, labels = random_latents(generator, seed, first, count)
+    return np.asarray(generator.mapping(z, labels=labels))
+
+
+def random_latents(generator, seed, first, count):
+    """Return (z [count, Z], one-hot labels [count, label_size] or None) of the codes that `random_codes` returns."""
     rows = [np.random.default_rng([seed, first + i]) for i in range(count)]
     z = np.stack([rng.standard_normal(generator.latent_size) for rng in rows]).astype("float32")
     labels = None
     if generator.label_size:
         labels = np.stack([np.eye(generator.label_size, dtype="float32")[rng.integers(generator.label_size)]
                            for rng in rows])
-    return np.asarray(generator.mapping(z, labels=labels))
+    return z, labels

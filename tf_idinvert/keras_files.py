@@ -27,7 +27,7 @@ MODULES = re.compile(r"(keras|tf_keras|builtins)(\.src)?(\.(layers|models|engine
                      r"dtype_policies|mixed_precision|activations)(\..*)?)?")
 REFUSED = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "function", "TFOpLambda",
            "SlicingOpLambda", "__lambda__", "CustomMaskWarning"}
-STATE = {"VarHandleOp", "ReadVariableOp", "AssignVariableOp", "VarIsInitializedOp", "StatefulPartitionedCall",
+STATE = {"VarHandleOp", "DisableCopyOnRead", "ReadVariableOp", "AssignVariableOp", "VarIsInitializedOp", "StatefulPartitionedCall",
          "PartitionedCall", "StatefulIf", "If", "While", "Placeholder", "Assert"}
 SAVING = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
 REACHING = {"ReadFile", "MatchingFiles", "DecodeImage", "EagerPyFunc", "PyFunc", "PyFuncStateless"}

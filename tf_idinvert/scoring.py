@@ -30,10 +30,10 @@ class Scorer:
     def __init__(self, network, names, resolution, read=None):
         self.names, self.resolution = tuple(names), resolution
         self.read = read or (lambda path: images.load(path, resolution)[0])
-        self._scores = tf.function(lambda x: network(_at(x, resolution)), reduce_retracing=True)
+        self._scores = tf.function(network, [tf.TensorSpec([None, resolution, resolution, 3])], autograph=False)
 
     def __call__(self, pictures):
-        return np.asarray(self._scores(tf.constant(pictures, tf.float32)), np.float64)
+        return np.asarray(self._scores(_at(tf.constant(pictures, tf.float32), self.resolution)), np.float64)
 
 
 def _at(x, resolution):

@@ -48,15 +48,26 @@ def main(argv=None):
         run("invert", model, pictures, "-o", place, "--batch_size", EDITED, *features)
     run("diffuse", model, *edited, "-o", folder / "diffusion", *features)
     run("interpolate", model, *edited, "-o", folder / "interpolation")
+    directions = embedded.direction_paths()
+    together = {}       # boundaries by distance: a process for each, not for each boundary
     for name, path in boundaries.items():
-        distance = demo.distance(name)
-        run("manipulate", model, edited[0], path, "--step", demo.STEPS, "--start_distance", -distance,
+        together.setdefault(demo.distance(name), []).append(path)
+    together.setdefault(demo.DEVIATIONS, []).extend(directions.values())
+    for distance, paths in together.items():
+        run("manipulate", model, edited[0], *paths, "--step", demo.STEPS, "--start_distance", -distance,
             "--end_distance", distance, "-o", folder / "manipulation")
     run("mix_style", model, *edited, "-o", folder / "style_mixing")
     found = demo.Demo(folder, names[:EDITED], names[EDITED:])
-    page, encoder, inverted = found.write_page(list(boundaries), time.time() - started)
+    page, encoder, inverted = found.write_page(list(boundaries), named_directions(directions), time.time() - started)
     say("", f"mean squared error of {PORTRAITS} portraits, values in [-1, 1]: encoder {encoder:.4f}, "
         f"inverted {inverted:.4f}", "", f"{time.time() - started:.0f} s -> {page}")
+
+
+def named_directions(paths):
+    """Return {file name without suffix: what the page calls it} of directions, {name: path}."""
+    from tf_idinvert import boundaries
+    names = {name: boundaries.read(path).about.name for name, path in paths.items()}
+    return {name: f"{name}: {title}" if title else name for name, title in names.items()}
 
 
 def write_list(path, portraits, names):

@@ -27,6 +27,7 @@ picture whose code it holds or, where images are given, for each of these.
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options, loading, scorer_options
@@ -145,6 +146,11 @@ def fitted(path, boundary, generator, args):
     from tf_idinvert import boundaries, editing
     text = args.manipulate_layers
     layers = None if text.strip() == "auto" else editing.parse_layers(text, generator.num_layers)
+    if boundary.about.space == "z":
+        if layers is not None or text.strip() or boundary.normal.shape[1:] != (1, generator.latent_size):
+            raise InputError(f"{path}: a boundary of z [1, 1, {boundary.normal.shape[-1]}], which moves no single "
+                             f"layers; this network has z of {generator.latent_size}")
+        return boundary
     try:
         boundary = boundary.for_network(generator.num_layers, generator.dlatent_size, generator.synthesis.style_widths)
     except boundaries.BoundaryError as error:
@@ -202,8 +208,31 @@ def manipulate(path, boundary, found, generator, folder, args, log, exchange=Non
         {"Model": Path(args.model_path).name, "Boundary": Path(path).name, **name, "Pictures": len(found.names),
          "Layers": shown}, viz_size=args.viz_size)
     shape = [len(found.names), args.step, *found.codes.shape[1:]]
-    rows = edit.manipulation(found, boundary, distances, generator.synthesis.style_widths, exchange)
+    if boundary.about.space == "z":
+        rows = edit.latent_manipulation(found, latents_of(path, found), boundary, distances,
+                                        mapping_as_sampled(found.folder, generator))
+    else:
+        rows = edit.manipulation(found, boundary, distances, generator.synthesis.style_widths, exchange)
     edit.write(folder / job, rows, shape, generator.synthesis, args.batch_size, page, log)
+
+
+def latents_of(path, found):
+    """Return z of a folder of samples; InputError if it is not kept there."""
+    from tf_idinvert.jobs import boundary
+    if not (found.folder / boundary.LATENTS).is_file():
+        raise InputError(f"{path}: a boundary of z, which moves samples alone whose z is kept: draw them by "
+                         "boundary.py sample --latents")
+    return boundary.read_latents(found.folder)
+
+
+def mapping_as_sampled(folder, generator):
+    """Return z -> codes, truncated with the psi that a folder of samples was drawn with."""
+    try:
+        psi = json.loads((folder / "options.json").read_text(encoding="utf-8"))["arguments"]["truncation_psi"]
+        psi = float(psi)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'options.json'}: does not say the samples' truncation_psi") from error
+    return lambda z: generator.truncate(generator.mapping(z), psi).numpy()
 
 
 def distances_of(args):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert.codes import random_codes
+from tf_idinvert.codes import random_codes, random_latents
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic, finding, images, results
 from tf_idinvert.files.printing import say
@@ -17,11 +17,12 @@ from tf_idinvert.files.progress import progress
 from tf_idinvert.jobs.batches import to_the_end
 
 SCORED_TOGETHER = 32
+LATENTS = "latent_codes.npy"        # z of samples, [N, Z]
 
 
 # ------------------------------------------------------------------------------------------------- samples
 
-def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record):
+def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record, latents=False):
     """Generate pictures; write them and their codes: NNNNNN_inv.png, image_list.txt, inverted_codes.npy, options.json.
 
     If it ends early, the finished pictures are kept and their number is printed.
@@ -34,11 +35,18 @@ def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record
         batch_size: pictures generated together.
         seed: seed of z.
         record: dict for options.json.
+        latents: write z, too, as latent_codes.npy [N, Z].
+    Raises:
+        InputError: `latents` of a generator with labels, whose pictures z does not decide alone.
     """
     codes, folder = [], Path(folder)
+    if latents and generator.label_size:
+        raise InputError("a generator with labels: its pictures are not decided by z alone, so z is of no use")
 
     def finish():
         if codes:
+            if latents:
+                arrays.write(folder / LATENTS, random_latents(generator, seed, 0, len(codes))[0])
             results.write_index(folder, [f"{_name(i)}.png" for i in range(len(codes))], codes)
             results.write_options(folder / "options.json", record)
             say(f"{len(codes)} of {count} pictures -> {folder}")
@@ -102,6 +110,31 @@ def read_codes(path):
     if codes.ndim not in (2, 3) or codes.dtype.kind != "f":
         raise InputError(f"{path}: expected codes [N, L, D] or [N, D] of floats, got {list(codes.shape)} {codes.dtype}")
     return None, codes
+
+
+def read_latents(folder):
+    """Return z of a folder of samples, [N, Z]; InputError if the folder does not hold it."""
+    found = results.read(folder)
+    path = Path(folder) / LATENTS
+    z = arrays.read(path)
+    if z.ndim != 2 or len(z) != len(found.names) or z.dtype.kind != "f":
+        raise InputError(f"{path}: expected z [{len(found.names)}, Z] of floats, got {list(z.shape)} {z.dtype}")
+    return z
+
+
+def sides(positive, negative):
+    """Return codes and labels of two folders of inverted pictures, with and without an attribute.
+
+    Returns:
+        (codes [N, L, D], float64 [N]: 1 and 0).
+    Raises:
+        InputError: a folder that inversion has not written, or codes of unlike networks.
+    """
+    one, other = results.read(positive).codes, results.read(negative).codes
+    if one.shape[1:] != other.shape[1:]:
+        raise InputError(f"{positive} and {negative}: codes of unlike networks, {list(one.shape[1:])} and "
+                         f"{list(other.shape[1:])}")
+    return np.concatenate([one, other]), np.repeat([1.0, 0.0], [len(one), len(other)])
 
 
 def read_scores(path, attribute, names, count):

@@ -11,6 +11,7 @@ from tf_idinvert.files import images, report
 STEPS = 5           # pictures of a manipulation
 DISTANCE = 2.0      # of its ends, about one standard deviation of W along most normals; DISTANCES has the others
 DISTANCES = {"expression": 1.0, "gender": 3.0}
+DEVIATIONS = 3.0    # distance of the ends along directions that were found without labels
 BETWEEN = 7         # pictures of an interpolation, including its ends
 
 
@@ -34,18 +35,19 @@ class Demo:
     some: list
     others: list
 
-    def write_page(self, attributes, seconds):
+    def write_page(self, attributes, directions, seconds):
         """Write index.html.
 
         Args:
             attributes: names of the boundaries along which codes were moved.
+            directions: {name of the file: what to call it} of directions that were found without labels.
             seconds: total time of the demonstration.
         Returns:
             (path of the page, mean squared error of the encoder's pictures, mean squared error of the inverted ones).
         """
         inversion, (encoder, inverted) = self._inversion()
         sections = [inversion, self._diffusion(), self._interpolation(), *map(self._manipulation, attributes),
-                    self._style_mixing()]
+                    *self._directions(directions), self._style_mixing()]
         path, names = self.folder / "index.html", self.some + self.others
         report.write_sections(path, "In-domain GAN inversion of rendered portraits", sections, summary={
             "Portraits": len(names), "Mean MSE, encoder": encoder, "Mean MSE, inverted": inverted,
@@ -95,6 +97,16 @@ class Demo:
                    for i in range(STEPS))] for name in self.some]
         return report.Section(["Name", "Inverted", *(f"{far:+.2f}" for far in distances)], rows,
                               f"Manipulation: {attribute}")
+
+    def _directions(self, directions):
+        """Return a list of one section, a row for each direction; an empty one if there are no directions."""
+        name = self.some[0]
+        rows = [[title, *(self._picture("manipulation", f"{file.upper()}_some", f"{name}_{i + 1:02d}.png")
+                          for i in range(STEPS))] for file, title in directions.items()]
+        headers = ["Direction", *(f"{far:+.1f}" for far in np.linspace(-DEVIATIONS, DEVIATIONS, STEPS))]
+        text = ("Principal components of W+ (GANSpace) and eigenvectors of the style matrices (SeFa), by standard "
+                "deviations. A name is that of the attribute that changes at least twice as much as any other.")
+        return [report.Section(headers, rows, "Directions without labels", text)] if rows else []
 
     def _style_mixing(self):
         rows = [["", None, *(self._inverted(name, "ori") for name in self.others)]]

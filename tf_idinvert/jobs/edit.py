@@ -67,6 +67,22 @@ def manipulation(found, boundary, distances, style_widths, before=None):
                   [name, found.picture(i, "ori"), found.picture(i, "inv")], offsets=offsets)
 
 
+def latent_manipulation(found, latents, boundary, distances, mapping):
+    """Yield a row for every sample, whose z is moved: `z + distance * n`, then mapped.
+
+    Args:
+        found: Results.
+        latents: z of them, [N, Z].
+        boundary: Boundary of z, its normal [1, 1, Z].
+        distances: [K].
+        mapping: callable, z [K, Z] -> codes [K, L, D], truncated as the samples were.
+    """
+    for i, name in enumerate(found.names):
+        z = editing.manipulate(latents[i:i + 1, None], boundary.normal, distances)[0, :, 0]
+        yield Row(mapping(z), [f"{name}_{k + 1:02d}" for k in range(len(distances))],
+                  [name, found.picture(i, "ori"), found.picture(i, "inv")])
+
+
 def style_mixing(style, content, layers):
     """Yield a row for every style: all contents with the `layers` of that style."""
     for i, name in enumerate(style.names):

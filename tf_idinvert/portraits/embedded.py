@@ -18,6 +18,7 @@ MODELS = ("portraits64-force-in-domain.h5", "portraits64-in-domain.h5", "portrai
 GENERATOR = "portraits64-stylegan.h5"
 ATTRIBUTES = "portraits64-attributes.h5"
 BOUNDARIES = "boundaries"       # folder of NAME.npz
+DIRECTIONS = "directions"       # folder of METHOD_K.npz, found without labels
 REASONS = "reasons.json"        # {name of a claim: reason why it does not hold for these networks}
 SEED = 1000                     # no seed of `portraits.sample` gives a portrait of the training (see `sets.chunks`)
 
@@ -65,6 +66,11 @@ def boundary_paths():
                                     "a boundary file as the last argument"))
     order = [name for name in portrait.ATTRIBUTES if name in found]
     return {name: found[name] for name in [*order, *(name for name in found if name not in order)]}
+
+
+def direction_paths():
+    """Return {name: path} of the embedded model's directions that were found without labels; none if they are absent."""
+    return {path.stem: path for path in sorted((CHECKPOINTS / DIRECTIONS).glob("*.npz"))}
 
 
 def sample_pictures(folder, count, seed=SEED, resolution=64):
