@@ -112,3 +112,72 @@ def test_served_moves_are_those_of_manipulate():
         np.testing.assert_allclose(offsets[i], np.zeros(sum(widths)) if added is None else added[0], atol=1e-6)
     assert np.count_nonzero(offsets[0]) == 1, "styles of layers that the boundary leaves alone stay"
     assert Moves({"plain": given["plain"]}, generator)(tf.constant(codes), [0, 0, 0], tf.constant([1.0] * 3))[1] is None
+
+
+def test_auto_chooses_layers_by_what_the_scorer_sees(monkeypatch, files, capfd):
+    boundaries.write("age.npz", boundaries.Boundary(tiny.normal(1, 6, 8), (1, 3)))
+    options = "--manipulate_layers", "auto", "--step", "2"
+    assert run(monkeypatch, "manipulate.py", files / "network.h5", files / "inverted", "age.npz", *options) == 2
+    assert "somebody who scores" in error_line(capfd)
+    options = *options, "--attributes", files / "attributes.h5"
+    code = run(monkeypatch, "manipulate.py", files / "network.h5", files / "inverted", "age.npz", *options)
+    printed = capfd.readouterr().err
+    if code:        # random networks: the edit may lower the score, which is told
+        assert "does not raise 'age'" in printed
+        turned = boundaries.Boundary(-boundaries.read("age.npz").normal, (1, 3))
+        boundaries.write("age.npz", turned)
+        assert run(monkeypatch, "manipulate.py", files / "network.h5", files / "inverted", "age.npz", *options) == 0
+        printed = capfd.readouterr().err
+    assert "change age by +" in printed
+    codes = np.load("results/manipulation/AGE_inverted_codes.npy")
+    moved = set(np.flatnonzero(np.abs(codes[:, 1] - codes[:, 0]).max(axis=(0, 2))))
+    assert moved and moved <= {1, 3}
+
+
+def test_a_boundary_of_two_folders_of_inverted_pictures(monkeypatch, files, tmp_path, capfd):
+    for name, shift in ("with", 4), ("without", -4):
+        (tmp_path / name).mkdir()
+        codes = tiny.normal(12, 6, 8, seed=shift + 9)
+        codes[:, 2, 3] += shift
+        results.write_index(tmp_path / name, [f"{i}.png" for i in range(12)], codes)
+    arguments = "--positive", "with", "--negative", "without", "-o", "hat.npz"
+    assert run(monkeypatch, "boundary.py", "fit", *arguments) == 0
+    found = boundaries.read("hat.npz").normal[0]
+    assert np.unravel_index(np.abs(found).argmax(), [6, 8]) == (2, 3) and found[2, 3] > 0
+    capfd.readouterr()
+    assert run(monkeypatch, "boundary.py", "fit", "--positive", "with", "--negative", "nowhere", "-o", "x.npz") == 2
+    assert "nowhere" in error_line(capfd)
+
+
+def test_invalid_scores_are_left_out(monkeypatch, tmp_path, capfd):
+    codes = tiny.normal(60, 8)
+    scores = codes[:, 1].copy()
+    scores[::3] = -1e6
+    np.save("codes.npy", codes)
+    np.save("scores.npy", scores)
+    arguments = "fit", "codes.npy", "-s", "scores.npy", "-n", "0.4"
+    assert run(monkeypatch, "boundary.py", *arguments, "-V", "-1e6", "-o", "a.npz") == 0
+    assert np.abs(boundaries.read("a.npz").normal[0, 0]).argmax() == 1
+    assert "40 codes" in "".join(f"{sum(map(int, _numbers(capfd)))} codes"), "of 60, 20 are invalid"
+
+
+def _numbers(capfd):
+    return [line.split(" codes")[0].split()[-1] for line in capfd.readouterr().out.splitlines() if " codes" in line]
+
+
+def test_samples_move_in_z(monkeypatch, files, tmp_path, capfd):
+    assert run(monkeypatch, "boundary.py", "sample", files / "network.h5", "-o", "s", "--num", "20", "--latents") == 0
+    z, generator = np.load("s/latent_codes.npy"), checkpoint.load(files / "network.h5").generator
+    expected = generator.truncate(generator.mapping(z), 0.7)
+    np.testing.assert_allclose(np.load("s/inverted_codes.npy"), expected, atol=1e-5)
+    np.save("scores.npy", z[:, 5])
+    arguments = "fit", "s", "-s", "scores.npy", "-n", "0.4", "--space", "z", "-o", "five.npz"
+    assert run(monkeypatch, "boundary.py", *arguments) == 0
+    normal = boundaries.read("five.npz").normal
+    assert normal.shape == (1, 1, 8) and normal[0, 0].argmax() == 5
+    assert run(monkeypatch, "manipulate.py", files / "network.h5", "s", "five.npz", "--step", "2") == 0
+    codes = np.load("results/manipulation/FIVE_s_codes.npy")
+    np.testing.assert_allclose(codes[:, 1], generator.truncate(generator.mapping(z + 3 * normal[0]), 0.7), atol=1e-4)
+    capfd.readouterr()
+    assert run(monkeypatch, "manipulate.py", files / "network.h5", files / "inverted", "five.npz") == 2
+    assert "--latents" in error_line(capfd)

@@ -26,11 +26,12 @@ MAX_CONFIG, MAX_GRAPH, MAX_WEIGHTS = 16 << 20, 512 << 20, 4 << 30     # bytes
 MODULES = re.compile(r"(keras|tf_keras|builtins)(\.src)?(\.(layers|models|engine|initializers|regularizers|constraints|"
                      r"dtype_policies|mixed_precision|activations)(\..*)?)?")
 REFUSED = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "function", "TFOpLambda",
-           "SlicingOpLambda", "__lambda__", "CustomMaskWarning"}
-STATE = {"VarHandleOp", "DisableCopyOnRead", "ReadVariableOp", "AssignVariableOp", "VarIsInitializedOp", "StatefulPartitionedCall",
-         "PartitionedCall", "StatefulIf", "If", "While", "Placeholder", "Assert"}
+           "SlicingOpLambda", "__lambda__"}
+STATE = {"VarHandleOp", "DisableCopyOnRead", "ReadVariableOp", "AssignVariableOp", "VarIsInitializedOp",
+         "StatefulPartitionedCall", "PartitionedCall", "StatefulIf", "If", "While", "Placeholder", "Assert"}
 SAVING = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
-REACHING = {"ReadFile", "MatchingFiles", "DecodeImage", "EagerPyFunc", "PyFunc", "PyFuncStateless"}
+# TensorFlow marks most operations that reach beyond the graph as stateful; these not, or not in all versions:
+REACHING = re.compile("ReadFile|MatchingFiles|EagerPyFunc|PyFunc.*|Copy|CopyHost|Debug.*|.*(Dataset|Iterator|Rpc).*")
 
 
 def load(path):
@@ -170,6 +171,6 @@ def _check_graph(graph, path):
 def _only_computes(op):
     from tensorflow.python.framework import op_def_registry
     known = op_def_registry.get(op)
-    if op in REACHING or known is None:
+    if REACHING.fullmatch(op) or known is None:
         return False
     return op in STATE or not known.is_stateful

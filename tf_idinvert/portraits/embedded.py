@@ -69,7 +69,7 @@ def boundary_paths():
 
 
 def direction_paths():
-    """Return {name: path} of the embedded model's directions that were found without labels; none if they are absent."""
+    """Return {name: path} of the embedded model's directions, which were found without labels; {} if absent."""
     return {path.stem: path for path in sorted((CHECKPOINTS / DIRECTIONS).glob("*.npz"))}
 
 
