@@ -156,7 +156,7 @@ def test_invalid_scores_are_left_out(monkeypatch, tmp_path, capfd):
     np.save("codes.npy", codes)
     np.save("scores.npy", scores)
     arguments = "fit", "codes.npy", "-s", "scores.npy", "-n", "0.4"
-    assert run(monkeypatch, "boundary.py", *arguments, "-V", "-1e6", "-o", "a.npz") == 0
+    assert run(monkeypatch, "boundary.py", *arguments, "-V", "-1000000", "-o", "a.npz") == 0
     assert np.abs(boundaries.read("a.npz").normal[0, 0]).argmax() == 1
     assert "40 codes" in "".join(f"{sum(map(int, _numbers(capfd)))} codes"), "of 60, 20 are invalid"
 
