@@ -16,7 +16,7 @@ import tiny
 
 from tf_idinvert.data import pipeline
 from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
-from tf_idinvert.training import state
+from tf_idinvert.training import loop, state
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), np.uint8)
 PIXELS, LATENT, CODE = (2, 2, 1), 3, (2, 3)         # of the linear networks
@@ -154,7 +154,7 @@ def check_compiled(make, batch):
     """Compiled by XLA, the step traces once and is the same step."""
     plain, compiled = make(0), make(0)
     before, expected = values(plain), run(plain, [batch, batch])
-    step = tf.function(compiled.train_step, jit_compile=True)
+    step = tf.function(compiled.train_step, jit_compile=True, autograph=False)
     for _ in range(2):
         step(tf.constant(batch))
     assert step.experimental_get_tracing_count() == 1
@@ -175,7 +175,7 @@ def run_replicas(strategy, make, batches):
     """
     with strategy.scope():
         model = make(0)
-    model.fit(batches(0), epochs=1, steps_per_epoch=2, verbose=0)
+    loop.run(model, batches(0), 2, [])
     assert strategy.num_replicas_in_sync == 2 and int(model.images_seen.numpy()) == 16
     print_comparison(make(0), model, batches)
 
@@ -185,7 +185,7 @@ def run_worker(make, batches):
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     with strategy.scope():
         model = make(0)
-    step = tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)))
+    step = tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)), autograph=False)
     for batch in strategy.experimental_distribute_dataset(batches(0).take(2)):
         step(batch)
     assert strategy.num_replicas_in_sync == 2 and int(model.images_seen.numpy()) == 16

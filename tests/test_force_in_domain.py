@@ -32,7 +32,7 @@ def test_steps_by_hand(rng):
     world, rate = common.LinearWorld(rng), 0.05
     model = ForceInDomain(world.encoder, world.generator, world.discriminator, world.latent_discriminator,
                           world.features, *[common.sgd(rate) for _ in range(3)], OPTIONS)
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     for _ in range(3):
         images, x = common.linear_images(rng)
         w = np.asarray(model._latents(tf.constant(4)), "float64") @ world.f

@@ -33,7 +33,7 @@ def test_steps_by_hand(rng):
     world, rate = common.LinearWorld(rng), 0.05
     model = InDomain(world.encoder, world.generator, world.discriminator, world.features, common.sgd(rate),
                      common.sgd(rate), OPTIONS)
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     for _ in range(3):
         images, x = common.linear_images(rng)
         codes, y, pixel, feature, d_pixel, d_feature = world.reconstruction_terms(x)

@@ -333,7 +333,7 @@ def test_official_trajectory_in_double_precision(official, double_networks):
     expected, (encode, synthesize) = official[1], double_networks
     x = tf.constant(expected["x"], "float64")
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradient_at(w):
         with tf.GradientTape() as tape:
             tape.watch(w)

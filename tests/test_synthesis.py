@@ -116,7 +116,7 @@ def test_fractional_levels_blend_neighbours(synthesis, w, lod):
 def test_fade_is_one_trace(synthesis, w):
     traces = []
 
-    @tf.function
+    @tf.function(autograph=False)
     def image(fade):
         traces.append(fade)
         return synthesis(w, lod=0, fade=fade)
