@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 # before TensorFlow is imported by a test
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,6 +25,21 @@ LONGEST = ("test_train", "test_evaluate", "test_tool_defaults", "test_optimizers
 def pytest_collection_modifyitems(items):
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
+
+# Files about bits, trajectories and speed of what users run: TensorFlow optimises their graphs (Grappler) as it does for
+# users. For the others, which run a graph a few times and compare within tolerances, that is a fifth of their time.
+OPTIMISED = {"test_benchmark_inversion", "test_benchmark_training", "test_embedded", "test_export", "test_in_domain",
+             "test_interrupts", "test_inversion", "test_journeys", "test_loop", "test_multi_code", "test_optimizers",
+             "test_pairs", "test_state", "test_stylegan", "test_train", "test_training_from_python"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graph_optimisation(request):
+    tensorflow = sys.modules.get("tensorflow")      # where no file imports it, nothing is to be set
+    if tensorflow is not None:
+        tensorflow.config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": request.path.stem not in OPTIMISED})
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """The measurements of inversion and the tool that prints them, in small."""
+import functools
 import json
 import time
 
+import keras
 import numpy as np
 import pytest
 from running import run
@@ -17,13 +19,15 @@ SMALL = dict(resolution=16, dlatent_size=8)
 
 
 @pytest.mark.parametrize("generator", inversion.GENERATORS)
-def test_a_row_of_figures(generator):
+def test_a_row_of_figures(monkeypatch, generator):
+    monkeypatch.setattr(keras.applications, "VGG16", lambda **_: keras.Sequential([
+        keras.Input([16, 16, 3]), keras.layers.Conv2D(4, 3, padding="same", name=inversion.VGG16_LAYER)]))
     before = time.time()
     row = inversion.measure(16, 1, before, generator, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
                             fmap_base=64, fmap_max=8)
     assert row.pop("generator") == generator
     assert all(value > 0 for value in row.values()) and row["start-up s"] < time.time() - before
-    assert row["px"] == 16 and row["batch"] == 1 and row["GFLOP"] > 0.1 and row["peak MB"] > 100
+    assert row["px"] == 16 and row["batch"] == 1 and row["peak MB"] > 100
 
 
 @pytest.mark.parametrize("losses, target, steps", [([5, 4, 4, 2], 4, 1), ([5, 4, 3, 2], 2.5, 3), ([5, 4], 1, np.nan)])
@@ -42,9 +46,10 @@ def test_optimisers_are_compared_on_the_embedded_model(monkeypatch, tmp_path):
     network = Attributes(portrait.ATTRIBUTES, resolution=16, widths=(4, 8), hidden=8)
     checkpoint.save(checkpoint.Models(attributes=network), tmp_path / embedded.ATTRIBUTES)
     said = []
+    monkeypatch.setattr(inversion, "_to_loss", functools.partial(inversion._to_loss, count=2))
     adam, cosine, lbfgs = inversion.run(said.append, sides=())
     assert adam["steps, most"] <= 100 and 0 < adam["share of published"] <= 1 and adam["then loss / adam's"] == 1
-    assert lbfgs["optimizer"] == "lbfgs" and 0 < lbfgs["s/step"] and said[0] == "optimiser adam on 8 portraits"
+    assert lbfgs["optimizer"] == "lbfgs" and 0 < lbfgs["s/step"] and said[0] == "optimiser adam on 2 portraits"
 
 
 def test_the_tool_prints_tables_and_writes_json(monkeypatch, tmp_path, capsys):
