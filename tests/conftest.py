@@ -15,11 +15,11 @@ import pytest
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
-# Files that keep a core busy for half a minute or more, the longest first. They begin first, so that processes which
+# Files that keep a core busy for half a minute or so, the longest first. They begin first, so that processes which
 # share the files out (`-n 2 --dist loadfile --no-loadscope-reorder`) end at about the same time.
-LONGEST = ("test_train", "test_evaluate", "test_tool_defaults", "test_optimizers", "test_multi_code", "test_replicas",
-           "test_restore", "test_export", "test_benchmark_training", "test_journeys", "test_in_domain",
-           "test_editing_journeys", "test_stylegan2_journeys", "test_stylegan", "test_benchmark_inversion")
+LONGEST = ("test_evaluate", "test_train", "test_export", "test_benchmark_training", "test_optimizers", "test_restore",
+           "test_stylegan2_journeys", "test_replicas", "test_multi_code", "test_journeys", "test_editing_journeys",
+           "test_in_domain", "test_inversion", "test_tool_defaults", "test_benchmark_inversion", "test_stylegan")
 
 
 def pytest_collection_modifyitems(items):
@@ -27,8 +27,8 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
-# Files about bits, trajectories and speed of what users run: TensorFlow optimises their graphs (Grappler) as it does for
-# users. For the others, which run a graph a few times and compare within tolerances, that is a fifth of their time.
+# Files about bits, trajectories and speed of what users run: TensorFlow optimises their graphs (Grappler) as for users.
+# For the others, which run a graph a few times and compare within tolerances, that is a fifth of their time.
 OPTIMISED = {"test_benchmark_inversion", "test_benchmark_training", "test_embedded", "test_export", "test_in_domain",
              "test_interrupts", "test_inversion", "test_journeys", "test_loop", "test_multi_code", "test_optimizers",
              "test_pairs", "test_state", "test_stylegan", "test_train", "test_training_from_python"}

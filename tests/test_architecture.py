@@ -5,6 +5,7 @@ A room is a folder of `tf_idinvert`, or a module beside them. docs/architecture.
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,7 @@ def ours(path, known):
     return found
 
 
+@functools.lru_cache(maxsize=1)
 def graph():
     known = modules()
     return {name: ours(path, known) - {name} for name, path in known.items()}
@@ -92,10 +94,12 @@ def faults(graph):
                 yield f"{module} imports {other}: {here} may not know {there}"
 
 
+@pytest.mark.one_stack
 def test_rooms_know_only_what_the_rule_allows():
     assert not list(faults(graph()))
 
 
+@pytest.mark.one_stack
 @pytest.mark.parametrize("module, other", [
     ("files.images", "portraits.sets"), ("networks.encoder", "losses"), ("inversion", "networks.generator"),
     ("training.in_domain", "checkpoint"), ("evaluation.measures", "jobs.invert"),
@@ -105,6 +109,7 @@ def test_the_rule_refuses(module, other):
     assert list(faults({**graph(), module: {other}}))
 
 
+@pytest.mark.one_stack
 def test_rooms_of_files_need_no_tensorflow():
     for name, path in modules().items():
         if room(name) in NO_TENSORFLOW:
@@ -112,6 +117,7 @@ def test_rooms_of_files_need_no_tensorflow():
             assert not heavy, f"{name} imports {sorted(heavy)}"
 
 
+@pytest.mark.one_stack
 def test_only_the_page_of_the_editor_knows_gradio():
     knowing = {name for name, path in modules().items()
                if any(each.split(".")[0].startswith("gradio") for each in imports(path))}
@@ -128,6 +134,7 @@ def chains(graph):
     return lengths
 
 
+@pytest.mark.one_stack
 def test_no_cycles_and_no_long_chains():
     """Chains are counted from below the tools, whose own modules are the verbs in cli."""
     tools = {f"cli.{path.stem}" for path in (ROOT / "tools").glob("*.py")}
@@ -139,6 +146,7 @@ def test_no_cycles_and_no_long_chains():
     chains({name: needs - {name} for name, needs in rooms.items()})
 
 
+@pytest.mark.one_stack
 def test_tools_do_not_import_each_other():
     tools = {path.stem: path for path in (ROOT / "tools").glob("*.py")}
     for name, path in tools.items():
@@ -154,6 +162,7 @@ def test_light_modules_do_not_load_tensorflow():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.one_stack
 def test_nothing_but_definitions_on_import():
     """No work and no state: at module level stand imports, definitions, constants and docstrings."""
     allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
@@ -167,6 +176,7 @@ def sources(*folders):
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
+@pytest.mark.one_stack
 def test_modules_and_functions_are_short():
     long = []
     for path in sources("tf_idinvert", "tools"):
@@ -185,6 +195,7 @@ def statement_lines(function):
     return body[-1].end_lineno - body[0].lineno + 1 if body else 0
 
 
+@pytest.mark.one_stack
 def test_lines_fit():
     long = [f"{path.relative_to(ROOT)}:{number}" for path in sources("tf_idinvert", "tools", "tests")
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > LONGEST_LINE]
