@@ -51,6 +51,18 @@ def test_progress_counts_images_and_shows_losses():
     assert "100/100" in file.getvalue() and "loss=" in file.getvalue()
 
 
+def test_no_bar_is_written_to_a_file_and_the_end_says_what_was_done(capsys, monkeypatch):
+    model = Model()
+    bar = callbacks.Progress(100)       # the standard error output is no terminal
+    assert "finished before" in bar.summary()
+    run(model, bar, 10)
+    bar.close()
+    assert capsys.readouterr().err == "" and "trained on 100 images in 0 s" == bar.summary()
+    again = callbacks.Progress(100)
+    run(model, again, 0)
+    assert again.summary() == "finished before, after 100 images; a larger --kimg trains on"
+
+
 def test_log_has_means_of_each_interval(tmp_path):
     log, model = callbacks.Log(tmp_path, interval=30), Model()
     run(model, log, 4)

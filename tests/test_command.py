@@ -66,7 +66,7 @@ def test_names_in_the_log_cannot_forge_lines(tmp_path, capsys):
     assert capsys.readouterr().err == expected == (tmp_path / "run.log").read_text()
 
 
-@pytest.mark.parametrize("text", ["0", "x", "nan"])
+@pytest.mark.parametrize("text", ["0", "x", "nan", "inf", "1e999"])
 def test_numbers_out_of_bounds_are_refused(text):
     with pytest.raises(ValueError):
         command.number(float, 0, exclusive=True)(text)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,11 @@ def hostile():
         "channels": changed("encode", shape, images=np.zeros([1, 8, 8, 4], np.float32)),
         "axes": changed("encode", shape, images=np.zeros([8, 8, 3], np.float32)),
         "NaN": changed("reconstruct", "finite", images=nan), "NaN inverted": changed("invert", "finite", images=nan),
+        "values to 255": changed("reconstruct", r"images: expected values in \[-1, 1\]; got.*255",
+                                 images=np.linspace(0, 255, picture.size, dtype=np.float32).reshape(picture.shape)),
+        "huge distance": changed("manipulate", "distance: expected values in -1e.06 to 1e.06",
+                                 distance=np.array([1e38], np.float32)),
+        "huge z": changed("sample", "z: expected values", z=np.full([1, 8], 1e20, np.float32)),
         "infinite codes": changed("synthesize", "finite", codes=np.full([1, 4, 8], np.inf, np.float32)),
         "NaN codes": changed("manipulate", "finite", codes=np.full([1, 4, 8], np.nan, np.float32)),
         "million steps": changed("invert", "steps: expected 0 to 1000", steps=np.array([10 ** 6], np.int32)),
@@ -350,6 +356,10 @@ def test_a_generator_alone_with_labels_serves_what_it_can(tmp_path):
     z, labels = tiny.normal(2, 8), np.eye(3, dtype="float32")[:2]
     found = signatures["serving_default"](z=tf.constant(z), psi=tf.constant([0.7, 0.7]), labels=tf.constant(labels))
     assert tiny.relative(found["images"], generator(z, labels=labels, truncation_psi=0.7)) < 1e-4
+    served = export._Served(generator, None, SimpleNamespace(names=[]), None, InversionOptions(), label=1)
+    assert [spec.name for spec in served.signatures()[0].inputs] == ["z", "psi"]
+    one = served.sample(tf.constant(z), tf.constant([0.7, 0.7]))["images"]
+    assert tiny.relative(one, generator(z, labels=np.eye(3, dtype="float32")[[1, 1]], truncation_psi=0.7)) < 1e-4
 
 
 @pytest.mark.parametrize("settings, words", [

@@ -323,7 +323,7 @@ def test_to_uint8_clips_and_rounds_half_up():
 
 
 def test_to_uint8_refuses_nan_and_integers():
-    with pytest.raises(ImageError, match="NaN in 1 of 4"):
+    with pytest.raises(ImageError, match="NaN or infinity in 1 of 4"):
         images.to_uint8(np.array([0, 1, np.nan, 0], np.float32))
     with pytest.raises(ImageError, match="int64"):
         images.to_uint8(np.zeros([2, 2, 3], np.int64))

@@ -251,6 +251,8 @@ def test_options_that_are_refused(option, message):
 @pytest.mark.parametrize("arguments, message", [
     (dict(images=images_of(0)), "images: expected at least one; got none"),
     (dict(images=images_of(1)[0]), "images: expected 4 axes; got shape [4, 4, 3]"),
+    (dict(images=np.linspace(0, 255, 48).reshape(1, 4, 4, 3)), "images: expected values in [-1, 1], got 0 to 255; of "
+     "pictures with values from 0 to 255 take x / 127.5 - 1"),
     (dict(images=images_of(1) * np.nan), "images: expected finite numbers; got NaN or infinity"),
     (dict(images=np.zeros((1, 8, 8, 3)), start=np.zeros((1, 2, 5))),
      "images are [8, 8, 3], the network makes [4, 4, 3]"),

@@ -6,6 +6,7 @@ import pytest
 
 from tf_idinvert.data import pipeline, training_set
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import images
 
 
 @pytest.fixture
@@ -15,6 +16,7 @@ def folder(tmp_path):
     pipeline.write_tfrecords(tmp_path / "set", pictures, 16)
     np.save(tmp_path / "set.npy", pictures)
     np.save(tmp_path / "grey.npy", pictures[..., :1])
+    np.save(tmp_path / "two.npy", pictures[..., :2])
     np.save(tmp_path / "odd.npy", pictures[:, :10, :10])
     return tmp_path
 
@@ -51,12 +53,30 @@ def test_nothing_is_set_aside_where_other_pictures_are_held_out(folder):
 
 
 @pytest.mark.parametrize("name, batch, message", [
-    ("grey.npy", 4, r"grey.npy: pictures with 1 channel\(s\); expected 3"),
+    ("two.npy", 4, r"two.npy: expected uint8 pictures \[N, S, S, 3\], or grey ones \[N, S, S, 1\]; got uint8 "),
     ("set.npy", 28, "set.npy: 27 pictures to train on, fewer than a batch of 28"),
     ("odd.npy", 4, "odd.npy: pictures of side 10 cannot be reduced to 8"),
     ("set-r03.tfrecords", 4, "set-r03.tfrecords: pictures of 8 px cannot be reduced to 16"),
-    ("none.tfrecords", 4, "none.tfrecords: No such file"), ("none", 4, "none")])
+    ("none.tfrecords", 4, "none.tfrecords: no such file or folder, nor files"), ("none", 4, "none")])
 def test_sets_that_cannot_be_used_are_one_line(folder, name, batch, message):
     with pytest.raises(InputError, match=message) as error:
         training_set.open_training_set(folder / name, [16 if "r03" in name else 8], batch)
     assert "\n" not in str(error.value)
+
+
+def test_grey_pictures_become_rgb_where_networks_are(folder):
+    sources, test = training_set.open_training_set(folder / "grey.npy", [8], batch=4)
+    assert test(8).shape == (3, 8, 8, 3) and sources[8].read([5]).shape == (1, 8, 8, 3)
+    np.testing.assert_array_equal(sources[8].read([5])[..., 1:], sources[8].read([5])[..., :2])
+    assert training_set.open_training_set(folder / "grey.npy", [8], 4, channels=1)[1](8).shape == (3, 8, 8, 1)
+
+
+def test_files_that_are_no_pictures_are_named_before_the_training(tmp_path, caplog):
+    for i in range(4):
+        images.save(tmp_path / f"{i}.png", np.full([8, 8, 3], i, np.uint8))
+    (tmp_path / "2.png").write_bytes(b"")
+    (tmp_path / "x.nef").write_bytes(b"x")
+    sources, _ = training_set.open_training_set(tmp_path, [4, 8], batch=2)
+    assert [numbers(source.read(np.arange(3))) for source in sources.values()] == [[0, 1, 3]] * 2
+    assert [line.split(": ")[:2] for line in caplog.messages] == [
+        ["left out", str(tmp_path / name)] for name in ("2.png", "x.nef")]

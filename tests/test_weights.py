@@ -191,3 +191,14 @@ def test_every_argument_is_needed(network_class):
     for name in set(config) - set(weights.entry_of(network_class).late):
         rest = {key: value for key, value in config.items() if key != name}
         assert f"lacks the argument '{name}'" in refusal(network_class, rest, arrays)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value):
+    network = tiny.attributes()
+    arrays = weights.export_arrays(network)
+    name = next(iter(arrays))
+    arrays[name] = arrays[name].copy()
+    arrays[name].flat[0] = value
+    with pytest.raises(InputError, match=f"attributes: variable '{name}' holds NaN or infinity"):
+        weights.assign_arrays(network, arrays)

@@ -14,6 +14,7 @@ import numpy as np
 from tf_idinvert.errors import InputError
 
 CROP_RESOLUTION, CROP_SIZE, CROP_CENTER_X, CROP_CENTER_Y = 256, 110, 125, 145     # published diffusion of faces
+LARGEST_DISTANCE = 1e6      # beyond, no network draws anything
 
 
 def interpolate(source, target, count):
@@ -60,6 +61,9 @@ def manipulate(codes, normal, distances, layers=None, centre=None):
     if normal.shape[0] != 1 or normal.shape[1] not in (1, length) or normal.shape[2] != codes.shape[2]:
         raise InputError(f"manipulate: a direction of {list(normal.shape)} for codes of {list(codes.shape)}, "
                          f"expected [1, {length}, {codes.shape[2]}]")
+    if not (np.abs(distances) <= LARGEST_DISTANCE).all():       # NaN is not, either
+        raise InputError(f"manipulate: expected distances from -{LARGEST_DISTANCE:g} to {LARGEST_DISTANCE:g}, got "
+                         f"{np.min(distances):g} to {np.max(distances):g}")
     normal = normal * _chosen(layers, length)
     if centre is not None:
         power = np.sum(normal ** 2, axis=-1, keepdims=True)
@@ -150,6 +154,8 @@ def _codes(name, codes):
     codes = np.asarray(codes, np.float32)
     if codes.ndim != 3:
         raise InputError(f"{name}: expected [N, L, D], got shape {list(codes.shape)}")
+    if not np.isfinite(codes).all():
+        raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
     return codes
 
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tf_idinvert import apart, optimizers
 from tf_idinvert.errors import InputError
-from tf_idinvert.losses import feature_weight, mean_squared_difference
+from tf_idinvert.losses import LARGEST_IMAGE, feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
 REPORTS = 10        # progress reports per batch
@@ -160,7 +160,7 @@ class Inversion:
 
     def _checked(self, images, start, mask):
         """The arguments of a search as float32 arrays of matching shapes; InputError where they are not."""
-        images = _finite("images", images, 4)
+        images = checked_images(images)
         if not len(images):
             raise InputError("images: expected at least one; got none")
         if start is not None:
@@ -264,6 +264,15 @@ def objective(codes, images, target, mask=None, *, synthesis, encoder, features,
 
 def _masked(images, mask):
     return (images + 1.0) * mask - 1.0
+
+
+def checked_images(images):
+    """Images as float32 [N, R, R, C]; InputError where they are of another scale than [-1, 1], or not finite."""
+    images = _finite("images", images, 4)
+    if images.size and np.abs(images).max() > LARGEST_IMAGE:
+        raise InputError(f"images: expected values in [-1, 1], got {images.min():g} to {images.max():g}; of pictures "
+                         "with values from 0 to 255 take x / 127.5 - 1")
+    return images
 
 
 def _finite(name, array, rank):

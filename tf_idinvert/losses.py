@@ -11,6 +11,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 FEATURE_WEIGHT = 5e-5       # lambda_vgg of the published code, for features of VGG16
+LARGEST_IMAGE = 2.0         # value of an image in [-1, 1]: what a generator draws may be a little beyond
 
 
 def mean_squared_difference(a, b):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
 from tf_idinvert.portraits import embedded
 
@@ -49,7 +50,7 @@ def main(argv=None):
         raise InputError("--world wild: give the files of a generator and of an attribute network of wild portraits")
     command.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    locks.claim(folder)
     command.import_tensorflow()
     from tf_idinvert.evaluation import loading
     from tf_idinvert.evaluation.quality import generator as quality

@@ -30,8 +30,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from tf_idinvert.cli import command, loading, scorer_options
+from tf_idinvert.cli import command, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
 
 SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
@@ -44,11 +45,13 @@ def make_parser():
     command.add_model_arguments(sample, "network file: official pickle or ours (.h5); default: the embedded model")
     sample.add_argument("--output_dir", "-o", default=SAMPLES, help=f"output folder ({SAMPLES})")
     sample.add_argument("--num", type=command.number(int, 1), default=1000, help="number of pictures (1000)")
-    sample.add_argument("--truncation_psi", type=command.number(float, 0), default=0.7, help="psi, in all layers (0.7)")
+    sample.add_argument("--truncation_psi", type=command.number(float, 0, 1e6), default=0.7,
+                        help="psi, in all layers (0.7)")
     sample.add_argument("--batch_size", type=command.number(int, 1), default=32, help="pictures drawn together (32)")
     sample.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     sample.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=0, help="seed of z (0)")
     sample.add_argument("--latents", action="store_true", help="keep z, too, in latent_codes.npy, for fit --space z")
+    inversion_options.add_label(sample.add_argument)
     score = verbs.add_parser("score", help="score pictures with an attribute network, classifiers or a Keras model")
     score.add_argument("codes", help="folder that invert.py or `sample` wrote")
     scorer_options.add(score, "the embedded one, which knows portraits")
@@ -110,7 +113,7 @@ def everything(parser):
 def sample(args):
     command.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    locks.claim(folder)
     command.import_tensorflow()
     from tf_idinvert import checkpoint
     from tf_idinvert.jobs import boundary
@@ -120,7 +123,7 @@ def sample(args):
     checkpoint.require(models, args.model_path, "generator")
     boundary.sample(models.generator, folder, args.num, truncation_psi=args.truncation_psi,
                     batch_size=args.batch_size, seed=args.seed, record={"arguments": vars(args)},
-                    latents=args.latents)
+                    latents=args.latents, label=args.label)
 
 
 def score(args):

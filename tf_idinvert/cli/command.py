@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import difflib
 import logging
+import math
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import traceback
 from pathlib import Path
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import locks
 from tf_idinvert.files.paths import is_address, missing
 from tf_idinvert.files.printing import on_one_line, printable, say
 
@@ -45,6 +47,8 @@ def run(main):
         say(*traceback.format_exc().rstrip().split("\n"), "This is a fault of the program, not of your input: "
             "please report it with the lines above.", file=sys.stderr)
         sys.exit(FAULT)
+    finally:
+        locks.release()
 
 
 def refuse(message):
@@ -90,7 +94,8 @@ def number(kind, lowest, highest=None, exclusive=False):
     """Return an argparse type: an `int` or `float` >= `lowest` (> if `exclusive`), and <= `highest` if that is set."""
     def parse(text):
         value = kind(text)
-        if not (value > lowest if exclusive else value >= lowest) or (highest is not None and value > highest):
+        inside = (value > lowest if exclusive else value >= lowest) and (highest is None or value <= highest)
+        if not inside or not math.isfinite(value):
             bound = f"{'more than' if exclusive else 'at least'} {lowest}"
             raise ValueError(bound + (f", at most {highest}" if highest is not None else ""))
         return value
@@ -260,14 +265,14 @@ class _LogFile(logging.FileHandler):
 
 
 def open_log(path=None):
-    """Return a logger to the terminal and to a file, which is overwritten; create the file's folder if necessary.
+    """Return a logger to the terminal and to a file, which is overwritten; create and claim its folder.
 
     Args:
         path: path of the file; None: only to the terminal.
     """
     log, handlers = logging.Logger(COMMAND, logging.INFO), [logging.StreamHandler(sys.stderr)]      # of this run alone
     if path is not None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        locks.claim(Path(path).parent)
         handlers.append(_LogFile(path, mode="w", encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(_OneLine())

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import locks
 from tf_idinvert.files.digests import file_digest
 from tf_idinvert.files.printing import say
 from tf_idinvert.portraits import embedded
@@ -46,7 +47,7 @@ def main(argv=None):
     attributes_path = args.attributes or embedded.attributes_path()
     command.choose_device(args.gpu_id)
     folder = Path(args.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    locks.claim(folder)
     command.import_tensorflow()
     from tf_idinvert.evaluation import loading
     from tf_idinvert.evaluation.quality import encoders, encoders_page

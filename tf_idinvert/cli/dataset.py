@@ -9,9 +9,10 @@ TFRecords in the original's format, from rendered portraits or pictures, and bac
 
 A set is a folder with NAME-rXX.tfrecords (one file for each resolution 2^XX down to 4; features `shape` and `data`),
 NAME-labels.npy (float32 [N, A]) with the names of the labels in NAME-labels.json, and set.json; train.py takes it as
---data. Labels beside the source (NAME-labels.npy, or labels.npy in a folder of pictures) are kept in both directions.
-Pictures are cropped to their centre and resized with antialiasing; unreadable pictures are reported and left out. The
-same command resumes an interrupted run and writes the same files.
+--data. Labels beside the source (NAME-labels.npy, or labels.npy in a folder of pictures) are kept in both directions. A
+folder without pictures of its own has a class for each of its sub folders, or as its dataset.json says (the form of
+StyleGAN2-ADA). Pictures are cropped to their centre and resized with antialiasing; unreadable pictures are reported and
+left out. The same command resumes an interrupted run and writes the same files.
 """
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ import os
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
 from tf_idinvert.files.progress import progress, say_above
 
@@ -62,6 +64,7 @@ def main(argv=None):
         if resolution is None:
             raise InputError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
         source = packing.Pictures(args.input, resolution)
+    locks.claim(args.output)
     convert = packing.unpack if args.verb == "extract" else packing.pack
     with progress(len(source), args.verb, unit="img") as bar:
         count, left_out = convert(source, args.output, args.processes, progress=bar.update,

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
 
 PORTRAITS, EDITED = 6, 3        # the first EDITED portraits are edited and mixed with the others
@@ -38,6 +39,7 @@ def main(argv=None):
     from tf_idinvert.portraits import embedded
     model, boundaries = embedded.model_path(), embedded.boundary_paths()
     features = ["--features", embedded.attributes_path()]
+    locks.claim(folder)
     portraits = embedded.sample_pictures(folder / "portraits", PORTRAITS)
     names = [f"portrait{i + 1}" for i in range(PORTRAITS)]
     some, others = folder / "some.list", folder / "others.list"

@@ -72,7 +72,6 @@ def main(argv=None):
     folder = Path(args.output_dir or "results/restoration_evaluation")
     args.model_path = args.model_path or embedded.model_path()
     listings = {name: finding.listing([path]) for name in ("pictures", "photographs") if (path := getattr(args, name))}
-    folder.mkdir(parents=True, exist_ok=True)
     log = command.open_log(folder / "evaluation.log")
     if "pictures" not in listings:
         listings["pictures"] = finding.listing([embedded.sample_pictures(folder / "pictures", args.count)])

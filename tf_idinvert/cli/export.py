@@ -14,9 +14,11 @@ minutes at 1024 px.
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options, loading
+from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
 
 
@@ -30,6 +32,8 @@ def parse_arguments(argv):
     parser.add_argument("--output_dir", "-o", default="", help="output folder (serving/NAME OF MODEL)")
     add("--version", type=command.number(int, 1), default=None, help="version number (1 + the highest existing one)")
     add("--float16", action="store_true", help="store weights as float16; the server computes in float32")
+    parser.add_argument("--label", type=command.number(int, 0), help="class of a network with labels, from 0: `sample` "
+                        "draws this class alone and takes no labels (labels are an input of `sample`)")
     inversion_options.add_feature_options(parser)
     parser.add_argument("--loss_weight_enc", type=command.number(float, 0), default=2.0,
                         help="lambda_dom, weight of the domain term of inversion (2.0)")
@@ -47,17 +51,23 @@ def main(argv=None):
     folder = Path(args.output_dir or Path("serving") / command.title(args.model_path))
 
     command.import_tensorflow()
+    from tf_idinvert import codes
     from tf_idinvert.inversion import InversionOptions
     from tf_idinvert.serving import export, server_files
     logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving logs its progress
     log = command.open_log()
     models = loading.load_models(args, only=("encoder", "generator"))
+    if models.generator is not None:
+        codes.check_label(models.generator, args.label)
     features = None
     if models.encoder is not None and models.generator is not None:
         features, _ = inversion_options.load_features(args, log, models.generator.resolution)
     options = InversionOptions(feature_weight=args.loss_weight_feat, domain_weight=args.loss_weight_enc)
+    locks.claim(folder)
+    started = time.time()
+    log.info("exporting %s: half a minute at 64 px, some minutes at 1024 px", args.model_path)
     written = export.export(models, folder, version=args.version, boundaries=found, features=features, options=options,
-                            half=args.float16)
+                            half=args.float16, label=args.label)
     server_files.write_configs(folder.parent)
     size = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
-    say(f"{written}: {size / 1e6:.1f} MB; attributes: {', '.join(found) or 'none'}")
+    say(f"{time.time() - started:.0f} s -> {written}: {size / 1e6:.1f} MB; attributes: {', '.join(found) or 'none'}")

@@ -11,6 +11,7 @@ from tf_idinvert.cli import command
 from tf_idinvert.cli.command import number
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import finding, results
+from tf_idinvert.files.codes import SUFFIXES, CodesFile
 from tf_idinvert.portraits import embedded
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # `optimizers.NAMES`, which would import TensorFlow
@@ -18,7 +19,8 @@ STARTS = ("encoder", "mean", "random")          # of `jobs.invert.STARTS`, likew
 MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs) or .h5; default: the embedded model"
 EDITING_MODEL_HELP = "network file: official pickle or .h5; default: the embedded model"
 PICTURES_HELP = "default: rendered portraits that no network was trained on"
-FOLDER_HELP = f"folder that invert.py wrote, or pictures; {PICTURES_HELP}"
+FOLDER_HELP = ("folder that invert.py wrote, or pictures, or a .npy or .npz file of codes [N, L, D], [N, D] or [L, D]; "
+               f"{PICTURES_HELP}")
 SAMPLES = "results/pictures"                    # folder of these portraits
 
 
@@ -97,6 +99,13 @@ def add_inversion_options(group):
     group.add_argument("--loss_weight_enc", type=number(float, 0), default=2.0,
                        help="lambda_dom, weight of the domain term (2.0)")
     group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="seed of --start random (0)")
+    add_label(group.add_argument)
+
+
+def add_label(add):
+    """Add --label, by an `add_argument`."""
+    add("--label", type=number(int, 0), help="class of a network with labels, from 0, for codes that are drawn or "
+        "averaged (random labels)")
 
 
 def add_editing_options(parser, default):
@@ -159,15 +168,16 @@ def make_inverter(args, batch_size, models, log):
     features, note = load_features(args, log, models.generator.resolution)
     options = inversion_options(args, batch_size,
                                 domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
-    return Inverter(models, options, features, start=args.start, seed=args.seed, viz_size=args.viz_size,
-                    log=log, record={"model": str(args.model_path), "arguments": vars(args)},
+    return Inverter(models, options, features, start=args.start, seed=args.seed, label=args.label,
+                    viz_size=args.viz_size, log=log, record={"model": str(args.model_path), "arguments": vars(args)},
                     notes=[*models.notes, note])
 
 
 def _check(models, args):
-    """Raise InputError if the model lacks a network that the arguments require."""
-    from tf_idinvert import checkpoint
+    """Raise InputError if the model lacks a network or a label that the arguments require."""
+    from tf_idinvert import checkpoint, codes
     checkpoint.require(models, args.model_path, "generator")
+    codes.check_label(models.generator, args.label)
     needs_encoder = []
     if args.start == "encoder":
         needs_encoder.append("to start from (else give --start mean or --random_init)")
@@ -177,17 +187,26 @@ def _check(models, args):
         checkpoint.require(models, args.model_path, "encoder", why=f", which is needed {' and '.join(needs_encoder)}")
 
 
+def _read(path):
+    """What a path holds: Results, CodesFile, or (name, path) of pictures."""
+    if results.is_results(path):
+        return results.read(path)
+    if Path(path).suffix.lower() in SUFFIXES and not Path(path).is_dir():
+        return CodesFile(path)
+    return finding.listing([path])
+
+
 class Inputs:
-    """Inputs of an editing tool: folders of results, or pictures, which are inverted first.
+    """Inputs of an editing tool: folders of results, files of codes, or pictures, which are inverted first.
 
     The paths are checked at once, before a model is loaded, so that a mistyped path costs no time.
 
     Args:
-        paths: list of folders of results, folders of pictures, pictures, or text lists.
+        paths: list of folders of results, files of codes, folders of pictures, pictures, or text lists.
     """
 
     def __init__(self, paths):
-        self.given = [results.read(path) if results.is_results(path) else finding.listing([path]) for path in paths]
+        self.given = [_read(path) for path in paths]
         self.paths = paths
 
     def networks(self):
@@ -213,6 +232,9 @@ class Inputs:
                 if not done:
                     raise InputError(f"{path}: no picture could be inverted")
                 complete, given = complete and done == len(given), results.read(target)
+            if isinstance(given, CodesFile):
+                given, line = given.results(generator.num_layers, generator.dlatent_size)
+                log.info("%s", line)
             given.check(generator.num_layers, generator.dlatent_size)
             found[path] = given
         return [found[path] for path in self.paths], complete

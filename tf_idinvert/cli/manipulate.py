@@ -33,6 +33,7 @@ from pathlib import Path
 from tf_idinvert.cli import command, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
 
+DISTANCE = command.number(float, -1e6, 1e6)     # `editing.LARGEST_DISTANCE`, which would import NumPy
 MEASURED = 32       # random codes by which `auto` chooses layers
 
 
@@ -44,8 +45,8 @@ def parse_arguments(argv):
     add("boundary_path", nargs="*", help="boundaries: .npy of the original, or .npz; default: all of the embedded "
         "model")
     add("--step", type=command.number(int, 1), default=7, help="number of results per picture (7)")
-    parser.add_argument("--start_distance", type=float, default=-3.0, help="distance of the first result (-3)")
-    parser.add_argument("--end_distance", type=float, default=3.0, help="distance of the last result (3)")
+    parser.add_argument("--start_distance", type=DISTANCE, default=-3.0, help="distance of the first result (-3)")
+    parser.add_argument("--end_distance", type=DISTANCE, default=3.0, help="distance of the last result (3)")
     parser.add_argument("--manipulate_layers", default="",
                         help="layers to move, such as 0,1,2-5, or auto (those of the boundary's file, else all)")
     parser.add_argument("--attribute", help="what `auto` is to change (what the boundary is called)")
@@ -151,6 +152,8 @@ def fitted(path, boundary, generator, args):
             raise InputError(f"{path}: a boundary of z [1, 1, {boundary.normal.shape[-1]}], which moves no single "
                              f"layers; this network has z of {generator.latent_size}")
         return boundary
+    if layers is not None:      # they overrule what the file says, which then need not fit
+        boundary = dataclasses.replace(boundary, layers=None)
     try:
         boundary = boundary.for_network(generator.num_layers, generator.dlatent_size, generator.synthesis.style_widths)
     except boundaries.BoundaryError as error:
@@ -238,7 +241,4 @@ def mapping_as_sampled(folder, generator):
 def distances_of(args):
     """Return the distances, [step], evenly spaced."""
     import numpy as np
-    distances = np.linspace(args.start_distance, args.end_distance, args.step)
-    if not np.isfinite(distances).all():
-        raise InputError(f"distances from {args.start_distance} to {args.end_distance}: expected finite numbers")
-    return distances
+    return np.linspace(args.start_distance, args.end_distance, args.step)

@@ -24,11 +24,14 @@ weights as an uninterrupted one.
 from __future__ import annotations
 
 from tf_idinvert.cli import command, training_options
+from tf_idinvert.files import locks
 
 
 def main(argv=None):
     args = training_options.parse_arguments(__doc__, argv)
     args.output.mkdir(parents=True, exist_ok=True)
+    if getattr(args, "strategy", "one") != "multi-worker":      # whose workers share the folder
+        locks.claim(args.output)
     training_options.check_options(args)
     command.import_tensorflow()
     if args.method == "stylegan":

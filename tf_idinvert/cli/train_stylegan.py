@@ -48,7 +48,7 @@ def make_recipe(args, replicas=1):
     elif args.preset == "wild":
         recipe = stylegan_recipes.wild(**length)
     else:
-        recipe = stylegan_recipes.official(args.resolution, **length, gpus=args.gpus or replicas,
+        recipe = stylegan_recipes.official(args.resolution or 1024, **length, gpus=args.gpus or replicas,
                                            faces=args.preset == "faces", w_per_layer=bool(args.w_per_layer))
     if args.mirror is not None:
         recipe = dataclasses.replace(recipe, mirror=args.mirror)

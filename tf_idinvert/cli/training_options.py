@@ -6,13 +6,14 @@ does not wait for it.
 from __future__ import annotations
 
 import argparse
-import glob
 from pathlib import Path
 
 from tf_idinvert.cli import command
 from tf_idinvert.cli.command import number
+from tf_idinvert.data import sides
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.digests import file_digest
+from tf_idinvert.files.records import check_exists
 from tf_idinvert.portraits import embedded
 from tf_idinvert.training import record
 
@@ -26,7 +27,7 @@ WEIGHT, POSITIVE, COUNT = number(float, 0), number(float, 0, exclusive=True), nu
 # Options that may change when a run is resumed. Only stylegan may change kimg: other learning rates depend on it.
 RESUMABLE = {"resume", "snapshot_minutes", "snapshot_kimg", "output"}
 # Values that older runs used for options whose default has changed since, or that did not exist.
-AS_BEFORE = {"mirror": None, "counted_updates": 1, "held_out": 0, "feature_size": 0, "gpus": 8}
+AS_BEFORE = {"resolution": 1024, "mirror": None, "counted_updates": 1, "held_out": 0, "feature_size": 0, "gpus": 8}
 RESUMABLE_STYLEGAN = RESUMABLE | {"kimg", "initial", "initial_kimg"}
 
 
@@ -142,15 +143,15 @@ def _add_common_options(add):
     add("--pictures", type=COUNT, help="number of portraits to render, at most one per image of the run (40000; "
         "attributes: 24000)")
     add("--data-seed", type=SEED, default=1, help="seed of the rendered portraits (1)")
-    add("--output", type=Path, default=None, help="output folder (runs/METHOD-PRESET)")
+    add("--output_dir", "-o", "--output", dest="output", type=Path, help="output folder (runs/METHOD-PRESET)")
     add("--resume", action=argparse.BooleanOptionalAction, default=True,
         help="resume a run in the output folder; --no-resume overwrites it (resume)")
     add("--snapshot-minutes", type=number(float, 0), default=5, help="minutes between snapshots (5)")
 
 
 def _add_stylegan_options(add):
-    add("--resolution", type=int, choices=RESOLUTIONS, default=1024, help="side of the pictures in pixels, for the "
-        "presets official and faces (1024)")
+    add("--resolution", type=int, choices=RESOLUTIONS, help="side of the pictures in pixels, for the presets "
+        "official and faces (that of --data)")
     add("--w-per-layer", action=argparse.BooleanOptionalAction, help="a w for every layer, as in the in-domain "
         "papers (no, as published for StyleGAN; presets portraits and wild: yes)")
     add("--gpus", type=int, choices=[1, 2, 4, 8], help="number of GPUs whose published batch sizes to use (the number "
@@ -212,6 +213,7 @@ def check_options(args):
         begun = {} if "recipe" in before else _as_before(args)
         vars(args).update({name: {**begun, **before}.get(name) for name in AS_BEFORE if getattr(args, name, 0) is None})
         earlier.update(begun)
+    _take_resolution(args)
     record.resumes(args.output, options_of(args), args.resume,
                    free=RESUMABLE_STYLEGAN if args.method == "stylegan" else RESUMABLE, earlier=earlier)
 
@@ -223,10 +225,20 @@ def _as_before(args):
 
 def _check_path(name, path):
     """Raise InputError if there are no pictures at a path."""
-    if path is None or path in WORLDS or Path(path).exists() or any(
-            Path(path).parent.glob(f"{glob.escape(Path(path).name)}-r*.tfrecords")):
-        return
-    raise InputError(f"--{name.replace('_', '-')} {path}: no such file or folder, nor files {path}-rXX.tfrecords")
+    if path is not None and path not in WORLDS:
+        try:
+            check_exists(path)
+        except InputError as error:
+            raise InputError(f"--{name.replace('_', '-')} {error}") from None
+
+
+def _take_resolution(args):
+    """Use the resolution of the data if the user has not chosen one."""
+    if getattr(args, "resolution", 0) is None and args.preset not in WORLDS and args.data not in WORLDS:
+        args.resolution = sides.training_resolution(args.data, RESOLUTIONS)
+        if args.resolution is None:
+            raise InputError(f"--data {args.data}: neither its name nor a header tells the size of its pictures; give "
+                             "--resolution")
 
 
 def options_of(args):

@@ -27,9 +27,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert.data import pipeline
+from tf_idinvert.data import classes, pipeline
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic, images
+from tf_idinvert.files.records import record_files
 from tf_idinvert.portraits import portrait, sets
 
 PART = 64               # pictures read by a process at a time
@@ -73,7 +74,7 @@ class Pictures:
     part = PART
 
     def __post_init__(self):
-        for each in _opened, _labels:       # what they remember may have changed
+        for each in _opened, _labels, _classes:       # what they remember may have changed
             each.cache_clear()
 
     def __len__(self):
@@ -82,8 +83,9 @@ class Pictures:
     def description(self):
         """What it is, including sizes and dates of its files, so that a set is not taken up with other pictures."""
         source, path = _opened(self.path, self.resolution), Path(self.path)
-        files = source.paths if isinstance(source, pipeline.FolderSource) else pipeline.record_files(path) or [path]
-        found = [(str(file), *_size_and_date(file)) for file in [*files, *filter(None, [_labels_file(path)])]]
+        files = source.paths if isinstance(source, pipeline.FolderSource) else record_files(path) or [path]
+        beside = [path / classes.INDEX, *filter(None, [_labels_file(path)])]
+        found = [(str(file), *_size_and_date(file)) for file in [*files, *(file for file in beside if file.exists())]]
         return {"pictures": str(path.resolve()), "resolution": self.resolution,
                 "state": hashlib.sha256(repr(found).encode("utf-8", "surrogateescape")).hexdigest()}
 
@@ -105,13 +107,22 @@ class Pictures:
 @functools.lru_cache(maxsize=1)
 def _opened(path, resolution):
     """The source; kept open, since every part asks for it."""
-    return pipeline.open_source(path, resolution)
+    found = _classes(path)
+    return pipeline.FolderSource(path, resolution, found.paths) if found else pipeline.open_source(path, resolution)
+
+
+@functools.lru_cache(maxsize=1)
+def _classes(path):
+    """`classes.Classes` of a folder of pictures; None where it has none."""
+    return None if record_files(path) else classes.find(path)
 
 
 @functools.lru_cache(maxsize=1)
 def _labels(path, resolution):
     """(labels [N, A], A names) that lie beside a source; None where none do."""
-    file = _labels_file(Path(path))
+    file, found = _labels_file(Path(path)), _classes(path)
+    if found and found.labels is not None:
+        return found.labels, found.names
     if file is None:
         return None
     labels, names = arrays.read(file), file.with_suffix(".json")

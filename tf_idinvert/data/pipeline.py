@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import glob
 import math
 import mmap
-import re
 import struct
 from pathlib import Path
 
@@ -22,18 +20,22 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic, finding, images
+from tf_idinvert.files import arrays, atomic, finding, images
+from tf_idinvert.files.records import check_exists, level_of, record_files
 
 RECORD_HEADER = struct.Struct("<QI")    # length of the record, its checksum; after the record another checksum
 CHECKSUM_SIZE = 4
+CHANNELS = (1, 3)                       # grey, RGB
 
 
 class ArraySource:
     """Pictures in memory, or in a memory-mapped file: uint8 [N, S, S, C], reduced to `resolution` by exact means."""
 
     def __init__(self, pictures, resolution=None):
-        if pictures.ndim != 4 or pictures.dtype != np.uint8 or pictures.shape[1] != pictures.shape[2]:
-            raise InputError(f"expected uint8 pictures [N, S, S, C]; got {pictures.dtype} {list(pictures.shape)}")
+        if (pictures.ndim != 4 or pictures.dtype != np.uint8 or pictures.shape[1] != pictures.shape[2]
+                or pictures.shape[3] not in CHANNELS or not pictures.size):
+            raise InputError("expected uint8 pictures [N, S, S, 3], or grey ones [N, S, S, 1]; got "
+                             f"{pictures.dtype} {list(pictures.shape)}")
         self.pictures, self.resolution = pictures, resolution or pictures.shape[1]
         self.channels = pictures.shape[3]
         if pictures.shape[1] % self.resolution:
@@ -51,8 +53,10 @@ class FolderSource:
 
     channels = 3
 
-    def __init__(self, folder, resolution):
-        self.paths, self.resolution = [path for _, path in finding.listing([folder])], resolution
+    def __init__(self, folder, resolution, paths=None):
+        """`paths`: of the pictures; None: all that `finding.listing` gives of `folder`."""
+        self.paths = [path for _, path in finding.listing([folder])] if paths is None else list(paths)
+        self.resolution = resolution
 
     def __len__(self):
         return len(self.paths)
@@ -106,9 +110,10 @@ class TFRecordSource:
         except Exception as error:
             raise InputError(f"{self.path}: record {index} is no picture with features shape and data") from error
         shape = (height, width, channels)
-        if height != width or min(shape) < 1 or len(pixels) != math.prod(shape) or self.shape not in (None, shape):
+        fits = height == width > 0 and channels in CHANNELS and len(pixels) == math.prod(shape)
+        if not fits or self.shape not in (None, shape):
             raise InputError(f"{self.path}: record {index}: {len(pixels)} bytes for shape C, H, W = "
-                             f"{channels}, {height}, {width}; expected {self.shape or 'a square picture'}")
+                             f"{channels}, {height}, {width}; expected {self.shape or 'a square picture, RGB or grey'}")
         return pixels.reshape(channels, height, width).transpose(1, 2, 0)
 
 
@@ -133,10 +138,11 @@ def open_source(path, resolution):
     Raises:
         InputError, images.ImageError: nothing usable there; one line.
     """
+    check_exists(path)
     path = Path(path)
     if path.suffix == ".npy":
         try:
-            return ArraySource(_mapped(path), resolution)
+            return ArraySource(arrays.mapped(path), resolution)
         except InputError as error:
             raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
     if path.suffix == ".tfrecords":
@@ -155,26 +161,12 @@ def largest_resolution(path):
     """Side of the largest pictures of a .npy file or of TFRecords; None for a folder of pictures, which have any."""
     path = Path(path)
     if path.suffix == ".npy":
-        return ArraySource(_mapped(path)).resolution
+        return ArraySource(arrays.mapped(path)).resolution
     if path.suffix == ".tfrecords":
         return TFRecordSource(path).resolution
-    levels = [int(re.search(r"-r(\d+)\.tfrecords$", file.name)[1]) for file in record_files(path)]
+    check_exists(path)
+    levels = [level_of(file) for file in record_files(path)]
     return 2 ** max(levels) if levels else None
-
-
-def record_files(path):
-    """Paths `NAME-rXX.tfrecords` in the folder `path`, or of `path` = FOLDER/NAME; empty if there are none."""
-    path = Path(path)
-    folder, name = (path, "*") if path.is_dir() else (path.parent, glob.escape(path.name))
-    return sorted(file for file in folder.glob(f"{name}-r*.tfrecords") if re.search(r"-r\d+\.tfrecords$", file.name))
-
-
-def _mapped(path):
-    """The array of a .npy file, left on the disk."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def batches(source, batch_size, seed, start=0, mirror=False, labels=None):

@@ -1,10 +1,15 @@
 """What a training reads, and what it only looks at: pictures to train on, and others that are held out."""
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from tf_idinvert.data import pipeline
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import decoding
+
+log = logging.getLogger(__name__)
 
 HELD_OUT = 64           # pictures that are set aside by default, never trained on
 
@@ -23,6 +28,21 @@ class Selection:
         return self.source.read(self.indices[indices])
 
 
+class InColour:
+    """A grey source as one of three equal channels."""
+
+    channels = 3
+
+    def __init__(self, source):
+        self.source, self.resolution = source, source.resolution
+
+    def __len__(self):
+        return len(self.source)
+
+    def read(self, indices):
+        return np.repeat(self.source.read(indices), 3, axis=3)
+
+
 def open_training_set(path, resolutions, batch, channels=3, test_path=None, held_out=HELD_OUT):
     """Sources to train on, and the pictures that are not trained on.
 
@@ -34,24 +54,48 @@ def open_training_set(path, resolutions, batch, channels=3, test_path=None, held
         test_path: other pictures to hold out, in the same forms; None: some of `path`.
         held_out: how many, evenly spaced; of `path` at most a tenth of all.
     Returns:
-        ({resolution: source}, function (resolution) -> uint8 [N, r, r, C]; None where there are none).
+        ({resolution: source}, function (resolution) -> uint8 [N, r, r, C]; None where there are none). Files that are
+        no pictures at first sight are named in the log and left out; grey pictures become RGB where that is wanted.
     Raises:
         InputError: nothing usable there; one line.
     """
-    sources = {resolution: pipeline.open_source(path, resolution) for resolution in resolutions}
+    sources = _opened(path, resolutions, channels)
     count = len(next(iter(sources.values())))
     if test_path is None:
         tests, held = sources, spaced(count, min(held_out, count // 10))
         sources = {resolution: Selection(source, np.setdiff1d(np.arange(count), held))
                    for resolution, source in sources.items()} if len(held) else sources
     else:
-        tests = {resolution: pipeline.open_source(test_path, resolution) for resolution in resolutions}
+        tests = _opened(test_path, resolutions, channels)
         held = spaced(len(next(iter(tests.values()))), held_out)
     for source in sources.values():
         _expect(source, path, channels, batch)
     for source in tests.values():
         _expect(source, test_path or path, channels, 1)
     return sources, (lambda resolution: tests[resolution].read(held)) if len(held) else None
+
+
+def _opened(path, resolutions, channels):
+    """{resolution: source} of what can be used of a set."""
+    sources, usable = {}, None
+    for resolution in resolutions:
+        source = pipeline.open_source(path, resolution)
+        if isinstance(source, pipeline.FolderSource):
+            usable = usable or list(_usable(source.paths))
+            source.paths = usable
+        sources[resolution] = InColour(source) if (source.channels, channels) == (1, 3) else source
+    return sources
+
+
+def _usable(paths):
+    """Yield the paths that are pictures at first sight; the log names the others."""
+    for path in paths:
+        try:
+            decoding.check(path)
+        except decoding.ImageError as error:
+            log.error("left out: %s", error)
+        else:
+            yield path
 
 
 def spaced(total, count):

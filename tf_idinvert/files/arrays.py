@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
 from tf_idinvert.files.paths import missing
+
+MAX_ARCHIVE = 1 << 30       # bytes of all arrays in a .npz file, which compression may have made much smaller
 
 
 class ArrayError(InputError):
@@ -26,6 +29,43 @@ def read(path):
     Raises:
         ArrayError: missing, something else, damaged, or holding objects, which could run programs.
     """
+    with _opened(path) as file:
+        return read_numbers(file, Path(path).stat().st_size, path)
+
+
+def read_archive(path):
+    """{name: array of numbers} of a .npz file; raises as `read`."""
+    with _opened(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
+                claimed = sum(each.file_size for each in members)
+                if claimed > MAX_ARCHIVE:
+                    raise ArrayError(f"{path}: arrays of {claimed} bytes, expected at most {MAX_ARCHIVE}")
+                return {each.filename[:-4]: _member(archive, each, path) for each in members}
+        except ArrayError:
+            raise
+        except Exception as error:      # archives have many ways to be damaged
+            raise ArrayError(f"{path}: damaged, not a readable archive of arrays ({type(error).__name__})") from error
+
+
+def _member(archive, member, path):
+    with archive.open(member) as file:
+        return read_numbers(file, member.file_size, path)
+
+
+def mapped(path):
+    """The array of numbers in a .npy file, left on the disk and read only; raises as `read`."""
+    with _opened(path) as file:
+        shape, fortran, dtype = _checked_header(file, Path(path).stat().st_size, path)
+        if not math.prod(shape):        # nothing can be mapped
+            return np.zeros(shape, dtype)
+        return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Yield the open file; OSError becomes ArrayError."""
     path = Path(path)
     try:
         if not path.exists():
@@ -33,13 +73,23 @@ def read(path):
         if not path.is_file():      # opening a pipe would wait for its writer
             raise ArrayError(f"{path}: not a file, expected an array (.npy)")
         with open(path, "rb") as file:
-            return read_numbers(file, path.stat().st_size, path)
+            yield file
     except OSError as error:
         raise ArrayError(f"{path}: {error.strerror or error}") from error
 
 
 def read_numbers(file, size, path):
     """An array of numbers from an open binary file that holds `size` bytes; `path` is for messages."""
+    shape, fortran, dtype = _checked_header(file, size, path)
+    expected = math.prod(shape) * dtype.itemsize
+    data = file.read(expected)
+    if len(data) != expected:
+        raise ArrayError(f"{path}: damaged or incomplete: {len(data)} bytes for an array of {expected}")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _checked_header(file, size, path):
+    """(shape, whether in Fortran's order, dtype) of numbers, of which the file holds as many as the header claims."""
     shape, fortran, dtype, left = read_header(file, size, path)
     if dtype.kind not in "fiub":
         what = "Python objects, which could run programs" if dtype.hasobject else f"values of type {dtype}"
@@ -47,10 +97,7 @@ def read_numbers(file, size, path):
     expected = math.prod(shape) * dtype.itemsize
     if expected != left:
         raise ArrayError(f"{path}: damaged or incomplete: {left} bytes for an array of {expected}")
-    data = file.read(expected)
-    if len(data) != expected:
-        raise ArrayError(f"{path}: damaged or incomplete: {len(data)} bytes for an array of {expected}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return shape, fortran, dtype
 
 
 def read_header(file, size, path):

@@ -115,7 +115,7 @@ def to_uint8(image):
     """float in [-1, 1], any shape -> uint8, clipped, rounded half up as the original does; uint8 passes unchanged.
 
     Raises:
-        ImageError: not floating point, or NaN, which would otherwise turn into some colour.
+        ImageError: not floating point, or NaN or infinity, which would otherwise turn into some colour.
     """
     image = np.asarray(image)
     if image.dtype == np.uint8:
@@ -123,9 +123,9 @@ def to_uint8(image):
     if not np.issubdtype(image.dtype, np.floating):
         raise ImageError(f"to_uint8: expected floats in [-1, 1] or uint8, got {image.dtype}")
     image = image.astype(np.float32)
-    missing = int(np.isnan(image).sum())
+    missing = image.size - int(np.isfinite(image).sum())
     if missing:
-        raise ImageError(f"to_uint8: NaN in {missing} of {image.size} values, expected numbers in [-1, 1]")
+        raise ImageError(f"to_uint8: NaN or infinity in {missing} of {image.size} values, expected numbers in [-1, 1]")
     return np.floor(np.clip((image + 1) * np.float32(127.5) + np.float32(0.5), 0, 255)).astype(np.uint8)
 
 

@@ -7,6 +7,7 @@ and the weights as datasets with their official names and layouts.
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import h5py
@@ -18,6 +19,7 @@ from tf_idinvert.formats.arguments import shown
 from tf_idinvert.formats.described import Described
 
 FORMAT, FORMAT_VERSION = "tf_idinvert", 1
+CHECKSUM = "crc32"          # attribute of a weight, of its bytes, and of a network, of its arguments
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -68,8 +70,12 @@ def _described(file_size, file, field, entries):
     if not isinstance(network, str) or network not in classes:
         raise InputError(f"{field!r} is of the class {shown(network)}; known are {', '.join(classes)}")
     try:
-        config = json.loads(group.attrs["config"])
+        config = group.attrs["config"]
+        _check_sum(group, config.encode(), f"{field}, arguments")
+        config = json.loads(config)
         config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"the arguments of {field!r} cannot be read") from error
     return Described(field, network, config, stored_arrays(group, file_size),
@@ -96,8 +102,16 @@ def stored_arrays(group, left):
             if not _is_plain(item) or item.nbytes > left:
                 raise InputError(f"{name!r} is no plain stored array of floats")
             left -= item.nbytes
-            arrays[name] = np.asarray(item[()], "float32")
+            stored = item[()]
+            _check_sum(item, stored.tobytes(), name)
+            arrays[name] = np.asarray(stored, "float32")
     return arrays
+
+
+def _check_sum(item, data, name):
+    """InputError where the bytes are not those that were written; older files have no such sum."""
+    if CHECKSUM in item.attrs and int(item.attrs[CHECKSUM]) != zlib.crc32(data):
+        raise InputError(f"{name!r} is damaged: its bytes are not those that were written")
 
 
 def _is_plain(item):
@@ -128,7 +142,8 @@ def write(path, networks, entries, dtype="float32"):
         file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
         for each in networks:
             group = file.create_group(each.field)
-            group.attrs["config"] = json.dumps(each.config)
+            config = json.dumps(each.config)
+            group.attrs["config"], group.attrs[CHECKSUM] = config, np.uint32(zlib.crc32(config.encode()))
             if each.network != next(entry.network.__name__ for entry in entries if each.field in entry.fields):
                 group.attrs["network"] = each.network
             for name, array in each.arrays.items():
@@ -136,4 +151,4 @@ def write(path, networks, entries, dtype="float32"):
                     stored = array.astype(dtype)
                 if not np.isfinite(stored[np.isfinite(array)]).all():
                     raise InputError(f"{each.field}/{name} has values too large for {dtype}")
-                group.create_dataset(name, data=stored)
+                group.create_dataset(name, data=stored).attrs[CHECKSUM] = np.uint32(zlib.crc32(stored.tobytes()))

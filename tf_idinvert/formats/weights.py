@@ -79,7 +79,10 @@ def assign_arrays(network, arrays):
         if array.shape != tuple(variable.shape) or array.dtype.kind != "f":
             raise InputError(f"{_kind(type(network))}: variable {name!r} is {array.dtype} {list(arrays[name].shape)}, "
                              f"expected float {_official_shape(variable, layout)}")
-        variable.assign(array.astype("float32", copy=False))
+        array = array.astype("float32", copy=False)
+        if not np.isfinite(array).all():
+            raise InputError(f"{_kind(type(network))}: variable {name!r} holds NaN or infinity")
+        variable.assign(array)
 
 
 def _official_shape(variable, layout):

@@ -5,6 +5,7 @@ A folder of samples has the same form as a folder of inverted pictures (see `fil
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ LATENTS = "latent_codes.npy"        # z of samples, [N, Z]
 
 # ------------------------------------------------------------------------------------------------- samples
 
-def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record, latents=False):
+def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record, latents=False,
+           label=None):
     """Generate pictures; write them and their codes: NNNNNN_inv.png, image_list.txt, inverted_codes.npy, options.json.
 
     If it ends early, the finished pictures are kept and their number is printed.
@@ -36,6 +38,7 @@ def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record
         seed: seed of z.
         record: dict for options.json.
         latents: write z, too, as latent_codes.npy [N, Z].
+        label: class of a conditional generator; None: random ones.
     Raises:
         InputError: `latents` of a generator with labels, whose pictures z does not decide alone.
     """
@@ -51,16 +54,16 @@ def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record
             results.write_options(folder / "options.json", record)
             say(f"{len(codes)} of {count} pictures -> {folder}")
 
-    to_the_end(lambda: _draw(generator, folder, codes, count, truncation_psi, batch_size, seed), finish)
+    to_the_end(lambda: _draw(generator, folder, codes, count, truncation_psi, batch_size, seed, label), finish)
 
 
-def _draw(generator, folder, codes, count, truncation_psi, batch_size, seed):
+def _draw(generator, folder, codes, count, truncation_psi, batch_size, seed, label):
     """Generate pictures into the folder and append their codes to `codes`."""
     import tensorflow as tf
     draw = tf.function(generator.synthesis, autograph=False)
     with progress(count, "sampling", unit="img") as bar:
         for first in range(0, count, batch_size):
-            w = random_codes(generator, seed, first, min(batch_size, count - first))
+            w = random_codes(generator, seed, first, min(batch_size, count - first), label)
             w = generator.truncate(tf.constant(w), truncation_psi)
             for i, (code, picture) in enumerate(zip(w.numpy(), draw(w).numpy()), start=first):
                 images.save(folder / f"{_name(i)}_inv.png", picture)
@@ -91,13 +94,15 @@ def score(network, folder, output, read=None):
     pictures = [found.picture(i, "inv") for i in range(len(found.names))]
     if None in pictures:
         raise InputError(f"{folder}: lacks the picture {found.names[pictures.index(None)]}_inv.png")
-    with atomic.replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with atomic.replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file, \
+            progress(len(pictures), "scoring", unit="img") as bar:
         lines = csv.writer(file)
         lines.writerow(["name", *network.names])
         for first in range(0, len(pictures), SCORED_TOGETHER):
             batch = [read(path) for path in pictures[first:first + SCORED_TOGETHER]]
             scores = np.asarray(network(np.stack(batch)))
             lines.writerows([name, *map(str, line)] for name, line in zip(found.names[first:], scores))
+            bar.update(len(batch))
     return len(pictures)
 
 
@@ -207,9 +212,12 @@ def _column(path, attribute, lines):
 
 def _number(path, line, text):
     try:
-        return float(text) if text else float("nan")
+        number = float(text) if text else float("nan")      # NaN: there is none
     except (TypeError, ValueError):
-        raise InputError(f"{path}: line {line}: expected a number, got {text!r}") from None
+        number = float("inf")
+    if math.isinf(number):
+        raise InputError(f"{path}: line {line}: expected a number, got {text!r}")
+    return number
 
 
 def labels_by_hand(positive, negative, names):

@@ -30,16 +30,19 @@ class Inverter:
         start: initial code, one of STARTS: 'encoder', E(x); 'mean', the mean code of random z; 'random', the code of a
             random z that differs between pictures.
         seed: seed of 'random'.
+        label: class of a conditional generator, for 'mean' and 'random'; None: random labels.
         viz_size: see `report.write`.
         log: logging.Logger.
         record: dict for options.json, such as 'arguments'.
         notes: notes for the page.
     """
 
-    def __init__(self, models, options, features, *, viz_size, log, record, start="encoder", seed=0, notes=()):
+    def __init__(self, models, options, features, *, viz_size, log, record, start="encoder", seed=0, label=None,
+                 notes=()):
         self.models, self.start, self.seed, self.viz_size = models, start, seed, viz_size
+        self.label = label
         self.log, self.record, self.notes = log, record, [note for note in notes if note]
-        self.mean_code = mean_code(models.generator) if start == "mean" else None
+        self.mean_code = mean_code(models.generator, label) if start == "mean" else None
         self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                                    options=options)
         self.options = self.inversion.options
@@ -67,7 +70,7 @@ class Inverter:
     def _start_codes(self, first, count):
         """Return the initial codes, [count, L, D]; None: those of the encoder."""
         if self.start == "random":
-            return random_codes(self.models.generator, self.seed, first, count)
+            return random_codes(self.models.generator, self.seed, first, count, self.label)
         return None if self.mean_code is None else np.repeat(self.mean_code, count, axis=0)
 
     def _finish(self, run, listing, started):

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from tf_idinvert import apart, optimizers
 from tf_idinvert.errors import InputError
-from tf_idinvert.losses import feature_weight, mean_squared_difference
+from tf_idinvert.losses import LARGEST_IMAGE, feature_weight, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
 REPORTS = 20        # progress reports per batch
@@ -153,6 +153,8 @@ class MultiCode:
             InputError: shapes do not fit, or values are not finite.
         """
         observed, start = _finite("observed", observed, 4), _finite("start", start, 4)
+        if observed.size and np.abs(observed).max() > LARGEST_IMAGE:
+            raise InputError(f"observed: expected values in [-1, 1], got {observed.min():g} to {observed.max():g}")
         if not len(observed):
             raise InputError("observed: expected at least one image; got none")
         if start.shape[:2] != (len(observed), self.options.codes):

@@ -7,6 +7,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 MAX_ROWS = 256          # of one call
+LARGEST_IMAGE = 2.0     # value of a picture: what a generator draws may be a little beyond 1
+LARGEST = 1e6           # any other number: squares and products within the networks stay finite
 
 
 def require(tensor, condition, *message):
@@ -16,7 +18,7 @@ def require(tensor, condition, *message):
 
 
 def rows(specs, tensors):
-    """The inputs of a call, once they fit: shapes, 1 to MAX_ROWS rows, equally many of all, and finite numbers.
+    """The inputs of a call, once they fit: shapes, 1 to MAX_ROWS rows, equally many of all, finite numbers in range.
 
     Args:
         specs: tf.TensorSpec of each input, [None, ...], with its name.
@@ -40,7 +42,16 @@ def _fitting(spec, tensor):
     tensor = require(tensor, (0 < sizes[0]) & (sizes[0] <= MAX_ROWS),
                      f"{name}: expected 1 to {MAX_ROWS} rows; got", sizes[0])
     tensor = tf.ensure_shape(tensor, [None, *shape])
-    return sizes[0], finite(name, tensor) if tensor.dtype.is_floating else tensor
+    if not tensor.dtype.is_floating:
+        return sizes[0], tensor
+    return sizes[0], bounded(name, finite(name, tensor), LARGEST_IMAGE if name == "images" else LARGEST)
+
+
+def bounded(name, tensor, largest):
+    """`tensor`, once no number is larger: of pictures on another scale, the range seen tells what is wrong."""
+    expected = "[-1, 1]" if largest == LARGEST_IMAGE else f"-{largest:g} to {largest:g}"
+    return require(tensor, tf.reduce_all(tf.abs(tensor) <= largest), f"{name}: expected values in {expected}; got",
+                   tf.reduce_min(tensor), "to", tf.reduce_max(tensor))
 
 
 def finite(name, tensor):

@@ -49,7 +49,7 @@ class Signature:
 
     def __init__(self, name, function, inputs):
         self.name, self.inputs = name, inputs
-        self.function = _traced(lambda *tensors: function(*checks.rows(inputs, tensors)), inputs)
+        self.function = _traced(lambda *tensors: _finite(function(*checks.rows(inputs, tensors))), inputs)
 
     def call(self, *tensors):
         return self.function(*tensors)
@@ -66,7 +66,8 @@ class Signature:
         return Signature(f"{self.name}_bytes", function, inputs)
 
 
-def export(models, folder, *, version=None, boundaries=None, features=None, options=InversionOptions(), half=False):
+def export(models, folder, *, version=None, boundaries=None, features=None, options=InversionOptions(), half=False,
+           label=None):
     """Write FOLDER/VERSION, a SavedModel with warm-up requests, whole or not at all.
 
     Args:
@@ -76,6 +77,7 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
         boundaries: {attribute: boundaries.Boundary}; none: no `manipulate`.
         features: as for `inversion.Inversion`: images -> features, or None for no feature term.
         options: InversionOptions, of which only the weights of the terms count.
+        label: of a conditional generator, from 0: `sample` draws this class and has no input `labels`.
         half: store weights as float16, in half the bytes; they are read as float32. The features are left as they are.
     Returns:
         Path of the version's folder.
@@ -93,7 +95,8 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
         temporary.mkdir(parents=True)
         if half:
             generator, encoder = (each and half_weights.halved(each) for each in (generator, encoder))
-        signatures = _both(_Served(generator, encoder, moves, features, options).signatures(), generator)
+        signatures = _both(_Served(generator, encoder, moves, features, options, label).signatures(),
+                           generator)
         _write(temporary, signatures)
         extra = temporary / "assets.extra"
         extra.mkdir()
@@ -122,7 +125,8 @@ def _check(models, folder):
 class _Served:
     """The functions behind the signatures; each takes tensors in the order of its inputs and gives a dictionary."""
 
-    def __init__(self, generator, encoder, moves, features, options):
+    def __init__(self, generator, encoder, moves, features, options, label=None):
+        self.label = label
         self.generator, self.encoder, self.features, self.options = generator, encoder, features, options
         self.moves, self.names = moves, moves.names
 
@@ -131,7 +135,7 @@ class _Served:
         images = _spec("images", self.generator.resolution, self.generator.resolution, 3)
         codes = _spec("codes", self.generator.num_layers, self.generator.dlatent_size)
         found, sample = [], [_spec("z", self.generator.latent_size), _spec("psi")]
-        if self.generator.label_size:
+        if self.generator.label_size and self.label is None:
             sample.append(_spec("labels", self.generator.label_size))
         if self.encoder is not None:
             steps, rate = _spec("steps", dtype=tf.int32), _spec("learning_rate")
@@ -154,6 +158,8 @@ class _Served:
         return {"images": self.generator.synthesis(codes), "codes": codes}
 
     def sample(self, z, psi, labels=None):
+        if self.label is not None:
+            labels = tf.one_hot(tf.fill([tf.shape(z)[0]], self.label), self.generator.label_size)
         codes = self.generator.mapping(z, labels=labels)
         codes = self.generator.truncate(codes, psi[:, None, None], self.generator.truncation_cutoff)
         return {"images": self.generator.synthesis(codes), "codes": codes}
@@ -174,6 +180,12 @@ class _Served:
         codes, offsets = self.moves(codes, chosen, distance)
         styles = {} if offsets is None else {"style_offsets": offsets}
         return {"images": self.generator.synthesis(codes, **styles), "codes": codes}
+
+
+def _finite(results):
+    """{name: tensor}, once all numbers are finite: codes within the bounds may still be none that a network draws."""
+    return {name: checks.finite(name, tensor) if tensor.dtype.is_floating else tensor
+            for name, tensor in results.items()}
 
 
 def _both(signatures, generator):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
+from tf_idinvert.files.printing import say
 from tf_idinvert.training import state
 
 
@@ -31,16 +33,18 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """Progress bar of the whole run, with the remaining time and the current losses."""
+    """Progress bar of the whole run on a terminal, with the remaining time and the current losses."""
 
     def __init__(self, total, file=None):
+        """`file`: where to write the bar, whatever it is; None: the standard error output, if it is a terminal."""
         super().__init__()
-        self.total, self.file, self.bar = total, file, None
+        self.total, self.file, self.bar, self.first, self.begun = total, file, None, None, time.time()
 
     def on_train_begin(self, logs=None):
         if self.bar is None:
-            self.bar = tqdm(total=self.total, initial=seen(self.model), unit="img", file=self.file, dynamic_ncols=True,
-                            mininterval=1.0, smoothing=0.05)
+            self.first = seen(self.model)
+            self.bar = tqdm(total=self.total, initial=self.first, unit="img", file=self.file, dynamic_ncols=True,
+                            mininterval=1.0, smoothing=0.05, disable=None if self.file is None else False)
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.set_postfix({name: f"{value:.3f}" for name, value in (logs or {}).items()}, refresh=False)
@@ -49,6 +53,12 @@ class Progress(keras.callbacks.Callback):
     def close(self):
         if self.bar is not None:
             self.bar.close()
+
+    def summary(self):
+        """What was done, in one line."""
+        if self.first is None or self.first >= self.total:
+            return f"finished before, after {self.total} images; a larger --kimg trains on"
+        return f"trained on {self.total - self.first} images in {time.time() - self.begun:.0f} s"
 
 
 class Log(keras.callbacks.Callback):
@@ -156,6 +166,8 @@ class Snapshots(keras.callbacks.Callback):
             self.save_models(self.folder / f"network-{kimg}.h5")
         state.save(self.folder / "state.npz", self.model.state)
         self.saved_at, self.saved = time.time(), count
+        if not sys.stderr.isatty():     # where there is no bar
+            say(f"{count} images, snapshot -> {self.folder}", file=sys.stderr)
 
     def _to_tensorboard(self, sheet, step):
         """Write an image as `tf.summary.image` does, but without the package TensorBoard."""

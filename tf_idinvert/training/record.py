@@ -32,7 +32,7 @@ def resumes(folder, options, resume=True, free=(), earlier=None):
     for name, value in now.items():
         if name.split(".")[0] not in free and name in before and before[name] != value:
             raise InputError(f"{folder}: holds a run with {name} {before[name]}, now {value}; give the same options, "
-                             "another folder (--output), or --no-resume to overwrite it")
+                             "another folder (--output_dir), or --no-resume to overwrite it")
     return True
 
 

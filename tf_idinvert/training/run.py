@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tf_idinvert.files.printing import say
 from tf_idinvert.training import callbacks, record, state
 
 SNAPSHOT_KIMG_OF_WORKERS = 10       # several workers must save at the same step, so they cannot use the clock
@@ -69,6 +70,9 @@ class Run:
             yield [callbacks.StopAtNaN(), progress, log,
                    callbacks.Snapshots(folder, save, draw, seconds=self.snapshot_minutes * 60, every_kimg=every_kimg,
                                        columns=columns, writer=log.writer)]
+            progress.close()
+            if first:
+                say(f"{progress.summary()} -> {Path(self.folder) / 'network.h5'}")
 
 
 @contextlib.contextmanager
