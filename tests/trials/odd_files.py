@@ -22,7 +22,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 NAMES = ["\x1b[2J", "a\nerror: forged", "-o", "'quoted'", "caf\u00e9", "x" * 200, "sp ace", "{{x}}", "%s", "\u202e",
-         "a\tb", "$(id)", "..", "\U0001f600", "CON", "\udcff"]
+         "a\tb", "$(id)", "a..", "\U0001f600", "CON", "\udcff"]
 
 
 def noise(*shape, kind="uint8"):
@@ -72,11 +72,12 @@ def fill(folder):
     valid = list(pictures())
     for i, (suffix, data) in enumerate(valid):
         put(f"valid{i}{suffix}", data)
-        for j, share in enumerate((0.1, 0.4, 0.7, 0.95)):
+        for j, share in enumerate((0.05, 0.2, 0.4, 0.7, 0.95)):
             put(f"cut{i}_{j}{suffix}", data[:int(len(data) * share)])
         garbled = np.frombuffer(data, np.uint8).copy()
         garbled[rng.integers(0, len(garbled), 10)] ^= 0x55
         put(f"garbled{i}{suffix}", garbled.tobytes())
+    Image.new("RGB", (9400, 9400)).save(folder / "larger.webp")
     for i, name in enumerate(NAMES):
         put(f"{name}{i}.png", valid[i][1])
     for i, suffix in enumerate((".heic", ".nef", ".cr2", ".jxl", ".svg", ".psd", ".ico", ".tga", ".jp2", ".ppm")):
@@ -90,8 +91,8 @@ def fill(folder):
     file = io.BytesIO()
     Image.fromarray(np.broadcast_to(noise(1, 9000, 3), (9000, 9000, 3)).copy()).save(file, "PNG", compress_level=1)
     put("large.png", file.getvalue())
-    Image.new("RGB", (9400, 9400)).save(folder / "large.webp")
-    return count + 3        # the link, the pipe, large.webp
+    Image.new("RGB", (7000, 7000)).save(folder / "large.webp")
+    return count + 4        # the link, the pipe, two .webp
 
 
 def model(folder):

@@ -51,16 +51,16 @@ def main(argv=None):
     folder = Path(args.output_dir or Path("serving") / command.title(args.model_path))
 
     command.import_tensorflow()
-    from tf_idinvert import codes
+    from tf_idinvert import checkpoint, codes
     from tf_idinvert.inversion import InversionOptions
     from tf_idinvert.serving import export, server_files
     logging.getLogger("tensorflow").setLevel(logging.ERROR)      # saving logs its progress
     log = command.open_log()
     models = loading.load_models(args, only=("encoder", "generator"))
-    if models.generator is not None:
-        codes.check_label(models.generator, args.label)
+    checkpoint.require(models, args.model_path, "generator")
+    codes.check_label(models.generator, args.label)
     features = None
-    if models.encoder is not None and models.generator is not None:
+    if models.encoder is not None:
         features, _ = inversion_options.load_features(args, log, models.generator.resolution)
     options = InversionOptions(feature_weight=args.loss_weight_feat, domain_weight=args.loss_weight_enc)
     locks.claim(folder)

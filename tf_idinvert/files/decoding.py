@@ -51,6 +51,7 @@ _UPRIGHT = {  # EXIF 2.3, tag 274: how the stored picture is to be turned
 # PNG: deflate shrinks at most 1032 times, a pixel has a bit or more. GIF: a code of 12 bits stands for at most 3839.
 _DENSEST = {"JPEG": 512, "MPO": 512, "PNG": 8 * 1032, "GIF": 2560}
 _LARGE = 1 << 25            # pixels from which a reader says what takes so long
+_MOST = 3 << 24             # pixels of what is decoded in several copies: 50 million
 _BAND = 1 << 22             # pixels converted together
 _stderr = threading.Lock()
 
@@ -192,6 +193,8 @@ def _check_size(path, image):
     if width < 1 or height < 1:
         raise ImageError(f"{path}: {width}x{height} pixels, expected at least 1x1")
     limit = Image.MAX_IMAGE_PIXELS      # of which Pillow itself only warns so early
+    if limit is not None and (image.format in ("WEBP", "AVIF", "HEIF") or image.mode[0] in "IF"):
+        limit = min(limit, _MOST)
     if limit is not None and width * height > limit:
         raise ImageError(f"{path}: too large: {width}x{height} is {width * height} pixels, the limit is {limit}")
     if width * height > size * _DENSEST.get(image.format, width * height):
