@@ -36,7 +36,8 @@ RULE = {
     "tuning": {"losses", "optimizers"},
     "tunable": {"formats"},
     "editor": {"inversion", "restoration", "editing", "boundaries", "codes", "apart", "files"},
-    "jobs": {"inversion", "tuning", "restoration", "directions", "editing", "boundaries", "codes", "files"},
+    "jobs": {"inversion", "tuning", "restoration", "directions", "editing", "boundaries", "codes", "files",
+             "alignment"},
 }
 NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py
 ONLY_FOR_TOOLS = {"jobs", "cli"}

@@ -6,6 +6,8 @@ pixel's centre is at 0.5, its corner at 0.
 """
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from tf_idinvert.errors import InputError
@@ -58,6 +60,36 @@ def from_template(points, template):
     corners = UNIT - template.mean(axis=0)
     turned = (corners[:, 0] + 1j * corners[:, 1]) * turn
     return np.stack([turned.real, turned.imag], axis=1) + points.mean(axis=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """Where the points of a face are to be in the crop.
+
+    Attributes:
+        points: [5, 2] as of `ffhq`, or [68, 2]; in sides of the crop, from its upper left corner.
+        turned: None, or [5, 2]: by how much they move as the head turns, per `turn` of 1, where the domain's frame
+            stays and the face moves in it.
+    """
+
+    points: np.ndarray
+    turned: np.ndarray | None = None
+
+    def quad(self, points):
+        """The quad for a face of 5 or 68 points."""
+        expected = np.asarray(self.points, np.float64)
+        if len(expected) == 5:
+            points = five(points)
+        if self.turned is not None:
+            expected = expected + turn(points) * np.asarray(self.turned, np.float64)
+        return from_template(points, expected)
+
+
+def turn(points):
+    """How far a head is turned, from five points: the nose beside the middle of the eyes, in distances of the eyes."""
+    left, right, nose = np.asarray(points, np.float64)[:3]
+    across = right - left
+    return float((nose - (left + right) / 2) @ across / max(across @ across, 1e-12))
 
 
 def five(points):

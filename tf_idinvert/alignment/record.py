@@ -186,7 +186,7 @@ def carry(listing, folder, edits=()):
         path = Path(path)
         if path.parent not in known:
             known[path.parent] = read(path.parent)[0] if path_in(path.parent) else {}
-        face = known[path.parent].get(path.stem)
+        face = known[path.parent].get(path.stem) or known[path.parent].get(name)
         if face is not None:
             faces.append(dataclasses.replace(face, name=name))
     if faces:

@@ -4,6 +4,8 @@
     python tools/benchmark.py inversion             # 64, 128 and 256 px, batches of 1 and 4; optimisers; half an hour
     python tools/benchmark.py inversion --sides 64 --batches 1 --json speed.json
     python tools/benchmark.py training
+    python tools/benchmark.py alignment             # what a misalignment costs an inversion; the embedded model
+    python tools/benchmark.py alignment ffhq/       # faces found and how exactly; pictures aligned as FFHQ's
     python tools/benchmark.py serving serving/portraits64/1      # an exported model; default: the embedded one
 
 Inversion: seconds per iteration, compiled and eager; latency of encoder and synthesis; operations per iteration, and
@@ -22,21 +24,22 @@ from pathlib import Path
 from tf_idinvert.cli import command
 from tf_idinvert.files.printing import say
 
-KINDS = "inversion", "training", "serving"
+KINDS = "inversion", "training", "serving"     # measured without an argument, a part of each
 
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to measure; default: a part of everything")
+    parser.add_argument("kind", nargs="?", choices=(*KINDS, "alignment"), help="what to measure; default: a part of "
+                        "all but alignment")
     parser.add_argument("folder", nargs="?", help="serving: folder NAME/VERSION of a SavedModel; default: the embedded "
-                        "model, exported")
+                        "model, exported. alignment: pictures aligned as FFHQ's")
     parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion: sides of the pictures in "
                         "pixels (64 128 256)")
     parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="inversion: batch sizes (1 4)")
     parser.add_argument("--json", type=Path, help="JSON file to write the figures to as well")
     args = parser.parse_intermixed_args(argv)
-    if args.folder and args.kind != "serving":
-        parser.error(f"{args.folder}: only `serving` takes a folder")
+    if args.folder and args.kind not in ("serving", "alignment"):
+        parser.error(f"{args.folder}: only `serving` and `alignment` take a folder")
     return args
 
 
@@ -46,7 +49,8 @@ def main(argv=None):
     rows = []
     try:
         for kind in [args.kind] if args.kind else KINDS:
-            rows += {"inversion": inversion, "training": training, "serving": serving}[kind](args)
+            rows += {"inversion": inversion, "training": training, "serving": serving,
+                     "alignment": alignment}[kind](args)
     finally:
         say(*tables(rows))
         if args.json and rows:
@@ -68,6 +72,20 @@ def inversion(args):
 def training(args):
     from tf_idinvert.benchmarks import training as benchmark
     return benchmark.run(log)
+
+
+def alignment(args):
+    """Return rows of what is found of a folder's faces; without one, of what misalignment costs the embedded model."""
+    from tf_idinvert.benchmarks import alignment as benchmark
+    from tf_idinvert.files import finding, images
+    if not args.folder:
+        from tf_idinvert import checkpoint, features
+        from tf_idinvert.inversion import InversionOptions
+        from tf_idinvert.portraits import embedded
+        models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
+        return benchmark.misaligned(log, models, features.load(embedded.attributes_path(), models.generator.resolution),
+                                    InversionOptions(optimizer="lbfgs", steps=33, learning_rate=0.02, batch_size=4))
+    return benchmark.run(log, [images.fit(images.read(path), 256)[0] for _, path in finding.listing([args.folder])])
 
 
 def serving(args):

@@ -107,6 +107,7 @@ def number(kind, lowest, highest=None, exclusive=False):
 class Parser(argparse.ArgumentParser):
     """argparse.ArgumentParser that accepts options --like_this and --like-this and prints errors as one line."""
 
+    bare = {}               # {option: (values it takes, the one meant where none of them follows)}
     model_path = None       # the positional that --model replaces
 
     def parse_known_args(self, args=None, namespace=None):
@@ -114,6 +115,7 @@ class Parser(argparse.ArgumentParser):
         end = args.index("--") if "--" in args else len(args)
         self._leave_out_model_path(args[:end])
         args[:end] = map(self._as_known, args[:end])
+        args[:end] = map(self._with_value, args[:end], [*args[1:end], ""])
         namespace, rest = super().parse_known_args(args, namespace)
         if getattr(namespace, "model", None):
             namespace.model_path = namespace.model[0]
@@ -138,6 +140,11 @@ class Parser(argparse.ArgumentParser):
         if self.model_path is not None and any(each.partition("=")[0] == "--model" for each in args):
             self._positionals._remove_action(self.model_path)
             self.model_path = None
+
+    def _with_value(self, argument, following):
+        """Return an argument; an option whose value is left out, before a positional, with the value that means."""
+        values, meant = self.bare.get(argument, ((), None))
+        return f"{argument}={meant}" if values and following not in values else argument
 
     def _as_known(self, argument):
         """Return an argument; an option that is spelled with - for _, or the reverse, in its own spelling."""

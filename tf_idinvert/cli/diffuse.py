@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, loading
+from tf_idinvert.cli import alignment_options, command, inversion_options, loading
 from tf_idinvert.errors import InputError
 
 
@@ -40,6 +40,7 @@ def parse_arguments(argv):
     command.add_output_options(parser, "results/diffusion")
     parser.add_argument("--batch_size", type=command.number(int, 1), default=4,
                         help="pairs optimised together (4)")
+    alignment_options.add_alignment_options(parser)
     inversion_options.add_optimisation_options(parser)
     return inversion_options.parse(parser, argv, target_list=("others", 2), context_list=("portraits", 4))
 
@@ -69,13 +70,15 @@ def main(argv=None):
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                           options=options)
     notes = [*models.notes, note]
-    targets, contexts = (diffuse.readable_pictures(each, models.generator.resolution, log, notes) for each in given)
+    crops = [alignment_options.aligned(args, each, models.generator.resolution, f"{base}_{part}", log)
+             for part, each in zip(("targets", "contexts"), given)]
+    targets, contexts = (diffuse.readable_pictures(each, models.generator.resolution, log, notes) for each, _ in crops)
     results.write_options(f"{base}_options.json", {
         "options": dataclasses.asdict(inversion.options), "arguments": vars(args),
         "crop": {"top": top, "left": left, "side": side}, "targets": dict(targets), "contexts": dict(contexts)})
     diffuse.Diffusion(base, targets, contexts, box, inversion, models.generator, model=Path(args.model_path).name,
                       viz_size=args.viz_size, log=log, notes=notes).run()
-    return 0 if (len(targets), len(contexts)) == tuple(map(len, given)) else 1
+    return 0 if [(len(targets), 0), (len(contexts), 0)] == [(len(each), refused) for each, refused in crops] else 1
 
 
 def listing(path):

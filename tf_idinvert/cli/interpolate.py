@@ -53,5 +53,5 @@ def main(argv=None):
          "Steps": args.step}, viz_size=args.viz_size)
     shape = [len(source.names), len(target.names), count, *source.codes.shape[1:]]
     edit.write(folder / job, edit.interpolation(source, target, count), shape, models.generator.synthesis,
-               args.batch_size, page, log)
+               args.batch_size, page, log, source)
     return 0 if complete else 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command
+from tf_idinvert.cli import alignment_options, command
 from tf_idinvert.cli.command import number
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import finding, results
@@ -45,7 +45,9 @@ def completed(parser, args, **samples):
     args.model_path = args.model_path or embedded.model_path()
     for i, name in enumerate(missing):
         folder, count = samples[name]
-        path = embedded.sample_pictures(Path(SAMPLES) / folder, count, embedded.SEED + i)
+        scene = getattr(args, "align", None) not in (None, "none")
+        path = embedded.sample_scene(Path(SAMPLES), embedded.SEED + i) if scene else \
+            embedded.sample_pictures(Path(SAMPLES) / folder, count, embedded.SEED + i)
         setattr(args, name, [path] if getattr(args, name) == [] else path)
     return args
 
@@ -112,6 +114,7 @@ def add_editing_options(parser, default):
     """Add the options that the editing tools share; `default` is their output folder."""
     command.add_output_options(parser, default)
     parser.add_argument("--batch_size", type=number(int, 1), default=32, help="pictures drawn together (32)")
+    alignment_options.add_alignment_options(parser)
     group = parser.add_argument_group("inversion of pictures that are not inverted yet")
     group.add_argument("--inversion_batch_size", type=number(int, 1), default=4,
                        help="pictures optimised together (4)")
@@ -228,10 +231,11 @@ class Inputs:
                 inverter = inverter or make_inverter(args, args.inversion_batch_size, models, log)
                 target = _free_name(folder / "inversion", command.title(path), found.values())
                 target.mkdir(parents=True, exist_ok=True)
-                done = inverter(given, target)
+                crops, refused = alignment_options.aligned(args, given, generator.resolution, target, log)
+                done = inverter(crops, target)
                 if not done:
                     raise InputError(f"{path}: no picture could be inverted")
-                complete, given = complete and done == len(given), results.read(target)
+                complete, given = complete and done == len(crops) and not refused, results.read(target)
             if isinstance(given, CodesFile):
                 given, line = given.results(generator.num_layers, generator.dlatent_size)
                 log.info("%s", line)

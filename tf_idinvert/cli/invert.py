@@ -5,6 +5,7 @@ Domain-regularized optimization, starting from the encoder's codes (Zhu et al. 2
     python tools/invert.py network.pkl photographs/
     python tools/invert.py network.pkl images.list -o results/mine --num_iterations 200
     python tools/invert.py photographs/ --model generator.pth encoder.pth       # files that make one set
+    python tools/invert.py network.pkl holiday.jpg --align      # whole photographs: finds the faces, turns them upright
     python tools/invert.py network.pkl photographs/ --tune 350  # and tune a generator to each, as tune.py does
     python tools/invert.py                                      # the embedded model, on rendered portraits
     python tools/invert.py network.pkl photographs/ --optimizer lbfgs           # the same loss in a third of the steps
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, loading, tuning_options
+from tf_idinvert.cli import alignment_options, command, inversion_options, loading, tuning_options
 
 
 def parse_arguments(argv):
@@ -30,6 +31,7 @@ def parse_arguments(argv):
     command.add_output_options(parser, "results/inversion/NAME OF LIST")
     parser.add_argument("--batch_size", type=command.number(int, 1), default=4,
                         help="pictures optimised together (4)")
+    alignment_options.add_alignment_options(parser)
     inversion_options.add_inversion_options(parser)
     tuning_options.add_tuning_options(parser.add_argument_group("pivotal tuning, afterwards (see tune.py)"), 0)
     return inversion_options.parse(parser, argv, image_list=("portraits", 4))
@@ -47,8 +49,9 @@ def main(argv=None):
     models = loading.load_models(args, only=("encoder", "generator"))
     inverter = inversion_options.make_inverter(args, args.batch_size, models, log)
     tuner = args.tune and tuning_options.make_tuner(args, models, log, inverter.inversion.features, "")
-    done = inverter(listing, folder)
+    crops, refused = alignment_options.aligned(args, listing, models.generator.resolution, folder, log)
+    done = inverter(crops, folder)
     if tuner and done:
         tuner(results.read(folder), folder / tuning_options.FOLDER)
         log.info(tuning_options.advice(folder / tuning_options.FOLDER))
-    return 0 if done == len(listing) else 1
+    return 0 if done == len(crops) and not refused else 1

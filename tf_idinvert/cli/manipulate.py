@@ -6,6 +6,8 @@ Moves their codes along the normal of the attribute's boundary: w + distance * n
     python tools/manipulate.py network.pkl portrait.png smile.npz --manipulate_layers 2-5 --start_distance 0
     python tools/manipulate.py network.h5 faces/ smile.npz --manipulate_layers auto --classifier celebahq-*-smiling.pkl
     python tools/manipulate.py network.pkl results/inversion/faces age.npy --tuned results/inversion/faces/tuned
+    python tools/manipulate.py network.pkl holiday.jpg boundaries/age.npy --align --paste     # an edited photograph
+    python tools/manipulate.py --align --paste      # the same with a scene of rendered portraits
     python tools/manipulate.py          # the embedded model and its boundaries, one by one, on rendered portraits
     python tools/manipulate.py --recipe portrait_recipe.json        # what the editor made, pixel by pixel
     python tools/manipulate.py network.pkl photographs/ --recipe portrait_recipe.json       # the same edit of others
@@ -30,7 +32,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, loading, scorer_options
+from tf_idinvert.alignment import record
+from tf_idinvert.cli import alignment_options, command, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
 
 DISTANCE = command.number(float, -1e6, 1e6)     # `editing.LARGEST_DISTANCE`, which would import NumPy
@@ -53,10 +56,16 @@ def parse_arguments(argv):
     scorer_options.add(parser.add_argument_group("who scores, for --manipulate_layers auto"))
     add("--recipe", metavar="FILE", help="recipe of the editor, in place of a boundary and distances")
     inversion_options.add_editing_options(parser, "results/manipulation")
+    group = parser.add_argument_group("photographs")
+    group.add_argument("--paste", action="store_true", help="put the results back into the photographs that --align or "
+                       "align.py has cut them out of, into BOUNDARY_images_photographs/")
+    alignment_options.add_paste_options(group)
     samples = {} if command.given(argv, "--recipe") else {"image_dir": ("portraits", 4)}
     args = inversion_options.parse(parser, argv, **samples)
     if args.recipe and args.boundary_path:
         parser.error("--recipe stands in place of a boundary; give one of the two")
+    if args.recipe and args.paste:
+        parser.error("--paste is for boundaries; paste.py --record pastes the pictures of a recipe")
     return args
 
 
@@ -84,6 +93,9 @@ def main(argv=None):
     if args.manipulate_layers.strip() == "auto":
         jobs = with_best_layers(jobs, models.generator, args, log)
     (found,), complete = inputs.inverted(args, models, folder, log)
+    if args.paste and record.path_in(found.folder) is None:
+        raise InputError(f"--paste: {found.folder} holds no {record.NAME}: its pictures were not cut out of "
+                         "photographs (--align does that)")
     exchange = exchanging(args.tuned, found, models.generator) if one_each else None
     for path, boundary in jobs.items():
         manipulate(path, boundary, found, models.generator, folder, args, log, exchange)
@@ -216,7 +228,9 @@ def manipulate(path, boundary, found, generator, folder, args, log, exchange=Non
                                         mapping_as_sampled(found.folder, generator))
     else:
         rows = edit.manipulation(found, boundary, distances, generator.synthesis.style_widths, exchange)
-    edit.write(folder / job, rows, shape, generator.synthesis, args.batch_size, page, log)
+    edit.write(folder / job, rows, shape, generator.synthesis, args.batch_size, page, log, found)
+    if args.paste:
+        alignment_options.paster(args, log)(folder / job, folder / f"{job}_photographs")
 
 
 def latents_of(path, found):

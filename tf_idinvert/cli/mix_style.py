@@ -58,7 +58,7 @@ def main(argv=None):
         first=["", None, *(content.picture(i, "ori") for i in range(len(content.names)))])
     shape = [len(style.names), *content.codes.shape]
     edit.write(folder / job, edit.style_mixing(style, content, layers), shape, models.generator.synthesis,
-               args.batch_size, page, log)
+               args.batch_size, page, log, content)
     return 0 if complete else 1
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, loading
+from tf_idinvert.cli import alignment_options, command, inversion_options, loading
 from tf_idinvert.cli.command import number
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
@@ -40,6 +40,7 @@ def parse_arguments(argv):
                         f"default: {EXAMPLES} rendered portraits, degraded")
     command.add_output_options(parser, "results/restoration/TASK")
     parser.add_argument("--batch_size", type=number(int, 1), default=4, help="pictures restored together (4)")
+    alignment_options.add_alignment_options(parser)
     add_task_options(parser.add_argument_group("the task"))
     add_search_options(parser.add_argument_group("the search"))
     args = parser.parse_args(argv)
@@ -126,7 +127,9 @@ def main(argv=None):
     around = restore.RestoreOptions(args.task, args.degrade, args.keep_input, args.factor, args.noise, args.seed)
     restorer = restore.Restorer(models, search, around, viz_size=args.viz_size, log=log, notes=[*models.notes, note],
                                 record={"model": str(args.model_path), "arguments": vars(args)})
-    return 0 if restorer(listing, folder) == len(listing) else 1
+    side = models.generator.resolution // (args.factor if around.takes_small() else 1)
+    listing, refused = alignment_options.aligned(args, listing, side, folder, log)
+    return 0 if restorer(listing, folder) == len(listing) and not refused else 1
 
 
 def known_part(args, resolution):

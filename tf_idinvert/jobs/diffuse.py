@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_idinvert import editing
+from tf_idinvert.alignment import record
 from tf_idinvert.files import arrays, images, report
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.jobs.batches import in_batches, readable, to_the_end
@@ -105,6 +106,9 @@ class Diffusion:
     def _write_page(self):
         if not self.done:
             return
+        record.carry(dict(self.contexts), self.base, lambda face: [
+            record.Edit(f"{name}_TO_{face.name}_inv.png", face.name, f"WITH_{name}") for name, _ in self.targets
+            if (self.base / f"{name}_TO_{face.name}_inv.png").exists()])
         headers = ["Names", "Target Image", "Context Image", "Stitched Image", "Encoder Output",
                    *(f"Step {step:06d}" for step in self.steps), "MSE start", "MSE diffused"]
         rows = ([each.title, *map(report.Picture, self.spool[each.shown]), *each.mse] for each in self.done)

@@ -12,10 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import editing
+from tf_idinvert.alignment import record
 from tf_idinvert.directions import effects
 from tf_idinvert.files import arrays, images, report
 from tf_idinvert.files.progress import progress
 from tf_idinvert.jobs.batches import to_the_end
+
+BEFORE = "before"       # folder of what photographs' faces are as the network draws them, without the edit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Row:
     before: list
     after: list = dataclasses.field(default_factory=list)
     offsets: np.ndarray | None = None       # [K, S], of their styles
+    edits: tuple = ()       # for each: the name of the picture that it is an edit of, and what the edit is called
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +55,8 @@ def interpolation(source, target, count):
         for j, other in enumerate(target.names):
             yield Row(editing.interpolate(source.codes[i:i + 1], target.codes[j:j + 1], count)[0],
                       [f"{name}_TO_{other}_{k:02d}" for k in range(count)],
-                      [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")])
+                      [f"{name} to {other}", source.picture(i, "ori")], [target.picture(j, "ori")],
+                      edits=[(name, f"TO_{other}_{k:02d}") for k in range(count)])
 
 
 def manipulation(found, boundary, distances, style_widths, before=None):
@@ -64,7 +69,8 @@ def manipulation(found, boundary, distances, style_widths, before=None):
             before(i)
         places, offsets = effects.moved(found.codes[i:i + 1], boundary, distances, style_widths)
         yield Row(places[0], [f"{name}_{k + 1:02d}" for k in range(len(distances))],
-                  [name, found.picture(i, "ori"), found.picture(i, "inv")], offsets=offsets)
+                  [name, found.picture(i, "ori"), found.picture(i, "inv")], offsets=offsets,
+                  edits=[(name, f"{k + 1:02d}") for k in range(len(distances))])
 
 
 def latent_manipulation(found, latents, boundary, distances, mapping):
@@ -87,10 +93,11 @@ def style_mixing(style, content, layers):
     """Yield a row for every style: all contents with the `layers` of that style."""
     for i, name in enumerate(style.names):
         yield Row(editing.mix_styles(content.codes, style.codes[i:i + 1], layers),
-                  [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")])
+                  [f"{name}_STYLIZE_{other}" for other in content.names], [name, style.picture(i, "ori")],
+                  edits=[(other, f"STYLE_{name}") for other in content.names])
 
 
-def write(base, rows, shape, synthesis, batch_size, page, log):
+def write(base, rows, shape, synthesis, batch_size, page, log, source=None):
     """Synthesise and write all rows.
 
     Args:
@@ -101,6 +108,7 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
         batch_size: codes synthesised together.
         page: Page.
         log: logging.Logger.
+        source: None, or the Results that are edited; if they are of photographs, the job's folder gets their record.
     Raises:
         InputError, OSError: a file cannot be written, or a code has no image; earlier results are kept.
     """
@@ -110,6 +118,7 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
                               input_signature=[codes_like, tf.TensorSpec([None, None], tf.float32)], autograph=False)
     pictures, done = Path(base), []
     pictures.mkdir(exist_ok=True)
+    faces = record.read(source.folder)[0] if source is not None and record.path_in(source.folder) else {}
 
     def draw_all():
         with arrays.filling(f"{base}_codes.npy", shape, done) as codes, \
@@ -122,10 +131,34 @@ def write(base, rows, shape, synthesis, batch_size, page, log):
                     for name, picture in zip(row.files[first:], drawn):
                         images.save(pictures / f"{name}.png", picture)
                     bar.update(len(drawn))
+                _save_unedited(pictures, row, source, faces, draw)
                 codes.append(row.codes)
                 done.append(dataclasses.replace(row, codes=None))
 
-    to_the_end(draw_all, lambda: _write_page(base, done, page, log))
+    def finish():
+        if faces:
+            _write_record(base, done, faces)
+        _write_page(base, done, page, log)
+
+    to_the_end(draw_all, finish)
+
+
+def _save_unedited(pictures, row, source, faces, draw):
+    """Write what the network draws of the pictures that a row edits, as they were: BEFORE/NAME.png."""
+    for name in dict.fromkeys(name for name, _ in row.edits if name in faces):
+        code = source.codes[source.names.index(name)]
+        (pictures / BEFORE).mkdir(exist_ok=True)
+        same = [k for k, other in enumerate(row.codes) if np.array_equal(code, other) and row.edits[k][0] == name
+                and (row.offsets is None or not np.any(row.offsets[k]))]
+        picture = images.read(pictures / f"{row.files[same[0]]}.png") if same else draw(code[None]).numpy()[0]
+        images.save(pictures / BEFORE / f"{name}.png", picture)
+
+
+def _write_record(base, rows, faces):
+    """Write to the job's folder which of its pictures belong into which photograph."""
+    edits = [record.Edit(f"{file}.png", name, variant, f"{BEFORE}/{name}.png")
+             for row in rows for file, (name, variant) in zip(row.files, row.edits) if name in faces]
+    record.write(base, list(faces.values()), edits)
 
 
 def _write_page(base, rows, page, log):

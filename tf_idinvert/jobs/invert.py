@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert.alignment import record
 from tf_idinvert.codes import mean_code, random_codes
 from tf_idinvert.files import images, report, results
 from tf_idinvert.files.spool import Spool
@@ -83,6 +84,8 @@ class Inverter:
             results.write_options(run.folder / "options.json", {
                 "options": dataclasses.asdict(self.options), "seconds": round(seconds, 1), **self.record,
                 "pictures": pictures})
+            record.carry(pictures, run.folder, lambda face: [record.Edit(
+                f"{face.name}_inv.png", face.name, "inv", f"{face.name}_inv.png")])
             run.write_page(STARTS[self.start], self.options, self.record.get("model", ""), self.viz_size)
         self.log.info("%d of %d pictures inverted in %.1f s -> %s", len(run.done), len(listing), seconds,
                       run.folder / "inversion.html" if run.done else run.folder)

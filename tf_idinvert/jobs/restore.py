@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert.alignment import record
 from tf_idinvert.files import arrays, images, report, results
 from tf_idinvert.files.spool import Spool
 from tf_idinvert.jobs.batches import in_batches, readable, to_the_end
@@ -107,6 +108,9 @@ class Restorer:
             results.write_options(run.folder / "options.json", {
                 "options": dataclasses.asdict(self.search.options), "seconds": round(seconds, 1), **self.record,
                 "pictures": {each.name: each.path for each in run.done}})
+            kind = "com" if "composite" in self.options.kinds() else "res"
+            record.carry({each.name: each.path for each in run.done}, run.folder,
+                         lambda face: [record.Edit(f"{face.name}_{kind}.png", face.name, "restored")])
             run.write_page(self.record.get("model", ""), self.viz_size, self._write_mask(run.folder))
         self.log.info("%d of %d pictures restored in %.1f s -> %s", len(run.done), len(listing), seconds,
                       run.folder / "restoration.html" if run.done else run.folder)

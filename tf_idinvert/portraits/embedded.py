@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
-from tf_idinvert.portraits import portrait
+from tf_idinvert.portraits import portrait, scene
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CHECKPOINTS = next((folder for folder in (PACKAGE / "checkpoints", PACKAGE.parent / "checkpoints") if folder.is_dir()),
@@ -94,6 +94,21 @@ def sample_pictures(folder, count, seed=SEED, resolution=64):
             if not path.exists():
                 images.save(path, picture)
     return folder
+
+
+def sample_scene(folder, seed=SEED):
+    """Path of a photograph with several held-out portraits at odd angles, scene.png; drawn where it is not there yet.
+
+    Args:
+        folder: made where it is not there yet.
+        seed: as of `sample_pictures`; another has a file of its own.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ("scene.png" if seed == SEED else f"scene{seed - SEED + 1}.png")
+    if not path.exists():
+        images.save(path, scene.scene(seed)[0])
+    return path
 
 
 def _first(names, what, instead):
