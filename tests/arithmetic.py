@@ -1,4 +1,4 @@
-"""Convolutions, poolings and resizing in NumPy alone, [N, C, H, W] as PyTorch has them: the tests' second opinion."""
+"""Convolution, pooling and resizing in plain NumPy, [N, C, H, W] as in PyTorch, for comparison in tests."""
 from __future__ import annotations
 
 import numpy as np

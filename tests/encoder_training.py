@@ -1,4 +1,4 @@
-"""What the tests of the three encoder trainings share: linear networks for sums by hand, small real ones, replicas."""
+"""Shared by the tests of the three encoder trainings: linear networks for sums by hand, small real ones, replicas."""
 from __future__ import annotations
 
 import contextlib
@@ -119,14 +119,16 @@ def values(model):
 
 
 def run(model, batches):
-    """Steps, one for each batch, without tracing, which for so few would take longer."""
+    """Make one step per batch without tracing, which would take longer for so few steps."""
     for batch in batches:
         model.train_step(tf.convert_to_tensor(batch))
     return values(model)
 
 
 def apart(before, one, other):
-    """How differently two runs changed the same arrays: relative to the largest change in each, or to 0.001."""
+    """Return the largest difference between two runs' changes of the same arrays, relative to the largest change of an
+    array or to 0.001.
+    """
     return max(float(np.abs(a - b).max() / max(np.abs(a - first).max(), 1e-3))
                for first, a, b in zip(before, one, other))
 
@@ -139,7 +141,7 @@ def moved(before, after):
 # ---------------------------------------------------------------------------------------------- what all must hold
 
 def check_resume(make, batches, path):
-    """Steps after a stop are those of a run without one; `make(seed)` gives the model, `batches(start)` its data."""
+    """Check that a resumed run makes the same steps; `make(seed)` returns the model, `batches(start)` its data."""
     whole, second = make(0), make(7)
     stopped = run(whole, batches(0).take(2))
     state.save(path, whole.state)
@@ -151,7 +153,7 @@ def check_resume(make, batches, path):
 
 
 def check_compiled(make, batch):
-    """Compiled by XLA, the step traces once and is the same step."""
+    """Check that XLA compiles the step with one trace and the same results."""
     plain, compiled = make(0), make(0)
     before, expected = values(plain), run(plain, [batch, batch])
     step = tf.function(compiled.train_step, jit_compile=True, autograph=False)
@@ -162,7 +164,7 @@ def check_compiled(make, batch):
 
 
 def two_devices():
-    """The strategy of two logical CPU devices, in a process where TensorFlow has not yet started."""
+    """Return the strategy of two logical CPU devices; TensorFlow must not have started in the process."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -181,7 +183,7 @@ def run_replicas(strategy, make, batches):
 
 
 def run_worker(make, batches):
-    """One of two processes, told by TF_CONFIG which; as `run_replicas`. Keras 3 has no `fit` for several workers."""
+    """Run as one of two workers, which TF_CONFIG defines. Keras 3 has no `fit` for several workers."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     with strategy.scope():
         model = make(0)
@@ -199,8 +201,8 @@ def print_comparison(alone, distributed, batches):
 
 
 def check_workers(test_module):
-    """Runs `test_module.worker()`, which calls `run_worker`, in two processes that find each other on this machine."""
-    with contextlib.ExitStack() as stack:       # both sockets open at once, so that the ports differ
+    """Run `test_module.worker()`, which calls `run_worker`, in two processes on this machine."""
+    with contextlib.ExitStack() as stack:       # keep both sockets open, so that the ports differ
         sockets = [stack.enter_context(contextlib.closing(socket.socket())) for _ in range(2)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
-"""Builds network pickles by hand, opcode by opcode: sound ones in styles this Python does not write, and hostile ones.
+"""Build network pickles opcode by opcode: valid ones in forms that this Python does not write, and hostile ones.
 
-Every part is a piece of a pickle as bytes, so a test can put anything anywhere. The payloads run a shell command that
-makes a file, or would, if anything in them were called.
+Every function returns a piece of a pickle as bytes, so that tests can combine them freely. A payload would run a shell
+command that creates a file if a reader called anything in it.
 """
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def network(*, without=(), before_build=b"", **parts):
 
 
 def python2_network():
-    """What Python 2 writes in protocol 2: byte strings throughout, array data among them, put into the memo."""
+    """The form of Python 2 in protocol 2: everything, also array data, is a byte string in the memo."""
     made = b"cnumpy.core.multiarray\n_reconstruct\nq\1cnumpy\nndarray\nq\2K\0\x85U\1b\x87R"
     kind = b"cnumpy\ndtype\nq\3U\2f4K\0K\1\x87R(K\3U\1<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
     data = b"T" + struct.pack("<i", 8) + struct.pack("<2f", 1.0, -2.0)
@@ -95,7 +95,7 @@ def python2_network():
 
 
 def calls(marker):
-    """(name, value) pieces that call something where a plain unpickler loads them; `marker` is the file to be made."""
+    """Yield (name, value) pieces that call something in an ordinary unpickler, which creates the file `marker`."""
     command = several(text(f"touch '{marker}'"))
     system = b"cposix\nsystem\n"
     evaluate = several(text(f"open({str(marker)!r}, 'w')"))

@@ -11,17 +11,17 @@ from tf_idinvert.cli import command
 
 
 def interrupted(function, modules, number):
-    """Run `function` as a tool's main(), with Ctrl-C before the line `number`, from 1, of those that it runs in files.
+    """Run `function` as a tool's main(), with Ctrl-C before the line `number` (from 1) of those that it runs in files.
 
-    Heads of `with` statements are no such lines: Python passes there, too, between a block and its end, where it
-    handles no signal.
+    Heads of `with` statements do not count: Python also visits them between a block and its end, where it handles no
+    signal.
 
     Args:
-        function: called without arguments.
+        function: function without arguments.
         modules: paths of the files.
-        number: which line.
+        number: number of the line.
     Returns:
-        (exit code, whether there were so many lines).
+        (exit code, whether the function ran so many lines).
     """
     heads, left = {str(module): _with_heads(module) for module in modules}, number
 
@@ -44,7 +44,7 @@ def interrupted(function, modules, number):
 
 
 def _with_heads(module):
-    """Numbers of the lines of all heads of `with` statements in a file."""
+    """Return the line numbers of all heads of `with` statements in a file."""
     tree = ast.parse(Path(module).read_text(encoding="utf-8"))
     return {line for node in ast.walk(tree) if isinstance(node, ast.With)
             for line in range(node.lineno, node.body[0].lineno)}

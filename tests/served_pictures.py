@@ -28,7 +28,7 @@ def encoded(picture, kind, **settings):
 
 
 def turned(orientation, kind, picture=None):
-    """A picture that EXIF data say to turn."""
+    """Return a picture whose EXIF data tell readers to turn it."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return encoded(pixels(30, 44) if picture is None else picture, kind, exif=exif)

@@ -1,10 +1,10 @@
-"""A caller of served models that knows nothing of this package: TensorFlow and NumPy only, in a process of its own.
+"""A client of served models that does not import this package: TensorFlow and NumPy only, in a separate process.
 
     python -I serving_client.py REQUESTS.npz ANSWERS.npz REFUSALS.json FOLDER
 
-REQUESTS holds arrays CALL/SIGNATURE/INPUT. The SavedModel in FOLDER answers its own warm-up requests, as a server would
-have them answered, and then every call; ANSWERS holds CALL/SIGNATURE/OUTPUT. A call whose name begins with 'bad' must
-fail: REFUSALS tells what was said.
+REQUESTS holds arrays CALL/SIGNATURE/INPUT. The SavedModel in FOLDER first answers its own warm-up requests, as in a
+server, and then every call. ANSWERS holds the results, CALL/SIGNATURE/OUTPUT. A call whose name begins with 'bad' must
+fail; REFUSALS holds its error message.
 """
 import importlib.util
 import json

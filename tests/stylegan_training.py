@@ -1,4 +1,4 @@
-"""What the tests of both StyleGAN trainings share: networks of one weight for steps by hand, small ones, a stop."""
+"""Shared by the tests of both StyleGAN trainings: networks of one weight for steps by hand, small ones, a stop."""
 from __future__ import annotations
 
 import keras
@@ -73,7 +73,7 @@ def values(model):
 
 
 class Snapshot(keras.callbacks.Callback):
-    """Keeps the state after the step that reaches `images`: a run that is killed after it goes on from there."""
+    """Keep the state after the step that reaches `images`, from which a killed run would resume."""
 
     def __init__(self, images, path):
         super().__init__()

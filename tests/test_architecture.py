@@ -1,6 +1,6 @@
-"""The street plan: which room of the package may know which, no cycles, light modules stay light, tools stand alone.
+"""The architecture: which folder of the package may import which, no cycles, light modules, independent tools.
 
-A room is a folder of `tf_idinvert`, or a module beside them. docs/architecture.md draws the same.
+A room is a folder of `tf_idinvert`, or a module beside the folders. docs/architecture.md shows the same rule.
 """
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def modules():
 
 
 def imports(path):
-    """Dotted names of everything a file imports, anywhere in it; `from package import module` gives package.module."""
+    """Return the dotted names of all imports in a file; `from package import module` gives package.module."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -86,7 +86,7 @@ def room(module):
 
 
 def faults(graph):
-    """What in {module: modules it imports} breaks the rule, a line each."""
+    """Return a line for every import in {module: modules that it imports} that breaks the rule."""
     for module, needs in graph.items():
         for other in sorted(needs):
             here, there = room(module), room(other)
@@ -126,7 +126,7 @@ def test_only_the_page_of_the_editor_knows_gradio():
 
 
 def chains(graph):
-    """{module: number of arrows in its longest chain of imports}; fails where some import each other in a circle."""
+    """Return {module: length of its longest chain of imports}; fail if there is a cycle."""
     lengths = {}
     while len(lengths) < len(graph):
         leaves = {name for name in graph if name not in lengths and not graph[name] - set(lengths)}
@@ -137,7 +137,7 @@ def chains(graph):
 
 @pytest.mark.one_stack
 def test_no_cycles_and_no_long_chains():
-    """Chains are counted from below the tools, whose own modules are the verbs in cli."""
+    """Chains start at the verbs in cli, which the tools import."""
     tools = {f"cli.{path.stem}" for path in (ROOT / "tools").glob("*.py")}
     lengths = {name: length for name, length in chains(graph()).items() if name not in tools}
     assert max(lengths.values()) <= LONGEST_CHAIN, {n: c for n, c in lengths.items() if c > LONGEST_CHAIN}
@@ -165,7 +165,7 @@ def test_light_modules_do_not_load_tensorflow():
 
 @pytest.mark.one_stack
 def test_nothing_but_definitions_on_import():
-    """No work and no state: at module level stand imports, definitions, constants and docstrings."""
+    """No work and no state at module level: only imports, definitions, constants and docstrings."""
     allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
     for name, path in modules().items():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -191,7 +191,7 @@ def test_modules_and_functions_are_short():
 
 
 def statement_lines(function):
-    """Lines of a function without those of its docstring and its signature."""
+    """Return the number of lines of a function without its docstring and its signature."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
     return body[-1].end_lineno - body[0].lineno + 1 if body else 0
 

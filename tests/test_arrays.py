@@ -1,4 +1,4 @@
-"""arrays: numbers come back as NumPy wrote them, nothing is executed, early ends keep what is done."""
+"""arrays: numbers are read as NumPy wrote them, nothing is executed, and an early end keeps finished results."""
 from __future__ import annotations
 
 import pickle

@@ -1,4 +1,4 @@
-"""tools/assess_generator.py on a tiny generator: all files, all numbers; errors in one line."""
+"""tools/assess_generator.py on a tiny generator: all files, all numbers, one-line errors."""
 from __future__ import annotations
 
 import json
@@ -31,7 +31,7 @@ def test_report_of_a_tiny_generator(files, monkeypatch, capfd):
     assert result["path"]["length"] > 0 and result["count"] == 64
     text = (files / "out" / "quality.md").read_text()
     for expected in ("SWD x 1000, 16 px", "times the floor", "| pose |", "Path length", "TF-GAN",
-                     "| pose | not told by the network |"):
+                     "| pose | not predictable by the network |"):
         assert expected in text
     side = 8 * 16 + 7 * 2
     assert images.read(files / "out" / "samples.png").shape == (side, 3 * side + 2 * 12, 3)

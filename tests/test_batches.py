@@ -1,4 +1,4 @@
-"""What the jobs share: batches under a progress bar, pictures that can be read, and that nothing done is lost."""
+"""jobs.batches: batches with a progress bar, readable pictures, and finished results that are never lost."""
 from __future__ import annotations
 
 import contextlib

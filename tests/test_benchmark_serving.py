@@ -1,4 +1,4 @@
-"""The load test of served models, on a tiny one, and on ones that do wrong."""
+"""The load test of served models, on a tiny model and on faulty ones."""
 from __future__ import annotations
 
 import math

@@ -1,4 +1,4 @@
-"""boundaries: planted directions are found, projections are orthogonal, files survive, and none runs anything."""
+"""boundaries: known directions are recovered, projections are orthogonal, files are read back, nothing is executed."""
 from __future__ import annotations
 
 import io

@@ -1,4 +1,4 @@
-"""What training shows and keeps."""
+"""training.callbacks: progress bar, log, snapshots, stop on divergence."""
 from __future__ import annotations
 
 import io

@@ -1,4 +1,4 @@
-"""checkpoint: both formats hold the same networks bit for bit; broken and hostile files end in one line."""
+"""checkpoint: both formats hold the same networks bit for bit; broken and hostile files give a one-line error."""
 from __future__ import annotations
 
 import dataclasses
@@ -34,7 +34,7 @@ def saved(models, tmp_path_factory):
 
 @pytest.fixture
 def copied(saved, tmp_path):
-    """A copy of the saved file that a test may spoil."""
+    """A copy of the saved file that a test may damage."""
     path = tmp_path / "models.h5"
     path.write_bytes(saved.read_bytes())
     return path
@@ -53,7 +53,7 @@ def assert_same(one, other):
 
 
 def refusal(path):
-    """The message with which loading is refused, checked to be one line, quick, and cheap."""
+    """Return the error message of loading; check that it is one line, and that it costs little time and memory."""
     tracemalloc.start()
     start = time.process_time()
     with pytest.raises(CheckpointError) as caught:
@@ -91,7 +91,7 @@ def test_pickle_to_hdf5_and_back(models, tmp_path):
 
 @pytest.mark.parametrize("name", ["stylegan-32", "idinvert-128", "idinvert-v1-64"])
 def test_official_file_to_hdf5_and_back(reference_file, tmp_path, name):
-    """Arrays bit for bit and every constructor argument that says what is computed."""
+    """Check that all arrays have the same bits, and that all relevant constructor arguments are equal."""
     official = reference_file(name, "network.pkl")
     save(load(official), tmp_path / "ours.h5")
     save(load(tmp_path / "ours.h5"), tmp_path / "again.pkl")

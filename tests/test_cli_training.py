@@ -1,4 +1,4 @@
-"""Options of training: which method has which, defaults, what a folder with a run in it means."""
+"""Options of training: which method has which, defaults, and output folders that already hold a run."""
 from __future__ import annotations
 
 import json

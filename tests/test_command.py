@@ -1,4 +1,4 @@
-"""Every tool: `--help` without TensorFlow and in a moment; errors of one line; exit codes."""
+"""All tools: fast `--help` without TensorFlow, one-line errors, exit codes."""
 import logging
 import os
 import signal

@@ -1,4 +1,4 @@
-"""conversion: official records become networks and back, complete both ways; others end in one line."""
+"""conversion: official records become networks and back, complete both ways; others give a one-line error."""
 from __future__ import annotations
 
 import time
@@ -165,7 +165,7 @@ def test_absurd_sizes_of_an_encoder(argument):
 
 
 def test_the_table_lists_every_constructor_argument():
-    """Complete both ways: what the constructors take is either stored or told by the variables."""
+    """Complete both ways: every constructor argument is either stored or inferred from the variables."""
     told = {Generator: {"lod", "layerwise", "final_activation"}, Discriminator: {"lod", "pool_last"}}
     for make, arguments in ((tiny.generator, GENERATOR_ARGUMENTS), (tiny.discriminator, DISCRIMINATOR_ARGUMENTS)):
         network = make()

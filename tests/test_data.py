@@ -1,4 +1,4 @@
-"""Input pipeline: the original's record format, the order of pictures and how it is taken up, bad files."""
+"""Input pipeline: the original's record format, order of pictures, resuming, bad files."""
 from __future__ import annotations
 
 import struct

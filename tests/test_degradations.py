@@ -1,4 +1,4 @@
-"""degradations: each against NumPy or Pillow, gradients, what is put back, arguments that are refused."""
+"""degradations: comparison with NumPy or Pillow, gradients, composites, wrong arguments."""
 from __future__ import annotations
 
 import numpy as np
@@ -115,7 +115,7 @@ def test_nothing_is_known_exactly(phi):
 
 @pytest.mark.parametrize("phi", ALL, ids=lambda phi: type(phi).__name__)
 def test_gradients(phi):
-    """Numerically, in float64: phi is linear but for a constant, so a difference of any size is exact."""
+    """Numerically, in float64: phi is affine, so finite differences of any size are exact."""
     x, direction = tf.constant(pictures(), tf.float64), normal(2, SIDE, SIDE, 3, seed=2).astype("float64")
     if isinstance(phi, Mask):
         x, direction = tf.cast(x, tf.float32), direction.astype("float32")

@@ -1,4 +1,4 @@
-"""Quality of manipulations: measures by hand, and tools/assess_edits.py on tiny networks; errors in one line."""
+"""Quality of manipulations: measures by hand, and tools/assess_edits.py on tiny networks; one-line errors."""
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""editing: every edit recomputed number by number; layers, crops and shapes that do not fit are named."""
+"""editing: every edit recomputed in NumPy; errors for layers, crops and shapes that do not fit."""
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What comes with the repository: found where it is, one clear line where it is not, held-out pictures."""
+"""portraits.embedded: paths of the repository's files, a clear line if one is missing, held-out pictures."""
 from pathlib import Path
 
 import numpy as np

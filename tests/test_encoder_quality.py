@@ -1,4 +1,4 @@
-"""Numbers of an encoder's quality on pictures by hand, with encoders whose faults are known."""
+"""Quality of encoders: numbers on constructed pictures, for encoders with known faults."""
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""tools/evaluate.py on tiny networks: all files, all parts, going on after a stop; what is missing; one-line errors."""
+"""tools/evaluate.py on tiny networks: all files, all parts, resuming, missing inputs, one-line errors."""
 from __future__ import annotations
 
 import contextlib
@@ -119,7 +119,7 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
                     "--reasons", tmp_path / "reasons.json", "--count", 5, "--parts", "table1-force", "figure3",
                     "figure10") == 1        # for the broken picture
     found = numbers(tmp_path / "out")
-    assert found["missing"] == ["figure3: nothing tells the attributes of these pictures: give --attributes or "
+    assert found["missing"] == ["figure3: the attributes of these pictures are not known: give --attributes or "
                                 "--labels"]
     table = found["parts"]["table1-force"]["numbers"]
     assert table["encoder"]["frechet"] is None and table["encoder"]["count"] == 5 and "floor" not in table

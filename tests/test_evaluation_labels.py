@@ -1,4 +1,4 @@
-"""What a user knows of pictures: the table, and Figure 3 with it."""
+"""Labels of a user's pictures: the table, and Figure 3 with it."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Results that wait: made once, told apart by what they follow from, never taken from an unfinished entry."""
+"""evaluation.store: entries are computed once, identified by their inputs, and ignored while incomplete."""
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The SavedModel as others see it: called in a process without this package, compared with our own results."""
+"""The SavedModel, called in a process without this package and compared with the results of the Python functions."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Feature networks by name: each carries the weight that suits it, from Python as from the tools."""
+"""Feature networks by name, and their default weights, in Python and in the tools."""
 from __future__ import annotations
 
 import keras

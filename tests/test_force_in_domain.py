@@ -1,4 +1,4 @@
-"""Force-in-domain encoder: steps by hand, its relation to the domain-guided one, stops, replicas, export."""
+"""Force-in-domain encoder: steps by hand, comparison with the domain-guided encoder, resuming, replicas, export."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Numbers of a generator's quality against hand-made sets whose distances are known."""
+"""Quality of generators: numbers for constructed sets with known distances."""
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""images: every kind of file a user may hand in, exact conversions, atomic writing, lists and result names."""
+"""images: all kinds of picture files, exact conversions, atomic writing, lists and result names."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""Domain-guided encoder: steps by hand, the official losses and gradients, stops, replicas, export."""
+"""Domain-guided encoder: steps by hand, the official losses and gradients, resuming, replicas, export."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Ctrl-C before every single line of what fills a folder: a picture is in all of its files alike, or in none."""
+"""Ctrl-C before every line of the code that fills a folder: all files of a picture are complete, or none."""
 from __future__ import annotations
 
 import itertools

@@ -1,4 +1,4 @@
-"""Options of inversion: names that stand there a second time, for a quick --help, are those of the modules."""
+"""Options of inversion: names that are repeated for a fast --help equal those of the modules."""
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,4 @@
-"""latent_discriminator: both designs in NumPy, what they can and cannot tell, configuration, files."""
+"""latent_discriminator: both designs in NumPy, what they can and cannot distinguish, configuration, files."""
 from __future__ import annotations
 
 import json

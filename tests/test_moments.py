@@ -1,4 +1,4 @@
-"""Mean and covariance in batches: NumPy's, whatever the batches."""
+"""Mean and covariance in batches equal NumPy's for any division into batches."""
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What official pickles hide: state version 4, five networks, other builders' defaults, final activations."""
+"""Variants of official pickles: state version 4, five networks, other builders' defaults, final activations."""
 from __future__ import annotations
 
 import dataclasses

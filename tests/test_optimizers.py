@@ -1,4 +1,4 @@
-"""Optimisers of codes: their equations in NumPy, every image on its own, what guards them, and how fast they are."""
+"""Optimisers of codes: equations in NumPy, independence of images, guards, and numbers of steps."""
 from __future__ import annotations
 
 import dataclasses

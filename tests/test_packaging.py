@@ -1,4 +1,4 @@
-"""The front door: which stack a Python gets, what a wheel holds, one version."""
+"""Installation: the stack for a Python version, contents of the wheel, a single version number."""
 from __future__ import annotations
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""Sets of pictures, packed and unpacked: nothing lost, nothing changed, and taken up where it was stopped."""
+"""Packing and unpacking sets of pictures: nothing is lost or changed, and interrupted runs resume."""
 from __future__ import annotations
 
 import json

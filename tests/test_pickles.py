@@ -1,4 +1,4 @@
-"""pickles: official files come back bit-equal, any ordinary loader reads what is written, and no file runs anything."""
+"""pickles: official files are read bit by bit, ordinary loaders read written files, and nothing is executed."""
 from __future__ import annotations
 
 import io

@@ -1,4 +1,4 @@
-"""The rendered domain: exact pictures, independent items, and attributes that show where and as much as they should."""
+"""Rendered portraits: exact pictures, independent items, and attributes that change the right regions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from outside on its way to terminal, log and page; and that there is no other way."""
+"""Untrusted text in terminal, log and page, and a check that all output goes through `printing`."""
 from __future__ import annotations
 
 import ast

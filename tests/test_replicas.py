@@ -1,4 +1,4 @@
-"""Two replicas train as one does; all in one other process, where TensorFlow starts with two devices."""
+"""Two replicas train as one does; all tests share a process in which TensorFlow starts with two devices."""
 from __future__ import annotations
 
 import json

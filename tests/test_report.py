@@ -1,4 +1,4 @@
-"""report: the page is self-contained, escaped, light, and written whole or not at all."""
+"""report: the page is self-contained, escaped, small, and written atomically."""
 
 import base64
 import io

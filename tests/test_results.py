@@ -1,4 +1,4 @@
-"""results: the folder comes back as it was written; what is missing, damaged or foreign is named in one line."""
+"""results: a folder is read as it was written; missing, damaged or foreign files give a one-line error."""
 from __future__ import annotations
 
 import json

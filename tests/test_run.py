@@ -1,4 +1,4 @@
-"""The folder of a run: what is taken up, and which worker writes."""
+"""The folder of a run: resuming, and which worker writes."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The state of a training run: kept bit by bit, and refused where it does not fit."""
+"""The state of a training run: stored bit by bit, and refused if it does not fit."""
 from __future__ import annotations
 
 import keras

@@ -1,4 +1,4 @@
-"""Whole runs of the tools on a StyleGAN2 pickle: an encoder is trained on it, and all that follows does not know."""
+"""Whole runs of the tools on a StyleGAN2 pickle: an encoder is trained for it, and the editing tools use both."""
 from __future__ import annotations
 
 import json

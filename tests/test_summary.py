@@ -1,4 +1,4 @@
-"""convert.py's lines: what a file is, whose layout it has, what it does not say, and what is missing."""
+"""The lines of convert.py: format, project of the layout, assumptions, and missing networks."""
 from __future__ import annotations
 
 import pytest

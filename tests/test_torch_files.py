@@ -1,4 +1,4 @@
-"""torch_files: both containers give what was saved; no file runs anything, crashes, or takes memory beyond its size."""
+"""torch_files: both containers are read as saved; no file executes anything, crashes, or needs much memory."""
 from __future__ import annotations
 
 import pickle

@@ -1,4 +1,4 @@
-"""What is trained on and what is held out, and sets that cannot be used."""
+"""Training and held-out pictures, and unusable sets."""
 from __future__ import annotations
 
 import numpy as np

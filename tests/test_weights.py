@@ -1,4 +1,4 @@
-"""weights: the tables are complete both ways, in official layouts, and nothing is built that the arrays do not hold."""
+"""weights: the tables are complete both ways, in official layouts; no network is larger than the file's arrays."""
 from __future__ import annotations
 
 import time

@@ -1,4 +1,4 @@
-"""The wild portraits: exact pictures, independent items, rare things rare, and traits that show where they should."""
+"""Wild portraits: exact pictures, independent items, frequencies, and traits that change the right regions."""
 from __future__ import annotations
 
 import hashlib

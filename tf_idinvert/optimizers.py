@@ -98,8 +98,8 @@ def result_steps(steps, results):
 def stops(steps, results, reports):
     """Where a search comes back from the graph: after `result_steps`, and some `reports` times to tell its progress
     and let itself be interrupted; the last one at the end."""
-    told = {round(steps * (i + 1) / reports) for i in range(reports)} - {0}
-    return sorted(told.union(result_steps(steps, results)))
+    reported = {round(steps * (i + 1) / reports) for i in range(reports)} - {0}
+    return sorted(reported.union(result_steps(steps, results)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -171,21 +171,21 @@ def make_bench(args, paths, missing, listing, known, log):
                                            args.judge)
     likeness = args.lpips and loading.load_lpips(args.lpips, generator.resolution)
     features, features_key, weight, said = load_features(args, attributes, judge, generator.resolution, log)
-    boundaries, told = loading.load_boundaries(args.boundaries, generator)
+    boundaries, remarks = loading.load_boundaries(args.boundaries, generator)
     kept = store.Store(Path(args.output_dir) / "cache")
     originals, others = load(kept, listing, args.count, args.seed, generator.resolution, progress)
     if known is not None:
         originals = labels.labelled(originals, known, args.labels)
     if judge is not None and features_key == judge.key:
-        told.append("In-domain inversion minimises features of the network that measures the FD, which lowers its FD; "
-                    "SWD and MSE do not depend on that network.")
-    told += of_few(judge, min(args.optimised, len(originals.pictures)))
+        remarks.append("In-domain inversion minimises features of the network that measures the FD, which lowers its "
+                       "FD; SWD and MSE do not depend on that network.")
+    remarks += of_few(judge, min(args.optimised, len(originals.pictures)))
     about = {"Pictures": originals.about,
              "Encoders": ", ".join(f"{role}: {each.name}" for role, each in networks.items()),
              "Distance": judge.about if judge else "none: no feature network was given",
              **({likeness.name: likeness.about} if likeness else {}),
              "Features of in-domain inversion": said, "Seed": str(args.seed),
-             "notes": [*missing.values(), *notes, *told, *originals.notes]}
+             "notes": [*missing.values(), *notes, *remarks, *originals.notes]}
     count = len(originals.pictures)
     sizes = Sizes(**{name: min(getattr(args, name), count) if name in ("count", "optimised", "ablated") else
                      getattr(args, name) for name in FULL}, inversion_batch=args.inversion_batch_size)

@@ -120,8 +120,8 @@ def _constructor_arguments(name, given, arrays, entry, official, entries):
         check_values(entry.kinds, {known[argument]: value for argument, value in given.items() if argument in known})
     except InputError as error:
         raise InputError(f"network {shown(name)}: {error}") from error
-    told = official.told(arrays, given)
-    config = {**dict(official.arguments.values()), **told,
+    inferred = official.told(arrays, given)
+    config = {**dict(official.arguments.values()), **inferred,
               **{known[argument]: value for argument, value in given.items() if argument in known}}
     return {argument: tuple(value) if isinstance(value, list) else value for argument, value in config.items()}
 

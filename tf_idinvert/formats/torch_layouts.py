@@ -101,7 +101,7 @@ def _states(content):
         _refuse_known(content)
         states = {key: value for key, value in content.items() if key in FIELDS and _is_state(value)}
         skipped += [key for key in content if key not in states]
-        foreign = [key for key in states if key == "encoder" and not _told(states[key])]
+        foreign = [key for key in states if key == "encoder" and not _recognised(states[key])]
         for key in foreign if len(states) > len(foreign) else ():       # genforce's encoders have another layout
             skipped.append(key)
             del states[key]
@@ -124,14 +124,14 @@ def _unwrapped(state):
         key.startswith(prefix) for key in state) else state
 
 
-def _told(state):
+def _recognised(state):
     """Return the Layout of a state dict, or None."""
     return next((layout for layout in LAYOUTS if layout.mark in _unwrapped(state)), None)
 
 
 def _layout(state):
     _refuse_known({None: state})
-    layout = _told(state)
+    layout = _recognised(state)
     if layout is None:
         raise InputError(f"has the keys {_listed(list(state))}, which is no layout we know; known are those of "
                          f"{', '.join(dict.fromkeys(each.owner for each in LAYOUTS))}")

@@ -122,7 +122,7 @@ def _sizes(config):
     yield "4x4/Dense1/weight", [width(0), max(config["label_size"], 1)]
 
 
-def _told_of_paper(variables, given):
+def _fixed_by_paper(variables, given):
     """Arguments that networks_progan fixes: no blur, one logit without labels; unfused downsampling pools last."""
     return dict(blur_filter=None, label_size=0, mbstd_num_features=1, pool_last=not given.get("fused_scale", True))
 
@@ -133,8 +133,8 @@ def _not_basic(config):
 
 
 def _not_paper(config):
-    as_told = _told_of_paper({}, config)
-    return None if all(config[name] == value for name, value in as_told.items()) else "networks_progan has no such one"
+    fixed = _fixed_by_paper({}, config)
+    return None if all(config[name] == value for name, value in fixed.items()) else "networks_progan has no such one"
 
 
 BASIC_ARGUMENTS = {
@@ -164,5 +164,5 @@ ENTRY = Entry(
         Official(maker="StyleGAN", builder="D_basic", module="training.networks_stylegan", lod=("lod",),
                  refused=_not_basic, arguments=BASIC_ARGUMENTS),
         Official(maker="progressive GAN", builder="D_paper", module="training.networks_progan", lod=("lod",),
-                 refused=_not_paper, told=_told_of_paper, ignored=IGNORED | IGNORED_BY_PAPER,
+                 refused=_not_paper, told=_fixed_by_paper, ignored=IGNORED | IGNORED_BY_PAPER,
                  arguments=PAPER_ARGUMENTS)))

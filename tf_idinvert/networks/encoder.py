@@ -181,7 +181,7 @@ def _sizes(config):
     yield f"{names['last']}/weight", [width * 16, config["num_layers"] * config["dlatent_size"]]
 
 
-def _told(variables, given):
+def _inferred(variables, given):
     """Infer the arguments from the weights; without `num_layers`, L is that of a generator of the same resolution."""
     generation = "2020-09" if "FromImg/weight" in variables else "2020-05"
     names = NAMES[generation]
@@ -225,7 +225,7 @@ ENTRY = Entry(
         "filters_max": "size", "generation": GENERATIONS, "batch_norm": "flag",
     },
     official=(Official(
-        maker="idinvert", builder="Encoder", module="training.networks_encoder", told=_told, refused=_refused,
+        maker="idinvert", builder="Encoder", module="training.networks_encoder", told=_inferred, refused=_refused,
         written=_written,
         ignored=IGNORED | {"resolution", "num_channels", "label_size", "latent_size", "fmap_base", "fmap_decay",
                            "fmap_max"},     # arguments of the generator, which the original passes to the encoder too

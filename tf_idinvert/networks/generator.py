@@ -147,7 +147,7 @@ def _sizes(config):
         yield from ((f"{part}/{name}", shape) for name, shape in rows)
 
 
-def _told(variables, given):
+def _inferred(variables, given):
     """Infer `layerwise` from the mapping's last layer, whose width is L * D in idinvert and D in NVIDIA's networks."""
     last = variables.get(f"mapping/Dense{given.get('mapping_layers', 8) - 1}/weight")
     return {"layerwise": last is not None and last.shape[-1:] != (given.get("dlatent_size", 512),)}
@@ -173,7 +173,7 @@ ENTRY = Entry(
     official=(Official(
         maker="StyleGAN", builder="G_style", module="training.networks_stylegan",
         parts={"synthesis": "G_synthesis", "mapping": "G_mapping"}, lod=("lod", "synthesis/lod"),
-        told=_told, written=_written, activated="synthesis",
+        told=_inferred, written=_written, activated="synthesis",
         arguments={
             "latent_size": ("latent_size", 512),
             "label_size": ("label_size", 0),

@@ -58,13 +58,13 @@ def labels(bench, count=None):
     values, source = bench.originals.attributes, bench.originals.source
     if values is None:
         if bench.judge is None or bench.judge.score is None:
-            raise Missing("nothing tells the attributes of these pictures: give --attributes or --labels")
+            raise Missing("the attributes of these pictures are not known: give --attributes or --labels")
         values, source = bench.judge.attributes(bench.originals.pictures), f"as seen by {bench.judge.about}"
     found = {}
     for name, each in values.items():
-        told = each[~np.isnan(each)]
-        binary = set(np.unique(told)) <= {0, 1} or bench.judge is not None and name in bench.judge.binary
-        present = each > (0.5 if binary else np.median(told))
+        known = each[~np.isnan(each)]
+        binary = set(np.unique(known)) <= {0, 1} or bench.judge is not None and name in bench.judge.binary
+        present = each > (0.5 if binary else np.median(known))
         found[name] = np.where(np.isnan(each), np.nan, present)[:count]
     return found, source
 

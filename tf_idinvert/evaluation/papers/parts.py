@@ -46,7 +46,7 @@ def measure(bench, names, photographs, folder, results, log):
     """
     compute, key = functions(photographs), everything(bench, photographs)
     for name in [*PARTS, IDENTITY] if bench.faces else PARTS:
-        began, own = time.perf_counter(), [name, key] + [bench.faces.key] * (name == IDENTITY)
+        began, own = time.perf_counter(), [name, key, *([bench.faces.key] if name == IDENTITY else [])]
 
         def fill(entry):
             part = compute[name](bench)

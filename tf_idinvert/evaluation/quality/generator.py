@@ -23,7 +23,7 @@ HISTOGRAM_BINS = 10         # bins over the range of an attribute
 EPSILON = 1e-3              # step of the path length; 1e-4 in the paper, too small for float32 and unit-scale features
 PATHS = 500                 # straight lines in W for the path length
 TFGAN_PICTURES = 1000       # TF-GAN's function needs all pictures in memory
-TOLD = 0.5                  # least agreement with the truth for an attribute's scores to be used
+PREDICTABLE = 0.5           # least agreement with the truth for an attribute's scores to be used
 
 
 def assess(generator, network, count, seed, world=PORTRAITS):
@@ -71,13 +71,13 @@ def _distances(network, renders, truth, others, samples, codes, seed, signed):
     with progress(3 * len(renders), "measuring", unit="img") as bar:
         reference, floor, found = (measures.measure(each, judge, seed, GROUPS, bar.update)
                                    for each in (renders, others, samples))
-    told = agreement(reference.attributes, truth, network.binary)
-    seen = {name: values for name, values in found.attributes.items() if told[name] >= TOLD}
+    agreements = agreement(reference.attributes, truth, network.binary)
+    seen = {name: values for name, values in found.attributes.items() if agreements[name] >= PREDICTABLE}
     ranges = {name: (-1, 1) if name in signed else (0, 1) for name in network.names}
     return {"samples": compare(reference, found, ranges), "floor": compare(reference, floor, ranges),
             "renders": {name: {"mean": float(values.mean()), "std": float(values.std())}
                         for name, values in reference.attributes.items()},
-            "agreement": told, "separability": separability(codes, seen, seed=seed)}
+            "agreement": agreements, "separability": separability(codes, seen, seed=seed)}
 
 
 def compare(reference, other, ranges):

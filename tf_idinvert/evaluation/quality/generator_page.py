@@ -67,10 +67,10 @@ def attributes(result, binary):
         rows.append([name, f"{result['agreement'][name]:.3f} {'right' if name in binary else 'R²'}", true["mean"],
                      found["mean"], true["std"], found["std"], found["difference"], floor["difference"]])
     return tables.Table("Attributes", (
-        "Means and deviations of what the network sees, in the units of `portraits`, a binary attribute as its "
-        "probability. Told by the network: on these renders, against the truth. Differing share: of pictures that "
-        "would have to change bins, of ten over the range."), [
-        "attribute", "told by the network", "mean, renders", "mean, samples", "deviation, renders",
+        "Means and standard deviations of the network's scores, in the units of `portraits`; binary attributes are "
+        "probabilities. Agreement: of the network with the truth, on these renders. Differing share: share of "
+        "pictures that would have to change bins, of ten over the range."), [
+        "attribute", "agreement", "mean, renders", "mean, samples", "deviation, renders",
         "deviation, samples", "differing share", "its floor"], rows)
 
 
@@ -78,13 +78,13 @@ def codes(result):
     """Return the table of the separability of attributes in W, with the path length in its text."""
     rows = []
     for name in result["agreement"]:
-        found = result["separability"].get(name, {"failure": "not told by the network"})
+        found = result["separability"].get(name, {"failure": "not predictable by the network"})
         rows.append([name, *([found["failure"], ""] if "failure" in found else [
             f"{100 * found[part]:.1f} %" for part in ("validation", "rest")])])
     path = result["path"]
-    text = ("Share of codes w on the right side of a linear SVM's hyperplane (70 % of the samples with the highest and "
-            "lowest tenth of an attribute are fitted to). Path length in W, by the attribute network's embedding: "
-            f"{path['length']:.4g}, {path['ratio']:.3g} times that of straight and even change "
+    text = ("Share of codes w on the correct side of a linear SVM's hyperplane, fitted to 70 % of the samples in the "
+            "highest and lowest tenth of an attribute. Path length in W, by the attribute network's embedding: "
+            f"{path['length']:.4g}, {path['ratio']:.3g} times that of a straight and even change "
             f"({path['straight']:.4g}).")
     return tables.Table("W", text, ["attribute", "confident tenths, held out", "all others"], rows)
 
