@@ -65,13 +65,13 @@ def load(path, *more, only=None, final_activation=None, tuned=None):
         only: fields of Models to load, to save time and memory; None: all.
         final_activation: activation of the generators' images, 'tanh', 'sigmoid', 'softsign' or 'none'; it overrides
             the files. None: as the files say.
-        tuned: file of a generator that pivotal tuning made of this one; its weights are taken. None: as loaded.
+        tuned: file of pivotal tuning for this generator, whose changes of weights are added. None: no changes.
     Returns:
         Models; its `notes` are also logged as warnings.
     Raises:
         CheckpointError: a file is missing, unreadable, damaged, hostile or of an unknown format, or the networks do
             not fit each other.
-        TunedError: the same of `tuned`, or it was made of another generator.
+        TunedError: `tuned` is missing, unreadable or damaged, or it is for another generator.
     """
     paths = [(Path(each), _head(Path(each))) for each in (path, *more)]
     networks, places, origins, notes = {}, {}, {}, []

@@ -1,15 +1,17 @@
-"""Optimisers of codes [N, L, D]. Each image is optimised by itself: its codes do not depend on its batch.
+"""Optimisers of codes [N, L, D]. Every image is optimised independently of the other images in its batch.
 
-Each has three pure functions, with which a search (see `advance`) reads
+An optimiser has three pure functions; a search (see `advance`) reads
 
     memory = start(codes)
     repeat: codes, memory = step(t, codes, memory, loss, gradient)      # loss [N], gradient [N, L, D], both at `codes`
     codes = finish(codes, memory)
 
-where every tensor of `memory` has N as its first axis. Every step is one evaluation of loss and gradient. 'adam' is
-that of the published code; 'cosine' begins with larger steps, which shrink; 'lbfgs' reaches Adam's loss in about a
-third of its steps. Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright
-2006, algorithms 3.1 and 7.4.
+where N is the first axis of every tensor in `memory`. A step needs one evaluation of loss and gradient. 'adam' is the
+optimiser of the published code; 'cosine' is Adam with a larger, decaying learning rate; 'lbfgs' reaches Adam's loss in
+about a third of the steps.
+
+Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright 2006, algorithms 3.1
+and 7.4.
 """
 from __future__ import annotations
 
@@ -21,12 +23,12 @@ import tensorflow as tf
 from tf_idinvert.errors import InputError
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8      # Adam of the published code
-PAIRS = 20              # L-BFGS: differences of codes and gradients that are remembered
-ARMIJO = 1e-4           # L-BFGS: share of the promised decrease that makes a step acceptable
-CURVATURE = 1e-10       # L-BFGS: differences with less curvature than this are forgotten
-FLATTEST = 1e-3         # L-BFGS: a layer counts as at least this share as steep as the steepest
-PATIENCE = 10           # steps without progress after which an image is done
-RISE = 1.1              # ratio to its best loss above which an image has gone astray
+PAIRS = 20              # L-BFGS: number of stored differences of codes and gradients
+ARMIJO = 1e-4           # L-BFGS: share of the predicted decrease that a step must reach
+CURVATURE = 1e-10       # L-BFGS: differences with less curvature are not stored
+FLATTEST = 1e-3         # L-BFGS: lower limit of a layer's gradient, relative to the layer with the largest gradient
+PATIENCE = 10           # steps without progress after which an image stops
+RISE = 1.1              # ratio to its lowest loss above which an image returns to its best code
 ADAM, COSINE, LBFGS = "adam", "cosine", "lbfgs"
 NAMES = (ADAM, COSINE, LBFGS)
 
@@ -40,19 +42,19 @@ class Recommended:
 
 
 def recommended(name):
-    """Recommended steps and learning rate of an optimiser; InputError where there is none of that name."""
+    """Return the recommended steps and learning rate of an optimiser; InputError for an unknown name."""
     if name not in NAMES:
         raise InputError(f"optimizer must be one of {', '.join(NAMES)}; got {name}")
     return {ADAM: Recommended(100, 0.01), COSINE: Recommended(75, 0.05), LBFGS: Recommended(33, 0.02)}[name]
 
 
 def make(name, learning_rate, steps, keep_best=False, cut_rising=False, tolerance=0.0):
-    """An optimiser.
+    """Create an optimiser.
 
     Args:
         name: one of NAMES.
-        learning_rate: of 'cosine' the first; of 'lbfgs' the length of the first step, as the root of its mean square.
-        steps: that will be made.
+        learning_rate: learning rate; of 'cosine' the initial one; of 'lbfgs' the root mean square of the first step.
+        steps: number of steps of the search.
         keep_best, cut_rising, tolerance: see `Guarded`.
     """
     decay_steps = steps if name == COSINE else None
@@ -63,12 +65,12 @@ def make(name, learning_rate, steps, keep_best=False, cut_rising=False, toleranc
 
 
 def advance(optimizer, losses, codes, memory, step, stop):
-    """Steps `step` + 1 to `stop` of a search, as one loop in the graph.
+    """Run steps `step` + 1 to `stop` of a search as one loop in the graph.
 
     Args:
-        optimizer: as `make` gives it.
+        optimizer: result of `make`.
         losses: function, codes [N, L, D] -> terms, each [N]; the last one is minimised.
-        codes, memory: where the search is.
+        codes, memory: current state of the search.
         step, stop: int32 scalars.
     Returns:
         (codes, memory, terms [N, stop - step, T] before each step).
@@ -88,7 +90,10 @@ def advance(optimizer, losses, codes, memory, step, stop):
 
 
 def result_steps(steps, results):
-    """Steps after which an intermediate image is kept, as in the published code: every `steps // results`, the last."""
+    """Return the steps after which an intermediate image is kept.
+
+    As in the published code, these are every `steps // results` steps and the last step.
+    """
     if not results or not steps:
         return []
     every = max(steps // results, 1)
@@ -96,17 +101,17 @@ def result_steps(steps, results):
 
 
 def stops(steps, results, reports):
-    """Where a search comes back from the graph: after `result_steps`, and some `reports` times to tell its progress
-    and let itself be interrupted; the last one at the end."""
+    """Return the steps after which a search leaves the graph: `result_steps`, and about `reports` evenly spaced steps
+    to report progress and to allow interruption; the last one is the end."""
     reported = {round(steps * (i + 1) / reports) for i in range(reports)} - {0}
     return sorted(reported.union(result_steps(steps, results)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Adam:
-    """Adam; its memory are the means of the gradient and of its square.
+    """Adam; its memory holds the means of the gradient and of its square.
 
-    `decay_steps`: the learning rate falls to 0 within as many steps, along half a cosine; None: it stays.
+    `decay_steps`: number of steps in which the learning rate decays to 0 along half a cosine; None: no decay.
     """
 
     learning_rate: float
@@ -131,13 +136,15 @@ class Adam:
 
 @dataclasses.dataclass(frozen=True)
 class LimitedMemory:
-    """L-BFGS with backtracking. Every step tries a code for every image: one that lowers its loss enough is accepted
-    and gives the next direction, else the next step tries half as far; no image waits for the line search of another.
-    Layers differ much in how steep they are: where nothing else is known, the Hessian is taken for diagonal, in each
-    layer in proportion to the root of the mean square of the gradient there. That halves the number of steps.
+    """L-BFGS with backtracking.
 
-    The memory: the accepted codes, their loss and gradient; the direction from there, and how far along it is tried;
-    `pairs` of differences between accepted codes and between their gradients, [N, PAIRS, 2, L, D], latest last.
+    Every step tries one code per image. A code that lowers the loss enough is accepted and determines the next
+    direction; otherwise the next step tries half the distance. Images do not wait for the line search of others. The
+    gradients of layers differ much in size. Therefore the initial Hessian is diagonal, and in every layer proportional
+    to the root mean square of the gradient; this halves the number of steps.
+
+    The memory holds the accepted codes, their loss and gradient; the direction from there and the share of it that is
+    tried; and the differences between accepted codes and between their gradients, [N, PAIRS, 2, L, D], latest last.
     """
 
     first_step: float
@@ -169,7 +176,7 @@ class LimitedMemory:
         return memory[0]
 
     def _direction(self, gradient, pairs):
-        """Minus the inverse of the remembered Hessian times the gradient, by the two-loop recursion; [N, L, D]."""
+        """Return minus the inverse approximate Hessian times the gradient, by the two-loop recursion; [N, L, D]."""
         pairs = [tf.unstack(pair, axis=1) for pair in tf.unstack(pairs, axis=1)]        # moves, changes [N, L, D]
         curvatures = [_dot(move, change) for move, change in pairs]
         q, alphas = gradient, []
@@ -189,15 +196,14 @@ class LimitedMemory:
 
 @dataclasses.dataclass(frozen=True)
 class Guarded:
-    """An optimiser with guards, image by image: the best code is kept, rising losses are cut, idle images stop.
+    """An optimiser with guards for every image: keep the best code, undo rising losses, stop without progress.
 
     Args:
         optimizer: the optimiser.
-        keep_best: the result is the code of the lowest loss seen, not that of the last step.
-        cut_rising: an image whose loss rises above RISE times its lowest, or is not finite, goes back to the code of
-            the lowest with half the step, and starts afresh from there.
-        tolerance: an image no longer changes once PATIENCE steps have lowered its loss by less than this share of it;
-            0: never.
+        keep_best: return the code with the lowest loss instead of the last one.
+        cut_rising: if the loss of an image exceeds RISE times its lowest, or is not finite, return to the best code,
+            halve the step and reset the optimiser for this image.
+        tolerance: stop an image when PATIENCE steps have lowered its loss by less than this share; 0: never.
     """
 
     optimizer: Adam | LimitedMemory
@@ -231,11 +237,11 @@ class Guarded:
         return best if self.keep_best else self.optimizer.finish(codes, inner)
 
     def done(self, memory):
-        """Which images no longer change; bool [N]."""
+        """Return which images have stopped; bool [N]."""
         return memory[-1][1] >= PATIENCE
 
     def _stopping(self, stopping, loss):
-        """(loss that must be undercut, steps since that was done), and whether an image is done."""
+        """Return ((loss to undercut, steps since it was last undercut), whether an image has stopped)."""
         mark, waited = stopping
         progress = loss < (1 - self.tolerance) * mark
         waited = tf.where(waited >= PATIENCE, waited, tf.where(progress, 0.0, waited + 1))
@@ -243,14 +249,14 @@ class Guarded:
 
 
 def _inverse_steepness(gradient):
-    """Inverse of the root mean square of a gradient [N, L, D] in each layer, 1 in the steepest; [N, L, 1]."""
+    """Return the inverse root mean square of a gradient [N, L, D] per layer, relative to the largest; [N, L, 1]."""
     steepness = tf.sqrt(tf.reduce_mean(tf.square(tf.cast(gradient, tf.float64)), axis=2, keepdims=True))
     share = tf.math.divide_no_nan(steepness, tf.reduce_max(steepness, axis=1, keepdims=True))
     return tf.cast(1 / (share + FLATTEST), gradient.dtype)
 
 
 def _dot(a, b):
-    """Inner products of the images' codes, [N]; in float64, since the order of summation depends on N."""
+    """Return the inner products [N] of the images' codes, in float64 because the order of summation depends on N."""
     return tf.cast(tf.reduce_sum(tf.cast(a, tf.float64) * tf.cast(b, tf.float64), axis=[1, 2]), a.dtype)
 
 

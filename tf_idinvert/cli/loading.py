@@ -1,4 +1,4 @@
-"""The one place where tools load the model that their arguments name."""
+"""Load the model that a tool's arguments name."""
 from __future__ import annotations
 
 from tf_idinvert.cli import command

@@ -1,4 +1,4 @@
-"""What an evaluation is made of, from files: networks, judges, boundaries; one line where one is missing or unfit."""
+"""Load networks, judges and boundaries of an evaluation from files, with one-line errors."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,15 +21,15 @@ from tf_idinvert.portraits import embedded
 
 
 def load(files, *names, optional=(), final_activation=None):
-    """Networks of a file, or of several that make one set, in the order of their names.
+    """Return networks of a file, or of several files that make one set, in the order of `names` and `optional`.
 
     Args:
         files: path of a network file, or list of paths.
-        names: of fields of `checkpoint.Models`, such as 'generator'.
-        optional: names of more, None where the file has none.
+        names: fields of `checkpoint.Models`, such as 'generator'.
+        optional: further fields, None if absent in the file.
         final_activation: see `checkpoint.load`.
     Raises:
-        InputError: the file cannot be read, or holds no such network.
+        InputError: the file cannot be read, or lacks a network in `names`.
     """
     files = files if isinstance(files, (list, tuple)) else [files]
     models = checkpoint.load(*files, only=(*names, *optional), final_activation=final_activation)
@@ -38,14 +38,14 @@ def load(files, *names, optional=(), final_activation=None):
 
 
 def load_attributes(path, resolution=None, parts=False):
-    """The attribute network of a file.
+    """Return the attribute network of a file.
 
     Args:
         path: network file.
         resolution: side R of the generator's pictures; None: any.
-        parts: whether a network of half the resolution will do, which sees parts of the pictures.
+        parts: whether to accept a network of half the resolution, which scores crops of the pictures.
     Raises:
-        InputError: as of `load`, or it is for pictures of another resolution.
+        InputError: as `load`, or the network is for another resolution.
     """
     network, = load(path, "attributes")
     if resolution not in (None, network.resolution, 2 * network.resolution if parts else None):
@@ -54,14 +54,14 @@ def load_attributes(path, resolution=None, parts=False):
 
 
 def load_portraits_attributes(path, resolution=None, world=PORTRAITS):
-    """The attribute network of a file, for rendered portraits.
+    """Return the attribute network of a file, for rendered portraits.
 
     Args:
         path: network file.
         resolution: side R of the pictures; None: the network's.
-        world: World, whose portraits they are.
+        world: World of the portraits.
     Raises:
-        InputError: as of `load`, or its pictures or its attributes are not those of the world.
+        InputError: as `load`, or the network's resolution or attributes are not those of the world.
     """
     network, = load(path, "attributes")
     resolution = resolution or network.resolution
@@ -75,7 +75,7 @@ def load_portraits_attributes(path, resolution=None, world=PORTRAITS):
 
 
 def load_networks(paths, final_activation=None):
-    """Encoders and their generators.
+    """Load encoders and their generators.
 
     Args:
         paths: {role: list of the files of a set}, at least one.
@@ -100,19 +100,19 @@ def load_networks(paths, final_activation=None):
 
 
 def load_judge(path, inception, resolution, second=None):
-    """The network that measures Fréchet distances and sees attributes.
+    """Load the networks that measure Fréchet distances and score attributes.
 
     Args:
-        path: of an attribute network; None: none.
+        path: path of an attribute network; None: none.
         inception: path of pytorch-fid's Inception (.pth), or of InceptionV3 'notop' weights of Keras (.h5); None: the
-            attribute network's embedding is taken.
-        resolution: side of the pictures.
-        second: path of another attribute network, whose embedding is taken instead of the first one's; one of half the
-            resolution sees parts of the pictures.
+            embedding of the attribute network.
+        resolution: side of the pictures in pixels.
+        second: path of another attribute network, whose embedding replaces the first one's; a network of half the
+            resolution scores crops of the pictures.
     Returns:
         (attribute network or None, Judge or None).
     Raises:
-        InputError: a file without such a network, or for other pictures.
+        InputError: a file lacks the network, or it is for other pictures.
     """
     network = None if path is None else load_attributes(path, resolution)
     score = network and tf.function(network.predict_attributes, reduce_retracing=True)
@@ -130,7 +130,7 @@ def load_judge(path, inception, resolution, second=None):
 
 
 def load_inception(path):
-    """(Inception, what it is in one line) of a file, whose content tells the kind: PyTorch or HDF5."""
+    """Return (Inception, one-line description) of a PyTorch or HDF5 file, which is recognised by its content."""
     name, resized = Path(path).name, "pictures resized to 299 px (bilinear, without antialiasing)"
     with opened(path, "file of Inception's weights") as (file, _):
         head = file.read(64)
@@ -150,7 +150,7 @@ def load_inception(path):
 
 
 def load_lpips(files, resolution):
-    """`PairDistance` of LPIPS by VGG16 from its two files, see `features.load_lpips`."""
+    """Return the `PairDistance` of LPIPS with VGG16 from its two files; see `features.load_lpips`."""
     network = features.load_lpips(files, resolution)
 
     def distance(pictures, others):
@@ -161,15 +161,15 @@ def load_lpips(files, resolution):
 
 
 def load_boundaries(folder, generator):
-    """Boundaries for a generator.
+    """Load boundaries for a generator.
 
     Args:
-        folder: holds them; None: those of the embedded model, of which those that do not fit are left out.
+        folder: folder of boundary files; None: the embedded model's boundaries as far as they fit.
         generator: Generator.
     Returns:
         ({name: Boundary}, notes).
     Raises:
-        InputError: the folder holds none, or one that does not fit.
+        InputError: the folder holds no boundary, or one that does not fit.
     """
     try:
         paths = embedded.boundary_paths().values() if folder is None else [folder]

@@ -1,6 +1,6 @@
 """PyTorch files of networks that measure pictures: Inception of published FID values, VGG16 and the heads of LPIPS.
 
-Their key tables are complete both ways, as those of `torch_tables`. Sources: the public code of mseitzer/pytorch-fid,
+The key tables are complete both ways, like those of `torch_tables`. Sources: the public code of mseitzer/pytorch-fid,
 pytorch/vision (torchvision/models/vgg.py) and richzhang/PerceptualSimilarity.
 """
 from __future__ import annotations
@@ -18,38 +18,38 @@ from tf_idinvert.formats.untrusted import FileError, label
 from tf_idinvert.networks import inception
 
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
-CLASSES = 1008          # of the graph of 2015-12-05; torchvision's own InceptionV3 has 1000
+CLASSES = 1008          # classes of the graph of 2015-12-05; torchvision's own InceptionV3 has 1000
 BATCH_NORM, BATCH_NORM_EPSILON = ("weight", "bias", "running_mean", "running_var"), 1e-3
-VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)        # its convolutions' numbers in torchvision's `features`
+VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)        # indices of convolutions in torchvision's `features`
 HEADS = 5
 INCEPTION_MARK, VGG_MARK, HEADS_MARK = "Conv2d_1a_3x3.conv.weight", "features.0.weight", "lin0.model.1.weight"
 
 
 def inception_weights(path):
-    """Weights of published FID's Inception, from pytorch-fid's file.
+    """Read the weights of the Inception of published FID values from pytorch-fid's file.
 
-    torchvision's own InceptionV3 has the same names; its classes, 1000 beside 1008, tell it, and its auxiliary
-    classifier does where a file has it. A file without its last layer `fc` is refused, for it could be either.
+    torchvision's own InceptionV3 has the same names. It is recognised by its 1000 classes instead of 1008, and by its
+    auxiliary classifier. A file without the last layer `fc` is refused, because it could be either.
 
     Args:
-        path: file.
+        path: file name.
     Returns:
-        {name: (kernel, bias)}, as `inception.FIDInception` takes them.
+        {name: (kernel, bias)} for `inception.FIDInception`.
     Raises:
-        InputError: not such a file; one line that begins with the path.
+        InputError: another file; one line that begins with the path.
     """
     return _read(path, _inception)
 
 
 def lpips_weights(*paths):
-    """Weights of LPIPS by VGG16, from its two files, in any order.
+    """Read the weights of LPIPS with VGG16 from its two files, in any order.
 
     Args:
-        paths: the heads' file and torchvision's VGG16.
+        paths: the file of the heads and torchvision's VGG16.
     Returns:
-        (list of (kernel, bias), list of heads), as `lpips.LPIPS` takes them.
+        (list of (kernel, bias), list of heads) for `lpips.LPIPS`.
     Raises:
-        InputError: not these files; one line.
+        InputError: other files; one line.
     """
     found = {}
     for path in paths:
@@ -62,7 +62,7 @@ def lpips_weights(*paths):
 
 
 def _read(path, convert):
-    """What `convert` makes of the state dict in a file; InputErrors begin with the path."""
+    """Return the result of `convert` for the state dict in a file; InputErrors begin with the path."""
     file = torch_files.read(path)
     try:
         if type(file.content) is not dict or not all(
@@ -76,7 +76,7 @@ def _read(path, convert):
 
 
 def _taken(file, rows, optional=()):
-    """`torch_tables.taken` of a file's state dict, of which only what is needed is read; float32."""
+    """Return `torch_tables.taken` of a file's state dict as float32; only the needed arrays are read."""
     table = {key: how for key, _, how in (*rows, *optional)}
     wanted = {key: tensor for key, tensor in file.content.items() if table.get(key, ignored) is not ignored}
     found = taken(rows, optional, {**file.content, **file.arrays(wanted)})
@@ -93,7 +93,7 @@ def _inception(file):
         raise InputError(f"is an InceptionV3 {named}, not that of published FID values, which has {CLASSES} and no "
                          f"auxiliary classifier; expected pytorch-fid's {INCEPTION_FILE}")
     names = [name for name, _ in inception.convolutions()]
-    rows = [("fc.weight", None, ignored), ("fc.bias", None, ignored)]      # the classifier, behind the features
+    rows = [("fc.weight", None, ignored), ("fc.bias", None, ignored)]      # the classifier after the features
     for name in names:
         rows.append((f"{name}.conv.weight", f"{name}/kernel", convolution))
         rows += [(f"{name}.bn.{part}", f"{name}/{part}", as_it_is) for part in BATCH_NORM]
@@ -103,7 +103,7 @@ def _inception(file):
 
 
 def _folded(name, kernel, gamma, beta, mean, variance):
-    """(kernel, bias) of a convolution with its batch norm."""
+    """Return (kernel, bias) of a convolution with its batch norm folded in."""
     if any(each.shape != kernel.shape[-1:] for each in (gamma, beta, mean, variance)):
         raise InputError(f"{name}: its batch norm does not fit its {kernel.shape[-1]} channels")
     scale = gamma / np.sqrt(variance + np.float32(BATCH_NORM_EPSILON))
@@ -111,7 +111,7 @@ def _folded(name, kernel, gamma, beta, mean, variance):
 
 
 def _part_of_lpips(file):
-    """('heads', list of w [channels]) or ('VGG16', list of (kernel, bias))."""
+    """Return ('heads', list of w [channels]) or ('VGG16', list of (kernel, bias))."""
     if HEADS_MARK in file.content:
         found = _taken(file, [(f"lin{i}.model.1.weight", str(i), head) for i in range(HEADS)])
         return "heads", list(found.values())
@@ -130,7 +130,7 @@ def _part_of_lpips(file):
 
 
 def head(key, array):
-    """w [channels] of a convolution [1, channels, 1, 1]."""
+    """Convert a convolution [1, channels, 1, 1] to w [channels]."""
     if array.ndim != 4 or array.size != array.shape[1]:
         raise InputError(f"{shown(key)} has the shape {shown(list(array.shape))}, expected [1, channels, 1, 1]")
     return array.reshape(-1)

@@ -1,8 +1,9 @@
 """InceptionV3's last pooled features, for Fréchet distances of photographs.
 
-`FIDInception` is the graph of 2015-12-05 that published FID values use, with its weights as pytorch-fid distributes
-them. `InceptionFeatures` is that of `keras.applications`, with its ImageNet weights: its distances are not comparable
-with published ones. The graphs differ in one pooling only, the weights altogether.
+`FIDInception` is the graph of 2015-12-05 that published FID values use, with the weights that pytorch-fid distributes.
+`InceptionFeatures` is the network of `keras.applications` with its ImageNet weights; its distances are not comparable
+with published ones. The graphs differ in one pooling layer only, but all weights differ.
+
 
 Source: Szegedy et al. 2016 (Rethinking the Inception architecture); Heusel et al. 2017 for the distance; for the graph
 of 2015-12-05 the public code of pytorch-fid (mseitzer/pytorch-fid, inception.py).
@@ -20,15 +21,15 @@ import tensorflow as tf
 from tf_idinvert.errors import InputError
 from tf_idinvert.networks.perceptual import FeaturesError
 
-SIDE = 299              # of the pictures that it was trained on
-WIDTH = 2048            # of its last pooled features
-WIDEST = 448            # channels of one of its convolutions, at most
+SIDE = 299              # side of the training pictures in pixels
+WIDTH = 2048            # number of the last pooled features
+WIDEST = 448            # largest number of channels of a convolution
 
 
 # -------------------------------------------------------------------------------------- the graph of published FID
 
 class Convolution(NamedTuple):
-    """A convolution with batch norm, folded into it, and ReLU."""
+    """A convolution with folded batch norm, followed by ReLU."""
     name: str
     height: int = 1
     width: int = 1
@@ -37,13 +38,13 @@ class Convolution(NamedTuple):
 
 
 class Branches(NamedTuple):
-    """Chains of steps on the same input, whose outputs are concatenated; `name` is in front of their convolutions'."""
+    """Chains of steps on the same input with concatenated outputs; `name` is the prefix of their convolutions."""
     name: str
     chains: tuple
 
 
 POOLINGS = {
-    "mean": lambda x: tf.nn.avg_pool2d(x, 3, 1, "SAME"),        # of what lies inside: the border does not count
+    "mean": lambda x: tf.nn.avg_pool2d(x, 3, 1, "SAME"),        # the mean over pixels inside the border
     "max": lambda x: tf.nn.max_pool2d(x, 3, 1, "SAME"),
     "max, halving": lambda x: tf.nn.max_pool2d(x, 3, 2, "VALID"),
 }
@@ -83,7 +84,7 @@ def _d(name):
 
 
 def _e(name, pooling):
-    def spread(branch):         # a row and a column of three, side by side
+    def spread(branch):         # 1x3 and 3x1 in parallel
         return Branches(name, ((Convolution(f"{branch}a", 1, 3),), (Convolution(f"{branch}b", 3, 1),)))
 
     return Branches(name, (
@@ -98,11 +99,11 @@ GRAPH = (
     Convolution("Conv2d_2b_3x3", 3, 3), "max, halving",
     Convolution("Conv2d_3b_1x1"), Convolution("Conv2d_4a_3x3", 3, 3, 1, "VALID"), "max, halving",
     _a("Mixed_5b"), _a("Mixed_5c"), _a("Mixed_5d"), _b("Mixed_6a"), _c("Mixed_6b"), _c("Mixed_6c"), _c("Mixed_6d"),
-    _c("Mixed_6e"), _d("Mixed_7a"), _e("Mixed_7b", "mean"), _e("Mixed_7c", "max"))      # 'max' as in the graph itself
+    _c("Mixed_6e"), _d("Mixed_7a"), _e("Mixed_7b", "mean"), _e("Mixed_7c", "max"))      # 'max' as published
 
 
 def convolutions(chain=GRAPH, prefix=""):
-    """Yield (full name, Convolution) of all of them, such as 'Mixed_5b.branch1x1'."""
+    """Yield (full name, Convolution) of all convolutions; a name is such as 'Mixed_5b.branch1x1'."""
     for step in chain:
         if isinstance(step, Convolution):
             yield prefix + step.name, step
@@ -121,7 +122,7 @@ class FIDInception:
         weights: {full name of a convolution: (kernel [h, w, in, out], bias [out])}, batch norm folded in; narrower
             networks than the published one give fewer features.
     Raises:
-        InputError: a kernel that does not fit the graph.
+        InputError: a kernel does not fit the graph.
     """
 
     def __init__(self, weights):
@@ -146,7 +147,7 @@ class FIDInception:
 
 
 def _outputs(chain, channels, weights, prefix=""):
-    """Channels that a chain of steps makes of `channels`. InputError where a kernel does not take what comes."""
+    """Return the number of channels after a chain of steps; InputError if a kernel does not fit its input."""
     for step in chain:
         if isinstance(step, Branches):
             channels = sum(_outputs(inner, channels, weights, f"{step.name}.") for inner in step.chains)
@@ -165,7 +166,7 @@ def _outputs(chain, channels, weights, prefix=""):
 # --------------------------------------------------------------------------------------------------- that of Keras
 
 class InceptionFeatures:
-    """Callable, images [N, H, W, 3] in [-1, 1] -> features [N, 2048]; resized to 299 px (bilinear) inside.
+    """Callable, images [N, H, W, 3] in [-1, 1] -> features [N, 2048]; it resizes images to 299 px (bilinear).
 
     Args:
         weights: path of Keras' file `inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5`.
@@ -186,7 +187,7 @@ class InceptionFeatures:
 
 
 def _load(model, path):
-    """Fill the layers, in their order, from a Keras 'notop' HDF5 file; nothing is read whose shape does not fit."""
+    """Fill the layers in order from a Keras 'notop' HDF5 file; arrays of other shapes are not read."""
     layers = [layer for layer in model.layers if layer.weights]
     try:
         with h5py.File(path, "r") as file:

@@ -1,10 +1,12 @@
-"""LPIPS, the learned perceptual distance of two pictures, by VGG16; as a feature network F it is a term of inversion.
+"""LPIPS, the learned perceptual distance of two pictures, with VGG16, as a feature network F for inversion.
 
     d(x, y) = sum over 5 layers of the mean over places of  w . (x^ - y^)^2
 
-x^ and y^ are the activations of a layer, every place's vector of channels divided by its length; w >= 0 are learned
-weights of channels, the heads. Source: Zhang et al. 2018 (The Unreasonable Effectiveness of Deep Features as a
-Perceptual Metric), equation (1), and its public code, version 0.1 (richzhang/PerceptualSimilarity).
+x^ and y^ are the activations of a layer, normalised at every position to length 1 over the channels; w >= 0 are learned
+weights of the channels, the heads.
+
+Source: Zhang et al. 2018 (The Unreasonable Effectiveness of Deep Features as a Perceptual Metric), equation (1), and
+its public code, version 0.1 (richzhang/PerceptualSimilarity).
 """
 from __future__ import annotations
 
@@ -13,27 +15,28 @@ import tensorflow as tf
 
 from tf_idinvert.errors import InputError
 
-BLOCKS = (2, 2, 3, 3, 3)        # convolutions of VGG16; a layer is seen after the last one's ReLU
-SHIFT = (-0.030, -0.088, -0.188)        # of ImageNet's pictures in [-1, 1], RGB: mean and deviation
+BLOCKS = (2, 2, 3, 3, 3)        # convolutions per block of VGG16; the ReLU after the last one is a layer of LPIPS
+SHIFT = (-0.030, -0.088, -0.188)        # mean and, in SCALE, standard deviation of ImageNet, RGB in [-1, 1]
 SCALE = (0.458, 0.448, 0.450)
-EPSILON = 1e-10                 # beside a vector's length
-WIDEST = 512                    # channels of VGG16
-SMALLEST = 16                   # px, of which four poolings leave one
+EPSILON = 1e-10                 # added to the lengths of vectors
+WIDEST = 512                    # largest number of channels in VGG16
+SMALLEST = 16                   # smallest side in pixels; four poolings reduce it to one
 
 
 class LPIPS:
-    """F: images [N, H, W, 3] in [-1, 1], RGB -> [N, K], all layers' activations one after the other, so scaled that
+    """F: images [N, H, W, 3] in [-1, 1], RGB -> [N, K], the activations of all layers, concatenated and scaled so that
 
         mean over K of (F(x) - F(y))^2 = d(x, y).
 
-    So LPIPS is the feature term of an optimisation like any other F, and `losses.mean_squared_difference` of two F is
-    the distance. Images of 16 px or more; resized by nobody.
+    Therefore LPIPS can be the feature term of an optimisation like any other F, and `losses.mean_squared_difference` of
+    two F is the distance. Images must have 16 px or more; they are not resized.
 
     Args:
-        convolutions: list of (kernel [3, 3, in, out], bias [out]) of VGG16's 13; narrower ones will do.
-        heads: list of w [channels] of the five layers.
+        convolutions: list of (kernel [3, 3, in, out], bias [out]) for the 13 convolutions of VGG16; they may be
+            narrower.
+        heads: list of w [channels] for the five layers.
     Raises:
-        InputError: sizes that do not fit, or weights of channels below 0.
+        InputError: sizes do not fit, or a weight in the heads is below 0.
     """
 
     weight = 0.8        # lambda beside a mean squared error; Richardson et al. 2021 (pSp), section 4

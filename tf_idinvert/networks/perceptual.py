@@ -1,8 +1,8 @@
 """Perceptual features F: VGG16 up to `block4_conv3`, several of its layers, or a layer of any Keras model.
 
 Source: Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1 (conv4_3 of VGG); weights and preprocessing are those of
-`keras.applications.VGG16`. Several layers, weighted: Gatys et al. 2016 and Johnson et al. 2016 compare several, the
-papers of this project one.
+`keras.applications.VGG16`. The papers of this project compare one layer; several weighted layers are compared in Gatys
+et al. 2016 and Johnson et al. 2016.
 """
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ import tensorflow as tf
 from tf_idinvert.errors import InputError
 
 VGG16_LAYER = "block4_conv3"
-CAFFE_MEAN = (103.939, 116.779, 123.68)      # of ImageNet, blue, green, red; Keras' VGG preprocessing
+CAFFE_MEAN = (103.939, 116.779, 123.68)      # means of blue, green, red over ImageNet, as in Keras' VGG preprocessing
 
 
 class FeaturesError(InputError):
-    """Perceptual weights that cannot be had or read; the message is one line."""
+    """Perceptual weights cannot be downloaded or read; the message is one line."""
 
 
 class VGG16Features:
     """F: images [N, H, W, 3] in [-1, 1] -> features [N, h, w, 512] of `block4_conv3`, after ReLU.
 
-    Scaling to 0..255, the change to BGR and the subtraction of the mean happen inside.
+    It scales images to 0..255, converts them to BGR and subtracts the mean.
 
     Args:
-        weights: 'imagenet' (fetched by Keras once, then kept in its cache), or the path of Keras' file
+        weights: 'imagenet' (Keras downloads it once and caches it), or the path of Keras' file
             `vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5`.
     Raises:
-        FeaturesError: the weights cannot be fetched, or the file is not VGG16's.
+        FeaturesError: the weights cannot be downloaded, or the file is not VGG16's.
     """
 
     weight = 5e-5       # lambda_vgg of the published code
@@ -55,7 +55,7 @@ class VGG16Features:
 
 
 class VGG16Layers(VGG16Features):
-    """F: images [N, H, W, 3] in [-1, 1] -> [N, K], all layers' features one after the other, each scaled so that
+    """F: images [N, H, W, 3] in [-1, 1] -> [N, K], the features of several layers, concatenated and scaled so that
 
         mean of squared differences over K = sum over layers of weight * mean of squared differences in the layer.
 
@@ -63,7 +63,7 @@ class VGG16Layers(VGG16Features):
         layers: {name of a layer up to block4_conv3: weight, > 0}.
         weights: see `VGG16Features`.
     Raises:
-        FeaturesError: no layer of that name, or the weights cannot be had.
+        FeaturesError: VGG16 has no such layer, or the weights cannot be loaded.
     """
 
     def __init__(self, layers, weights="imagenet"):
@@ -83,7 +83,7 @@ class VGG16Layers(VGG16Features):
 
 
 def at_side(features, side):
-    """F of pictures resized by nearest neighbours, as published encoder training has it, if F is of VGG16; else F."""
+    """Return F of pictures resized to `side` by nearest neighbours, as in published training; other F than VGG16: F."""
     if not isinstance(features, VGG16Features):
         return features
 
@@ -94,7 +94,7 @@ def at_side(features, side):
 
 
 def _load_keras_weights(model, path):
-    """Fill convolutions from a Keras 'notop' HDF5 file: a group a layer, a kernel and a bias somewhere in each."""
+    """Fill convolutions from a Keras 'notop' HDF5 file, which has a group with kernel and bias per layer."""
     try:
         with h5py.File(path, "r") as file:
             for layer in model.layers:
@@ -121,8 +121,8 @@ class LayerFeatures:
     """F from a layer of a Keras model with one image input.
 
     Args:
-        model: keras.Model, images in [-1, 1] -> anything; made from symbolic inputs.
-        layer: name of the layer whose output is taken.
+        model: functional keras.Model, images in [-1, 1] -> anything.
+        layer: name of the layer whose output is F.
     Raises:
         FeaturesError: the model has no such layer.
     """

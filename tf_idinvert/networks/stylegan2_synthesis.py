@@ -186,9 +186,7 @@ class StyleGAN2Synthesis(keras.Model):
         return tf.concat([layer.style(w[:, i]) for i, layer in enumerate(self.styled)], axis=1)
 
     def style_matrices(self):
-        """List of L arrays [D, inputs]: the matrix of A by which w of each layer becomes its style, as it is stored; of
-        layer L - 1 that of the last conversion to colours.
-        """
+        """Return L arrays [D, inputs], the stored matrices A that map w to styles; layer L - 1 is the last ToRGB."""
         return [tf.convert_to_tensor(layer.style.weight).numpy() for layer in (*self.styled, self.to_rgb[-1])]
 
     def _through(self, w, start, stop, features, noise_seed, style_offsets):

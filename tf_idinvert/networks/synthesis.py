@@ -165,7 +165,7 @@ class Synthesis(keras.Model):
         return tf.concat([layer.style(w[:, i]) for i, layer in enumerate(self.styled)], axis=1)
 
     def style_matrices(self):
-        """List of L arrays [D, 2C]: the matrix of A by which w of each layer becomes its style, as it is stored."""
+        """Return L arrays [D, 2C], the stored matrices A that map w to the styles of the layers."""
         return [tf.convert_to_tensor(layer.style.weight).numpy() for layer in self.styled]
 
     def get_config(self):
