@@ -35,6 +35,8 @@ def test_styles_become_offsets_and_need_who_applies_them(tmp_path):
     assert found.deviation(tiny.normal(5, 3, 8)) == 1
     with pytest.raises(BoundaryError, match="cannot be applied here"):
         found.for_network(3, 8)
+    with pytest.raises(BoundaryError, match="to its centre first, which cannot be applied here"):
+        Boundary(tiny.normal(1, 3, 8), centre=np.ones(1, np.float32)).for_network(3, 8)
     with pytest.raises(BoundaryError, match="style channel 3 of layer 0"):
         found.for_network(3, 8, [2, 2, 2])
     with pytest.raises(BoundaryError, match="end.* .npz|ends in .npz"):

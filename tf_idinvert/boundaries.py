@@ -59,9 +59,9 @@ class Boundary:
 
         Args:
             num_layers, width: L and D of the network.
-            style_widths: of its synthesis, by those who apply `styles`.
+            style_widths: of its synthesis, from those who apply `styles` and `centre`.
         Raises:
-            BoundaryError: it is for another network, or changes styles and `style_widths` is None, or is of z.
+            BoundaryError: it is for another network, or needs `style_widths` and there are none, or is of z.
         """
         _, own_layers, own_width = self.normal.shape
         if self.about.space != "w":
@@ -72,8 +72,9 @@ class Boundary:
         outside = [layer for layer in self.layers or () if layer >= num_layers]
         if outside:
             raise BoundaryError(f"a boundary for layer {outside[0]}; this network has layers 0 to {num_layers - 1}")
-        if self.styles is not None and style_widths is None:
-            raise BoundaryError("changes style channels, which cannot be applied here; manipulate.py applies them")
+        if style_widths is None and (self.styles is not None or self.centre is not None):
+            what = "changes style channels" if self.styles is not None else "moves codes to its centre first"
+            raise BoundaryError(f"{what}, which cannot be applied here; manipulate.py can")
         if self.styles is not None:
             self.style_move(style_widths)
         centre = self.centre if self.centre is None else np.broadcast_to(self.centre, [num_layers])

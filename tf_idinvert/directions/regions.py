@@ -34,7 +34,7 @@ def jacobian(synthesis, code, layers, progress=lambda share: None):
     chosen = np.zeros([len(code), 1], np.float32)
     chosen[list(layers)] = 1
 
-    @tf.function
+    @tf.function(autograph=False)
     def columns(w, tangents):
         """J t for every t: by forward differentiation as two backward passes, which every operation supports."""
         with tf.GradientTape() as outer:

@@ -88,7 +88,7 @@ def by_activations(generator, layers, count, source, *, layer, samples=ACTIVATIO
     """List of Direction: components of the activations after `layer`, regressed on w; see `pca.regressed`."""
     shared = not generator.mapping.layerwise
     read = layers[:1] if shared else layers
-    run = tf.function(lambda w: generator.synthesis.run(w, 0, layer + 1))
+    run = tf.function(lambda w: generator.synthesis.run(w, 0, layer + 1), autograph=False)
 
     def batches(bar):
         for first in range(0, samples, 32):
@@ -109,7 +109,7 @@ def by_styles(generator, layers, count, source, *, positive, negative=None):
     Args:
         positive, negative: codes [P, L, D] with and without the attribute; `negative` may be None.
     """
-    of_styles = tf.function(generator.synthesis.styles)
+    of_styles = tf.function(generator.synthesis.styles, autograph=False)
     population, *sides = (None if each is None else of_styles(tf.constant(each, tf.float32)).numpy()
                           for each in (random_codes(generator, 0, 0, POPULATION), positive, negative))
     channels, theta, changes = styles.rank(population, *sides)
@@ -167,7 +167,8 @@ def _kept(layers, generator):
 
 def _codes(generator, samples, seed, layers, bar):
     """Yield codes of random z in batches, float32 [n, len(layers) * D]; memory does not grow with `samples`."""
-    mapping = tf.function(lambda z, labels: tf.gather(generator.mapping(z, labels=labels), layers, axis=1))
+    mapping = tf.function(lambda z, labels: tf.gather(generator.mapping(z, labels=labels), layers, axis=1),
+                          autograph=False)
     for number, first in enumerate(range(0, samples, BATCH)):
         rng, count = np.random.default_rng([seed, number]), min(BATCH, samples - first)
         z, labels = rng.standard_normal([count, generator.latent_size], dtype=np.float32), None
@@ -181,8 +182,8 @@ def _codes(generator, samples, seed, layers, bar):
 
 def drawer(synthesis, style_widths, batch_size):
     """Callable (codes [N, L, D], style offsets [N, S] or None) -> pictures float32 [N, R, R, 3], in batches."""
-    plain = tf.function(synthesis, reduce_retracing=True)
-    styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), reduce_retracing=True)
+    plain = tf.function(synthesis, reduce_retracing=True, autograph=False)
+    styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), reduce_retracing=True, autograph=False)
 
     def draw(codes, offsets=None):
         drawn = []
