@@ -100,9 +100,9 @@ def main(argv=None):
     parser, argv = make_parser(), sys.argv[1:] if argv is None else argv
     if argv:
         return run(parser.parse_args(argv))
-    for verb in ("sefa", "pca"):
-        say(f"$ {command.call_of('directions')} {verb}")
-        run(parser.parse_args([verb]))
+    for arguments in (["sefa", "--per_layer", "--num", "2"], ["pca"]):
+        say(f"$ {command.call_of('directions')} {' '.join(arguments)}")
+        run(parser.parse_args(arguments))
 
 
 def run(args):
@@ -146,6 +146,10 @@ def find(args, generator, scorer, given, region):
     from tf_idinvert.jobs import directions
     layers = list(editing.parse_layers(args.layers, generator.num_layers) or range(generator.num_layers))
     source = Path(str(args.model_path)).name[:80]
+    if args.verb in ("sefa", "regions") and generator.mapping.layerwise and len(layers) > 1 and \
+            not getattr(args, "per_layer", False):
+        say("note: every layer of this network has a w of its own, so that a direction shared by all layers changes "
+            f"little; better {'--per_layer' if args.verb == 'sefa' else 'one of --layers at a time'}")
     if args.verb == "sefa":
         return directions.by_sefa(generator, layers, args.num, source, args.per_layer)
     if args.verb == "pca" and args.activations is not None:
