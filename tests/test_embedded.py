@@ -68,3 +68,15 @@ def test_no_portrait_is_from_the_training():
     assert embedded.SEED < sets.SEED_STRIDE
     first = next(sets.chunks(4, embedded.SEED, processes=1))[0]
     assert not np.array_equal(first, portrait.sample(4, embedded.SEED)[0])
+
+
+def test_directions_without_labels_come_with_the_repository(checkpoints):
+    assert embedded.direction_paths() == {}, "none where the folder is absent"
+
+
+def test_the_embedded_directions_are_for_the_embedded_networks():
+    from tf_idinvert import boundaries
+    found = {name: boundaries.read(path).for_network(10, 128) for name, path in embedded.direction_paths().items()}
+    assert list(found) == [f"{method}_{i}" for method in ("pca", "sefa") for i in range(5)]
+    assert found["pca_1"].about.name == "pose" and found["sefa_0"].layers is not None
+    assert all(each.about.unit > 0 and "portraits64" in each.about.source for each in found.values())
