@@ -42,7 +42,8 @@ def parse_arguments(argv):
     parser.add_argument("--smooth", type=number(float, 0), default=2.0, help="sigma of the smoothing of its square, in "
                         "frames; 0: none (2)")
     parser.add_argument("--mode", choices=["difference", "replace"], default="difference", help="difference: add what "
-                        "the edit changes; replace: put the edited face in place of the frame's (difference)")
+                        "the edit changes, which keeps all else but shows double lines where shapes move; replace: put "
+                        "the edited face in place of the frame's (difference)")
     parser.add_argument("--steps", type=number(int, 0), help="of a frame after the first (20; with lbfgs 8)")
     parser.add_argument("--quality", type=number(int, 0, 51), default=18, help="constant rate factor of H.264 (18)")
     command.add_output_options(parser, DEFAULT)
@@ -50,8 +51,8 @@ def parse_arguments(argv):
     args = parser.parse_intermixed_args(argv)
     if args.model_path and args.clip and not args.boundary_path and not args.model:
         args.model_path, args.clip, args.boundary_path = None, args.model_path, args.clip
-    if args.clip and not args.boundary_path:
-        parser.error("the following arguments are required: boundary_path")
+    if (args.clip or args.model_path) and not args.boundary_path:
+        parser.error("expected a clip and a boundary, or none of both")
     return inversion_options.completed(parser, args)
 
 
@@ -72,7 +73,7 @@ def main(argv=None):
     folder = Path(args.output_dir or DEFAULT)
     log = command.open_log(folder / "video.log")
     if args.clip is None:
-        args.clip, args.boundary_path = sample(folder), embedded.boundary_paths()[SAMPLE]
+        args.clip, args.boundary_path, args.mode = sample(folder), embedded.boundary_paths()[SAMPLE], "replace"
     clip, boundary = clips.read(args.clip), boundaries.read(args.boundary_path)
 
     command.import_tensorflow()
