@@ -20,7 +20,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.cli import command, inversion_options, loading
 from tf_idinvert.cli.command import number
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
@@ -133,7 +133,7 @@ def make_studio(args, groups, log):
     from tf_idinvert.editor import recipe, studio
     from tf_idinvert.inversion import InversionOptions
     files = command.model_files(args)
-    models = checkpoint.load(*files, only=("encoder", "generator"), final_activation=args.final_activation)
+    models = loading.load_models(args, only=("encoder", "generator"))
     checkpoint.require(models, args.model_path, "generator", "encoder", why=", which the editor begins with")
     features, _ = inversion_options.load_features(args, log, models.generator.resolution)
     options = InversionOptions(steps=args.num_iterations, optimizer="lbfgs",
