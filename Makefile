@@ -4,10 +4,13 @@ PYTHON ?= python3
 STACK ?=
 ENVIRONMENT = environment=$$(.ci/environment "$(PYTHON)" "$(STACK)")
 
-.PHONY: demo test test-current clean
+.PHONY: demo editor test test-current clean
 
 demo:
 	@$(ENVIRONMENT) && $$environment/bin/python tools/demo.py
+
+editor:
+	@environment=$$(.ci/environment "$(PYTHON)" "$(STACK)" editor) && $$environment/bin/python tools/editor.py --open
 
 test:
 	@$(ENVIRONMENT) && $$environment/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder

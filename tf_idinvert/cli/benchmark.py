@@ -6,13 +6,15 @@
     python tools/benchmark.py training
     python tools/benchmark.py alignment             # what a misalignment costs an inversion; the embedded model
     python tools/benchmark.py alignment ffhq/       # faces found and how exactly; pictures aligned as FFHQ's
+    python tools/benchmark.py editor                # the editor in the browser, 64 and 256 px
     python tools/benchmark.py serving serving/portraits64/1      # an exported model; default: the embedded one
 
 Inversion: seconds per iteration, compiled and eager; latency of encoder and synthesis; operations per iteration, and
 their rate relative to matrix multiplication, which is measured first; peak memory; time from the start of a process to
 its first step. The networks have full width and random weights, and F is VGG16; StyleGAN2 is measured at the first of
 --batches. Optimisers: steps and time until all of eight portraits are within 1 % of the loss of 100 steps of Adam. Run
-nothing else on the machine meanwhile.
+nothing else on the machine meanwhile. Editor: first page and slider moves of one visitor, in a Chromium if there is
+one; then eight visitors, who move sliders for a minute without pause.
 """
 from __future__ import annotations
 
@@ -29,12 +31,12 @@ KINDS = "inversion", "training", "serving"     # measured without an argument, a
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("kind", nargs="?", choices=(*KINDS, "alignment"), help="what to measure; default: a part of "
-                        "all but alignment")
+    parser.add_argument("kind", nargs="?", choices=(*KINDS, "alignment", "editor"), help="what to measure; default: a "
+                        "part of all but alignment and editor")
     parser.add_argument("folder", nargs="?", help="serving: folder NAME/VERSION of a SavedModel; default: the embedded "
                         "model, exported. alignment: pictures aligned as FFHQ's")
-    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion: sides of the pictures in "
-                        "pixels (64 128 256)")
+    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion, editor: sides of the "
+                        "pictures in pixels (64 128 256; 64 256)")
     parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="inversion: batch sizes (1 4)")
     parser.add_argument("--json", type=Path, help="JSON file to write the figures to as well")
     args = parser.parse_intermixed_args(argv)
@@ -50,7 +52,7 @@ def main(argv=None):
     try:
         for kind in [args.kind] if args.kind else KINDS:
             rows += {"inversion": inversion, "training": training, "serving": serving,
-                     "alignment": alignment}[kind](args)
+                     "alignment": alignment, "editor": editor}[kind](args)
     finally:
         say(*tables(rows))
         if args.json and rows:
@@ -99,6 +101,11 @@ def serving(args):
             found = benchmark.load_test(folder, signature=signature)
             rows.append({"benchmark": "serving", **found, "batch_sizes": json.dumps(found["batch_sizes"])})
         return rows
+
+
+def editor(args):
+    from tf_idinvert.benchmarks import editor as benchmark
+    return benchmark.run(log, **({"sides": args.sides} if args.sides else {}))
 
 
 def exported(folder):
