@@ -5,6 +5,7 @@ axe-core or a Chromium is absent: pip install -r requirements-editor.txt; apt in
 """
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import os
@@ -250,6 +251,14 @@ def test_broken_and_hostile_uploads_are_refused_in_a_line_and_the_picture_stays(
         assert str(editor[1]) not in page.locator(".status").first.inner_text()
         assert not list(editor[1].rglob(name)), "the upload is still there"
     assert after(page) == shown
+
+
+def test_nobody_makes_the_editor_fetch_a_picture(editor):
+    import gradio
+
+    from tf_idinvert.editor import widgets
+    with pytest.raises(gradio.Error, match="not an address"):
+        asyncio.run(widgets.upload("Picture").async_move_resource_to_block_cache("http://192.0.2.1/me.png"))
 
 
 def test_two_visitors_do_not_mix_and_whoever_leaves_leaves_nothing(visit, editor):

@@ -23,6 +23,14 @@ def upload(label):
     component = gr.Image(label=label, type="filepath", sources=["upload", "webcam", "clipboard"], height=190,
                          buttons=[])
     component.preprocess = lambda payload: payload.path if payload is not None else None
+    fetch = component.async_move_resource_to_block_cache
+
+    async def refuse_addresses(path):
+        if path and "://" in str(path):         # Gradio would fetch it
+            raise gr.Error("expected an uploaded picture, not an address", print_exception=False)
+        return await fetch(path)
+
+    component.async_move_resource_to_block_cache = refuse_addresses
     return component
 
 
