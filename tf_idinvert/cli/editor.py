@@ -43,7 +43,8 @@ def parse_arguments(argv):
     add("--queue", type=number(int, 1), default=64, help="events that may wait; more are turned away (64)")
     add("--sessions", type=number(int, 1), default=64, help="visitors whose pictures are kept; the one that was idle "
         "longest makes room (64)")
-    add("--num_iterations", type=number(int, 1), default=33, help="steps of L-BFGS when a code is refined (33)")
+    add("--optimizer", choices=inversion_options.OPTIMIZERS, default="lbfgs", help="of refining (lbfgs)")
+    add("--num_iterations", type=number(int, 1), help="its steps (33; of adam 100, of cosine 75)")
     command.add_features_option(add, "the embedded attribute network for the embedded model, else imagenet if it can "
                                 "be had, else none")
     add("--open", action="store_true", help="open the page in the browser")
@@ -136,9 +137,10 @@ def make_studio(args, groups, log):
     models = loading.load_models(args, only=("encoder", "generator"))
     checkpoint.require(models, args.model_path, "generator", "encoder", why=", which the editor begins with")
     features, _ = inversion_options.load_features(args, log, models.generator.resolution)
-    options = InversionOptions(steps=args.num_iterations, optimizer="lbfgs",
-                               learning_rate=optimizers.recommended("lbfgs").learning_rate, batch_size=1,
-                               results=-(-args.num_iterations // STEPS_A_PREVIEW))
+    suits = optimizers.recommended(args.optimizer)
+    steps = args.num_iterations or suits.steps
+    options = InversionOptions(steps=steps, optimizer=args.optimizer, learning_rate=suits.learning_rate, batch_size=1,
+                               results=-(-steps // STEPS_A_PREVIEW))
     identity = None
     if args.embedded:
         attributes = checkpoint.load(inversion_options.embedded.attributes_path(), only=("attributes",)).attributes
