@@ -35,7 +35,8 @@ RULE = {
     "serving": {"formats", "inversion", "optimizers", "files"},
     "tuning": {"losses", "optimizers"},
     "tunable": {"formats"},
-    "editor": {"inversion", "restoration", "editing", "boundaries", "codes", "apart", "files"},
+    "editor": {"inversion", "restoration", "editing", "boundaries", "codes", "apart", "files",
+               "alignment"},
     "jobs": {"inversion", "tuning", "restoration", "directions", "editing", "boundaries", "codes", "files",
              "alignment"},
 }

@@ -15,10 +15,11 @@ from PIL import Image
 from running import error_line, run
 
 from tf_idinvert import checkpoint
+from tf_idinvert.alignment import quad, warp
 from tf_idinvert.boundaries import Boundary
 from tf_idinvert.editor import actions, combining, recipe, studio
 from tf_idinvert.editor.limits import Limits, Stopped, Together, Visits, read_upload
-from tf_idinvert.editor.session import STEPS_KEPT, Edit, Picture, Session
+from tf_idinvert.editor.session import STEPS_KEPT, Edit, Picture, Place, Session
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images, results
 from tf_idinvert.inversion import InversionOptions
@@ -367,6 +368,33 @@ def test_a_picture_is_restored_and_what_is_known_stays(desk, visit, task):
 
     with pytest.raises(Stopped):
         desk.restore(visit, task, value, 2, stop)
+
+
+# ------------------------------------------------------------------------------------------------- photographs
+
+def test_faces_of_a_photograph_are_chosen_edited_and_pasted_back(desk, tmp_path, monkeypatch, rng):
+    photograph = rng.integers(0, 256, [90, 120, 3], "uint8")
+    places = [Place(photograph, quad.of_square(left, 20, 40), np.zeros([0, 2])) for left in (10, 70)]
+    monkeypatch.setattr(desk.studio, "faces", lambda pixels: places if (pixels == photograph).all() else ())
+    Image.fromarray(photograph).save(tmp_path / "us.png")
+    visit = Visits(4, tmp_path).of("me")
+    opened = desk.open_upload(visit, tmp_path / "us.png")
+    assert visit.session.picture.name == "us_1" and opened.faces.count("<button") == 2
+    chosen = desk.open_face(visit, 1)
+    assert visit.session.picture.name == "us_2" and chosen.faces.count('aria-pressed="true"') == 1
+    assert (visit.session.picture.pixels == warp.crop(photograph, places[1].quad, 16)).all()
+    with pytest.raises(InputError, match="no such face"):
+        desk.open_face(visit, 2)
+
+    def kept():
+        name, = (path for path in desk.keep(visit) if path.endswith("us_2_photograph.png"))
+        return np.asarray(Image.open(name))
+
+    assert (kept() == photograph).all()         # nothing is edited
+    desk.move(visit, *values(desk, age=1))
+    changed = (kept() != photograph).any(axis=2)
+    assert changed[20:60, 70:110].any() and not changed[:20].any() and not changed[:, :70].any()
+    assert desk.open_sample(visit, "one").faces == ""
 
 
 # ------------------------------------------------------------------------------------------------- keeping

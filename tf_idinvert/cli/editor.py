@@ -20,7 +20,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, loading
+from tf_idinvert.cli import alignment_options, command, inversion_options, loading
 from tf_idinvert.cli.command import number
 from tf_idinvert.errors import InputError
 from tf_idinvert.files.printing import say
@@ -47,9 +47,11 @@ def parse_arguments(argv):
     add("--num_iterations", type=number(int, 1), help="its steps (33; of adam 100, of cosine 75)")
     command.add_features_option(add, "the embedded attribute network for the embedded model, else imagenet if it can "
                                 "be had, else none")
+    alignment_options.add_alignment_options(parser)
     add("--open", action="store_true", help="open the page in the browser")
     add("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
     args = parser.parse_args(argv)
+    args.align = args.align or "auto"
     args.embedded, args.loss_weight_feat = args.model_path is None, None
     args.model_path = args.model_path or inversion_options.embedded.model_path()
     return args
@@ -146,4 +148,20 @@ def make_studio(args, groups, log):
         attributes = checkpoint.load(inversion_options.embedded.attributes_path(), only=("attributes",)).attributes
         identity = attributes.embedding
     return studio.Studio(models, recipe.model_of(files), studio.directions(groups, models.generator),
-                         features=features, identity=identity, options=options)
+                         features=features, faces=face_finder(args, models.generator.resolution, log),
+                         identity=identity, options=options)
+
+
+def face_finder(args, side, log):
+    """Function of a photograph -> Places of its faces. By default only networks that draw faces have them found."""
+    from tf_idinvert.editor.session import Place
+    domain = alignment_options.domain_of(args.model_path) if args.align == "auto" else args.align
+    if args.align == "none" or args.align == "auto" and domain != "faces" and not args.template:
+        return lambda pixels: ()
+    framing, find = alignment_options.framing_of(args, domain, side), alignment_options.finder(args)
+    log.info("faces of photographs are found and framed for %s; --align none takes pictures as they are", domain)
+
+    def places(pixels):
+        return [Place(pixels, framing.quad_of(face), face.outline) for face in find("", pixels)]
+
+    return places

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from tf_idinvert.editor import combining, keeping, views
+from tf_idinvert.editor import combining, keeping, photographs, views
 from tf_idinvert.editor.limits import Stopped, read_upload
 from tf_idinvert.editor.session import Edit
 from tf_idinvert.errors import InputError
@@ -22,6 +22,7 @@ class Shown:
     divider: dict
     measures: str
     status: str
+    faces: str = ""     # the photograph that the picture is of, with its faces to choose from
 
 
 class Actions:
@@ -41,7 +42,19 @@ class Actions:
 
     def open_upload(self, visit, path):
         """Begin with an uploaded file, which is removed -> Shown."""
-        return self._open(visit, self.studio.open(*read_upload(path, self.limits)))
+        pixels, name = read_upload(path, self.limits)
+        visit.name, visit.places = name, tuple(self.studio.faces(pixels))
+        if visit.places:
+            return self.open_face(visit, 0)
+        return self._open(visit, self.studio.open(pixels, name))
+
+    def open_face(self, visit, number):
+        """Begin with a face of the photograph that was uploaded last, by its number from 0 -> Shown."""
+        if not 0 <= number < len(visit.places):
+            raise InputError("no such face")
+        place, name = visit.places[number], visit.name + (f"_{number + 1}" if len(visit.places) > 1 else "")
+        picture = self.studio.open(photographs.cut(place, self.studio.generator.resolution), name)
+        return self._open(visit, dataclasses.replace(picture, place=place), photographs.choice(visit.places, number))
 
     def open_sample(self, visit, name):
         """Begin with a sample -> Shown."""
@@ -53,10 +66,10 @@ class Actions:
             raise InputError("there is nothing to take yet")
         return self._open(visit, visit.made)
 
-    def _open(self, visit, picture):
+    def _open(self, visit, picture, faces=""):
         visit.stopping = True       # a search for the picture before
         visit.change(lambda session: session.opened(picture))
-        return self.shown(visit, f"{picture.name}: {picture.origin}")
+        return dataclasses.replace(self.shown(visit, f"{picture.name}: {picture.origin}"), faces=faces)
 
     def _sample(self, name):
         if name not in self.samples:

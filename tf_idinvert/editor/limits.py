@@ -100,8 +100,8 @@ class Together:
 class Visit:
     """What the editor keeps of one visitor, in memory, and in a folder of files to download that leaves with it.
 
-    `second` is the second picture, `made` what was made of the two, Pictures or None; `stopping` asks the visitor's
-    search to end.
+    `second` is the second picture, `made` what was made of the two, Pictures or None; `places` are the faces of the
+    photograph that was uploaded last, and `name` is its; `stopping` asks the visitor's search to end.
 
     Args:
         root: folder in which the visitor's is made when it is first asked for.
@@ -110,6 +110,7 @@ class Visit:
     def __init__(self, root):
         self.root = root
         self.session, self.stopping, self.second, self.made = Session(), False, None, None
+        self.name, self.places = "", ()
         self.lock, self._folder = threading.Lock(), None
 
     def change(self, change):

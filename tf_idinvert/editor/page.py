@@ -75,7 +75,7 @@ class Edit:
             with gr.Column(scale=3, min_width=280):
                 self._lay_out_controls()
                 self._lay_out_files()
-        self.outputs = [*self.controls, self.divider, self.measures, self.status]
+        self.outputs = [*self.controls, self.divider, self.measures, self.status, self.faces]
         self._listen_to_picture()
         self._listen_to_controls()
 
@@ -84,6 +84,7 @@ class Edit:
     def _lay_out_picture(self):
         gr.Markdown("## Picture")
         self.upload = widgets.upload("Picture")
+        self.faces = widgets.faces()
         self.samples = widgets.samples(self.actions.samples, "Sample")
         with gr.Row():
             self.refine = gr.Button("Refine", variant="primary", min_width=100)
@@ -134,6 +135,9 @@ class Edit:
         def open_sample(event: gr.EventData, request: gr.Request):
             return self.show(lambda: actions.open_sample(visits.of(request.session_hash), str(event.name)))
 
+        def open_face(event: gr.EventData, request: gr.Request):
+            return self.show(lambda: actions.open_face(visits.of(request.session_hash), int(event.name)))
+
         def refine(request: gr.Request):
             try:
                 for shown in actions.refine(visits.of(request.session_hash)):
@@ -152,6 +156,7 @@ class Edit:
 
         self.upload.change(open_upload, self.upload, [self.upload, *self.outputs], **quietly())
         self.samples.click(open_sample, None, self.outputs, **quietly())
+        self.faces.click(open_face, None, self.outputs, **quietly())
         self.refine.click(refine, None, self.outputs, concurrency_id="search",
                           concurrency_limit=actions.limits.searches, **quietly())
         self.stop.click(stop, None, None, **quietly())
@@ -190,7 +195,8 @@ class Edit:
             shown = opening()
         except InputError as error:
             return {self.status: views.error(str(error))}
-        return {**dict(zip(self.controls, self.actions.controls(session.Edit()))), **self._shown(shown)}
+        return {**dict(zip(self.controls, self.actions.controls(session.Edit()))), **self._shown(shown),
+                self.faces: shown.faces}
 
     def _shown(self, shown):
         return {self.divider: shown.divider, self.measures: shown.measures, self.status: shown.status}

@@ -1,4 +1,5 @@
 // Pictures to choose from: buttons, which say which of them was pressed.
-element.querySelectorAll("button").forEach((button) => {
-  button.addEventListener("click", () => trigger("click", {name: button.dataset.name}));
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) trigger("click", {name: button.dataset.name});
 });

@@ -13,6 +13,15 @@ ONE_MOVE = 1.0          # seconds: moves of one control that follow each other f
 
 
 @dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a picture was cut out of a photograph."""
+
+    photograph: np.ndarray      # uint8 [H, W, 3], upright
+    quad: np.ndarray            # float64 [4, 2], see `alignment.quad`
+    outline: np.ndarray         # [K, 2], points around the face, in pixels of the photograph; none: [0, 2]
+
+
+@dataclasses.dataclass(frozen=True)
 class Picture:
     """A picture, as the network sees it, and its code."""
 
@@ -21,6 +30,7 @@ class Picture:
     encoded: np.ndarray     # float32 [L, D], E(x)
     codes: np.ndarray       # float32 [L, D], what is edited
     origin: str             # how `codes` came about, for people
+    place: Place | None = None      # None: it is no part of a photograph
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,13 +61,16 @@ class Studio:
         model: (name of their file, its SHA-256), for recipes.
         directions: Directions.
         features: F of the inversion, or None; see `inversion.Inversion`.
+        faces: callable, photograph uint8 [H, W, 3] -> Places of its faces, the largest first; by default none.
         identity: callable, pictures [N, R, R, 3] in [-1, 1] -> what tells persons apart [N, E]; None: not measured.
         options: InversionOptions of refining.
     """
 
-    def __init__(self, models, model, directions, *, features=None, identity=None, options=InversionOptions()):
+    def __init__(self, models, model, directions, *, features=None, faces=lambda pixels: (),
+                 identity=None, options=InversionOptions()):
         self.models, self.model, self.generator = models, model, models.generator
         self.directions = {each.name: each for each in directions}
+        self.faces = faces
         self.features, self.code_shape = features, (self.generator.num_layers, self.generator.dlatent_size)
         self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
                                    options=options)

@@ -64,6 +64,11 @@ def samples(pictures, label):
                    js_on_load=_script("samples"), apply_default_css=False)
 
 
+def faces():
+    """A photograph with a button around every face, see `photographs.choice`; a click's event data has its number."""
+    return gr.HTML("", js_on_load=_script("samples"), apply_default_css=False)
+
+
 def theme():
     """Gradio's default theme with fonts of the system, and with colours whose contrast suffices."""
     return gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=MONOSPACE).set(
