@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import concurrent.futures
 import io
 import os
 import shutil
@@ -268,7 +269,9 @@ def test_nobody_makes_the_editor_fetch_a_picture(editor):
 
     from tf_idinvert.editor import widgets
     with pytest.raises(gradio.Error, match="not an address"):
-        asyncio.run(widgets.upload("Picture").async_move_resource_to_block_cache("http://192.0.2.1/me.png"))
+        with concurrent.futures.ThreadPoolExecutor() as threads:        # Playwright has a loop in this one
+            fetching = widgets.upload("Picture").async_move_resource_to_block_cache("http://192.0.2.1/me.png")
+            threads.submit(asyncio.run, fetching).result()
 
 
 def test_two_visitors_do_not_mix_and_whoever_leaves_leaves_nothing(visit, editor):

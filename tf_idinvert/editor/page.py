@@ -130,7 +130,7 @@ class Edit:
         def open_upload(path, request: gr.Request):
             if not path:
                 return gr.skip()
-            return {self.upload: None, **self.show(lambda: actions.open_upload(visits.of(request.session_hash), path))}
+            return self.show(lambda: actions.open_upload(visits.of(request.session_hash), path))
 
         def open_sample(event: gr.EventData, request: gr.Request):
             return self.show(lambda: actions.open_sample(visits.of(request.session_hash), str(event.name)))
@@ -154,7 +154,8 @@ class Edit:
             except InputError as error:
                 return {self.status: views.error(str(error))}
 
-        self.upload.change(open_upload, self.upload, [self.upload, *self.outputs], **quietly())
+        opened = self.upload.change(open_upload, self.upload, self.outputs, **quietly())
+        widgets.clear_after(opened, self.upload)
         self.samples.click(open_sample, None, self.outputs, **quietly())
         self.faces.click(open_face, None, self.outputs, **quietly())
         self.refine.click(refine, None, self.outputs, concurrency_id="search",

@@ -55,15 +55,15 @@ class _Two:
         def open_upload(path, request: gr.Request):
             if not path:
                 return gr.skip()
-            return {self.upload: None, **self.told(
-                lambda: {self.second: actions.second_upload(visits.of(request.session_hash), path)})}
+            return self.told(lambda: {self.second: actions.second_upload(visits.of(request.session_hash), path)})
 
         def open_sample(event: gr.EventData, request: gr.Request):
             return self.told(lambda: {
                 self.second: actions.second_sample(visits.of(request.session_hash), str(event.name))})
 
         self.tab.select(pictures, None, [self.first, self.second], **quietly())
-        self.upload.change(open_upload, self.upload, [self.upload, self.second, self.status], **quietly())
+        opened = self.upload.change(open_upload, self.upload, [self.second, self.status], **quietly())
+        widgets.clear_after(opened, self.upload)
         self.samples.click(open_sample, None, [self.second, self.status], **quietly())
 
     def told(self, action):

@@ -19,7 +19,8 @@ MONOSPACE = ["ui-monospace", "Consolas", "monospace"]
 
 def upload(label):
     """A picture input: file, camera, or the clipboard. Its value is the path of the file as it was sent, which Gradio
-    has not opened: `limits.read_upload` does."""
+    has not opened: `limits.read_upload` does. It must be no event's output, which makes Gradio put another in its place.
+    """
     component = gr.Image(label=label, type="filepath", sources=["upload", "webcam", "clipboard"], height=190,
                          buttons=[])
     component.preprocess = lambda payload: payload.path if payload is not None else None
@@ -32,6 +33,11 @@ def upload(label):
 
     component.async_move_resource_to_block_cache = refuse_addresses
     return component
+
+
+def clear_after(event, component):
+    """Empty an `upload` in the browser once an event is over, so that the same file can be chosen again."""
+    event.then(None, None, component, js="() => null", show_progress="hidden", api_visibility="private")
 
 
 def divider():
