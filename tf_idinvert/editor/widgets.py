@@ -19,7 +19,7 @@ MONOSPACE = ["ui-monospace", "Consolas", "monospace"]
 
 def upload(label):
     """A picture input: file, camera, or the clipboard. Its value is the path of the file as it was sent, which Gradio
-    has not opened: `limits.read_upload` does. It must be no event's output, which makes Gradio put another in its place.
+    has not opened: `limits.read_upload` does. It must not be an output of events: Gradio would replace it.
     """
     component = gr.Image(label=label, type="filepath", sources=["upload", "webcam", "clipboard"], height=190,
                          buttons=[])
