@@ -118,16 +118,25 @@ def boundary_groups(args, log):
         groups = {}
         for path in args.boundaries:
             group = groups.setdefault(path.resolve().name if path.is_dir() else "Attributes", {})
-            for name, boundary in boundaries.read_all([path]).items():
-                if boundary.styles is None and boundary.centre is None:
-                    group[name] = boundary
-                else:
-                    log.warning("%s: left out; the editor moves codes along a normal, not styles or to a centre", name)
+            group.update(movable(boundaries.read_all([path]), log))
         return groups
     if not args.embedded:
         return {}
-    return {"Attributes": {name: boundaries.read(path)
-                           for name, path in inversion_options.embedded.boundary_paths().items()}}
+    embedded = inversion_options.embedded
+    found = {"Attributes": embedded.boundary_paths(), "Found without labels": embedded.direction_paths()}
+    return {group: movable({name: boundaries.read(path) for name, path in paths.items()}, log)
+            for group, paths in found.items() if paths}
+
+
+def movable(found, log):
+    """Those of {name: Boundary} that move codes along a normal, by the name that their file gives, if any."""
+    names = {}
+    for name, boundary in found.items():
+        if boundary.styles is None and boundary.centre is None:
+            names[boundary.about.name if boundary.about.name not in {"", *names} else name] = boundary
+        else:
+            log.warning("%s: left out; the editor moves codes along a normal, not styles or to a centre", name)
+    return names
 
 
 def make_studio(args, groups, log):
