@@ -129,11 +129,11 @@ def boundary_groups(args, log):
 
 
 def movable(found, log):
-    """Those of {name: Boundary} that move codes along a normal, by the name that their file gives, if any."""
+    """Those of {name: Boundary} that move codes along a normal; where a file has another name for it, with both."""
     names = {}
     for name, boundary in found.items():
         if boundary.styles is None and boundary.centre is None:
-            names[boundary.about.name if boundary.about.name not in {"", *names} else name] = boundary
+            names[name if boundary.about.name in ("", name) else f"{name}: {boundary.about.name}"] = boundary
         else:
             log.warning("%s: left out; the editor moves codes along a normal, not styles or to a centre", name)
     return names
