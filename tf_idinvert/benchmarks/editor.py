@@ -19,7 +19,7 @@ from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.benchmarks import memory
 from tf_idinvert.boundaries import Boundary
 from tf_idinvert.editor import studio as studios
-from tf_idinvert.errors import InputError
+from tf_idinvert.editor.limits import Limits
 from tf_idinvert.inversion import InversionOptions
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
@@ -30,11 +30,12 @@ SIDES = (64, 256)
 DIRECTIONS = 5
 
 
-def run(log, sides=SIDES, visitors=8, seconds=60.0):
+def run(log, serve, sides=SIDES, visitors=8, seconds=60.0):
     """Measure the editor with the embedded networks (64 px) and with full-width ones of random weights.
 
     Args:
         log: callable, takes a line.
+        serve: `editor.page.serve`.
         sides: in pixels.
         visitors: who move sliders at the same time, without pause.
         seconds: for which they do.
@@ -42,18 +43,11 @@ def run(log, sides=SIDES, visitors=8, seconds=60.0):
         A dict per side: times in seconds ('draw_p50' of the network alone, 'slider_*' in the browser, 'http_move_*' of
         one visitor over HTTP, 'moves_*' of all visitors together), moves per second, and the process's resident memory
         in MiB before and after the minute.
-    Raises:
-        InputError: Gradio is absent.
     """
-    try:
-        import gradio  # noqa: F401
-    except ImportError as error:
-        raise InputError("the editor needs Gradio: pip install -r requirements-editor.txt") from error
-    return [_measure(side, log, visitors, seconds) for side in sides]
+    return [_measure(side, log, serve, visitors, seconds) for side in sides]
 
 
-def _measure(side, log, visitors, seconds):
-    from tf_idinvert.editor import limits, page
+def _measure(side, log, serve, visitors, seconds):
     studio = _studio(side)
     studio.warm_up()
     samples = dict(zip("ab", portrait.sample(2, embedded.SEED, min(side, 256))[0]))
@@ -63,7 +57,7 @@ def _measure(side, log, visitors, seconds):
     row["draw_p50"] = float(np.median([_timed(lambda: studio.draw((picture.codes, 0))) for _ in range(MOVES)]))
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1")
-        served, url = page.serve(studio, samples, limits.Limits(), folder, f"{side} px", "127.0.0.1", None)
+        served, url = serve(studio, samples, Limits(), folder, f"{side} px", "127.0.0.1", None)
         try:
             log(f"editor, {side} px: one visitor")
             row.update(_in_browser(url))

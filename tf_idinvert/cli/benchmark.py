@@ -104,8 +104,11 @@ def serving(args):
 
 
 def editor(args):
+    from tf_idinvert.cli.editor import require_gradio
+    require_gradio()
     from tf_idinvert.benchmarks import editor as benchmark
-    return benchmark.run(log, **({"sides": args.sides} if args.sides else {}))
+    from tf_idinvert.editor import page
+    return benchmark.run(log, page.serve, **({"sides": args.sides} if args.sides else {}))
 
 
 def exported(folder):

@@ -140,7 +140,11 @@ class Actions:
 
     def keep(self, visit):
         """Write the files to download -> their paths."""
-        return keeping.write(self.studio, self._picture(visit), visit.session.edit, visit.folder())
+        picture, edit, photograph = self._picture(visit), visit.session.edit, None
+        if picture.place is not None:
+            photograph = photographs.pasted(picture.place, self.studio.draw((picture.codes, 0)),
+                                            self.studio.edited(picture, edit))
+        return keeping.write(self.studio, picture, edit, visit.folder(), photograph)
 
     # ------------------------------------------------------------------------------------------ two pictures
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from tf_idinvert.editor import photographs
 from tf_idinvert.editor import recipe as recipes
 from tf_idinvert.files import images, results
 
 
-def write(studio, picture, edit, folder):
+def write(studio, picture, edit, folder, photograph=None):
     """Write the files of an edited picture into an existing folder, in place of older ones -> their paths.
 
     They are NAME_edited.png, NAME_recipe.json, and NAME_codes.zip: the results of an inversion, a folder in which every
-    editing tool finds the picture with its code before the edit. Of a face of a photograph there is NAME_photograph.png
-    as well: the photograph with the edit in it.
+    editing tool finds the picture with its code before the edit; and NAME_photograph.png where a `photograph` with the
+    edit in it, uint8 [H, W, 3], is given.
     """
     folder, name = Path(folder), picture.name or "picture"
     recipe = studio.recipe(picture, edit)
@@ -33,8 +32,7 @@ def write(studio, picture, edit, folder):
         for path in sorted(inside.iterdir()):
             file.write(path, f"{name}/{path.name}")
     written = [edited, text, archive]
-    if picture.place is not None:
+    if photograph is not None:
         written.insert(1, folder / f"{name}_photograph.png")
-        images.save(written[1], photographs.pasted(picture.place, studio.draw((picture.codes, 0)),
-                                                   studio.edited(picture, edit)))
+        images.save(written[1], photograph)
     return [str(path) for path in written]
