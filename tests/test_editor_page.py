@@ -22,7 +22,7 @@ from PIL import Image
 from running import run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENCE = 120_000          # milliseconds, for a machine that is busy
+PATIENCE = 300_000          # milliseconds, for a machine that is busy
 AXE_SERIOUS = ("serious", "critical")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt install chromium")
@@ -58,6 +58,7 @@ def editor(tmp_path_factory):
     log = command.open_log()
     from tf_idinvert.editor import limits, page
     studio = tool.make_studio(args, tool.boundary_groups(args, log), log)
+    studio.warm_up()
     samples = tool.read_samples(tool.sample_files(args, folder), studio.generator.resolution)
     served, url = page.serve(studio, samples, limits.Limits(), str(folder), "the embedded model", args.host, None)
     yield url, folder, connections
