@@ -222,6 +222,7 @@ def test_every_tab_does_its_work(visit):
     accessible(page)
 
     panel = tab(page, "Diffuse")
+    panel.locator("canvas").wait_for()
     box = panel.locator("canvas").bounding_box()
     places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in ((0.35, 0.4), (0.6, 0.6))]
     page.mouse.move(*places[0])
@@ -236,6 +237,7 @@ def test_every_tab_does_its_work(visit):
     accessible(page)
 
     panel = tab(page, "Restore")
+    panel.locator("canvas").wait_for()
     panel.get_by_role("button", name="Restore").click()
     says(page, "paint the part")
     for key in "ArrowLeft", " ", "ArrowRight", " ":
