@@ -206,7 +206,7 @@ def test_encoder_is_trained_on_from_a_file(files, trained, monkeypatch, tmp_path
 def initial(files, encoder, generator):
     """The networks of a training that goes on from a file."""
     args = types.SimpleNamespace(initial_encoder=files / encoder, generator=files / generator, method="in-domain",
-                                 precision="float32")
+                                 precision="float32", final_activation=None)
     models = train_encoder.load_generator(args)
     train_encoder.add_networks(models, args, None)
     return models
