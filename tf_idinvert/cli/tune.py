@@ -13,7 +13,7 @@ The pictures are a folder that invert.py wrote, or pictures, which are inverted 
 the output folder, for every picture NAME, NAME.h5 (with --together: together.h5 alone), what was added to the weights,
 as float16, for the option --tuned of the other tools; it fits that model alone. And NAME_tun.png, what it draws;
 tuning.html with all of them before and after; tuning.json and tuning.log. A run that was stopped goes on. Expect some
-twenty seconds a picture at 64 px on two processor cores, and about a minute on a GPU at 1024 px.
+ten to twenty seconds a picture with the embedded model on two processor cores.
 """
 from __future__ import annotations
 
