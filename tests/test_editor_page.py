@@ -304,6 +304,8 @@ def test_a_phone_in_the_dark_shows_everything_in_its_width(visit):
     for name in "age", "eyeglasses", "pose":
         assert slider(page, name).bounding_box()["width"] > 150
     accessible(page)
+    page.evaluate("scrollTo(0, 1100)")
+    assert comes_true(lambda: abs(page.locator(".view").bounding_box()["y"]) < 5)        # it stays in sight
     divider = page.get_by_role("slider", name="Divider: before on its left, after on its right")
     divider.press("End")
     assert page.locator(".divider .after").evaluate("image => image.style.clipPath").endswith("100%)")
