@@ -10,6 +10,7 @@ import base64
 import concurrent.futures
 import io
 import os
+import re
 import shutil
 import sys
 import time
@@ -150,6 +151,14 @@ def accessible(page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core").Axe()
     found = [fault for fault in axe.run(page).response["violations"] if fault["impact"] in AXE_SERIOUS]
     assert not found, [(fault["id"], fault["nodes"][0]["html"]) for fault in found]
+
+
+def contrast(*colours):
+    """Contrast of two colours 'rgb(r, g, b)', 1 to 21, as WCAG 2 defines it."""
+    linear = [np.array([float(part) / 255 for part in re.findall("[0-9.]+", each)[:3]]) for each in colours]
+    light = [float(np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722))
+             for x in linear]
+    return (max(light) + 0.05) / (min(light) + 0.05)
 
 
 def scored(pictures):
@@ -304,6 +313,8 @@ def test_a_phone_in_the_dark_shows_everything_in_its_width(visit):
     for name in "age", "eyeglasses", "pose":
         assert slider(page, name).bounding_box()["width"] > 150
     accessible(page)
+    accent = page.get_by_role("tab", name="Edit").first.evaluate("tab => getComputedStyle(tab).color")
+    assert contrast(accent, page.evaluate("getComputedStyle(document.body).backgroundColor")) >= 4.5
     page.evaluate("scrollTo(0, 1100)")
     assert comes_true(lambda: abs(page.locator(".view").bounding_box()["y"]) < 5)        # it stays in sight
     divider = page.get_by_role("slider", name="Divider: before on its left, after on its right")
