@@ -168,9 +168,11 @@ def face_finder(args, side, log):
     if args.align == "none" or args.align == "auto" and domain != "faces" and not args.template:
         return lambda pixels: ()
     framing, find = alignment_options.framing_of(args, domain, side), alignment_options.finder(args)
+    alone = threading.Lock()        # the detector's interpreter is for one photograph at a time
     log.info("faces of photographs are found and framed for %s; --align none takes pictures as they are", domain)
 
     def places(pixels):
-        return [Place(pixels, framing.quad_of(face), face.outline) for face in find("", pixels)]
+        with alone:
+            return [Place(pixels, framing.quad_of(face), face.outline) for face in find("", pixels)]
 
     return places
