@@ -12,9 +12,9 @@ import tensorflow as tf
 from interrupts import interrupted
 from PIL import Image
 
-from tf_idinvert.files import arrays, atomic, results, spool
+from tf_idinvert.files import arrays, atomic, results, spool, unfinished
 from tf_idinvert.inversion import InversionOptions, InversionResult
-from tf_idinvert.jobs import batches, diffuse, edit, invert, restore
+from tf_idinvert.jobs import batches, diffuse, edit, inversion_pages, invert, restore
 from tf_idinvert.restoration.degradations import Identity
 from tf_idinvert.restoration.multi_code import MultiCodeOptions, MultiCodeResult
 
@@ -28,7 +28,7 @@ def quick_pages(monkeypatch):
     def write(path, title, headers, rows, **_):
         atomic.write_text(path, json.dumps([[cell for cell in row if isinstance(cell, str)] for row in rows]))
 
-    for module in invert, edit, diffuse, restore:
+    for module in inversion_pages, edit, diffuse, restore:
         monkeypatch.setattr(module.report, "write", write)
 
 
@@ -69,7 +69,8 @@ def test_pictures_are_inverted_whole_or_not_at_all(tmp_path, pictures):
         inverter(pictures, tmp_path / str(number))
 
     counts = []
-    for number in every_line(run, [batches.__file__, invert.__file__, results.__file__, spool.__file__]):
+    modules = batches, invert, inversion_pages, results, unfinished
+    for number in every_line(run, [module.__file__ for module in modules]):
         folder = tmp_path / str(number)
         if not (folder / "inversion.html").exists():
             assert not {"image_list.txt", "options.json"} & {path.name for path in folder.iterdir()}

@@ -172,8 +172,16 @@ def make_inverter(args, batch_size, models, log):
     options = inversion_options(args, batch_size,
                                 domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
     return Inverter(models, options, features, start=args.start, seed=args.seed, label=args.label,
-                    viz_size=args.viz_size, log=log, record={"model": str(args.model_path), "arguments": vars(args)},
+                    viz_size=args.viz_size, log=log, record={
+                        "model": str(args.model_path), "sha256": _digests(args), "arguments": vars(args)},
                     notes=[*models.notes, note])
+
+
+def _digests(args):
+    """Return {path: SHA-256} of the files that the networks come from: a run continues only with the same ones."""
+    from tf_idinvert.files.digests import file_digest
+    paths = [*command.model_files(args), args.features, *(args.lpips or [])]
+    return {str(path): file_digest(path) for path in paths if path and Path(path).is_file()}
 
 
 def _check(models, args):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import zipfile
 from pathlib import Path
@@ -125,6 +126,23 @@ def write(path, array):
     """
     with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
         np.lib.format.write_array(file, np.asarray(array), version=(1, 0), allow_pickle=False)
+
+
+def write_rows(path, shape, rows):
+    """Write a float32 array of this shape from a file of its numbers, which may be longer, as .npy, atomically.
+
+    Raises:
+        OSError: the file cannot be written; an older one stays.
+    """
+    left = 4 * math.prod(shape)
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as file, open(rows, "rb") as source:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)})
+        while left:
+            part = source.read(min(left, 1 << 20))
+            if not part:
+                raise OSError(errno.EIO, "has fewer rows than its list", str(rows))
+            file.write(part)
+            left -= len(part)
 
 
 class Rows:

@@ -146,8 +146,13 @@ def write_index(folder, files, codes, encoded=None):
     for name, values in (ENCODED, encoded), (CODES, codes):
         if values is not None:
             arrays.write(folder / name, np.asarray(values, np.float32))
+    write_list(folder, files)
+
+
+def write_list(folder, files):
+    """Write the list of pictures, a file name NAME.suffix for every one; the codes must be written before."""
     lines = [f"./{name}" if name.startswith("#") else name for name in files]       # else it would be a comment
-    atomic.write_text(folder / LIST, "".join(f"{line}\n" for line in lines))
+    atomic.write_text(Path(folder) / LIST, "".join(f"{line}\n" for line in lines))
 
 
 def write_options(path, record):

@@ -1,11 +1,12 @@
 """Read pictures, invert them in batches, and write pictures, codes and the page to a folder of results.
 
 `inversion` does the optimisation, `files.results` defines the form of the folder. If a run ends early, the finished
-pictures are kept.
+pictures are kept, and the same run continues behind them; memory use does not grow with the number of pictures.
 """
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from pathlib import Path
 
@@ -13,11 +14,14 @@ import numpy as np
 
 from tf_idinvert.alignment import record
 from tf_idinvert.codes import mean_code, random_codes
-from tf_idinvert.files import images, report, results
-from tf_idinvert.files.spool import Spool
+from tf_idinvert.files import arrays, atomic, images, results
+from tf_idinvert.files.printing import printable
+from tf_idinvert.files.unfinished import Unfinished
 from tf_idinvert.inversion import Inversion
 from tf_idinvert.jobs.batches import in_batches, readable, to_the_end
+from tf_idinvert.jobs.inversion_pages import INDEX, ROWS, Pages
 
+SKIPPED = "skipped: "
 STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # {name: header in the page}
 
 
@@ -51,89 +55,129 @@ class Inverter:
     def __call__(self, listing, folder):
         """Invert a listing of (name, path) into an existing folder; return the number of inverted pictures.
 
-        Unreadable pictures are reported and skipped.
+        Unreadable pictures are reported and skipped. If an earlier run of the same record was interrupted in the
+        folder, only its missing pictures are inverted; they get the codes that they would have got in one run.
         """
-        run = _Folder(Path(folder), self.options.result_steps(), self.models.generator.resolution, self.notes)
+        run = _Folder(Path(folder), listing, self._pages(Path(folder), listing), self._key())
+        if run.done:
+            self.log.info("%d of %d pictures are inverted already", len(run.done), len(listing))
         started = time.time()
         to_the_end(lambda: self._invert_all(listing, run), lambda: self._finish(run, listing, started))
+        run.unfinished.remove()
         return len(run.done)
 
+    def _key(self):
+        """Return what the codes depend on, and the form of the files."""
+        return {**self.record, "options": dataclasses.asdict(self.options), "start": self.start, "seed": self.seed}
+
+    def _pages(self, folder, listing):
+        options = self.options
+        summary = {"Model": Path(self.record.get("model", "")).name, "Pictures": 0, "Iterations": options.steps,
+                   "Optimizer": options.optimizer, "Learning rate": options.learning_rate,
+                   "λ_vgg": options.feature_weight, "λ_dom": options.domain_weight}
+        side, steps = self.models.generator.resolution, options.result_steps()
+        return Pages(folder, len(listing) > ROWS, side=side, start=STARTS[self.start], steps=steps, summary=summary,
+                     notes=list(self.notes), viz_size=self.viz_size)
+
     def _invert_all(self, listing, run):
+        done = {each["name"] for each in run.done}
+        left = [(i, name, path) for i, (name, path) in enumerate(listing) if name not in done]
+
         def invert(first, batch, advance):
-            loaded = list(readable(batch, self.models.generator.resolution, self.log, run.notes))
+            loaded = list(readable([each[1:] for each in batch], self.models.generator.resolution, self.log,
+                                   run.notes))
             if loaded:
                 pictures = [picture for *_, picture in loaded]
-                run.add(loaded, self.inversion(pictures, start=self._start_codes(first, len(loaded)),
-                                               progress=advance))
+                start = self._start_codes([batch[place][0] for place, *_ in loaded])
+                run.add(loaded, self.inversion(pictures, start=start, progress=advance))
 
-        in_batches(listing, self.options.batch_size, self.options.steps, "inversion", self.log, invert)
+        in_batches(left, self.options.batch_size, self.options.steps, "inversion", self.log, invert)
 
-    def _start_codes(self, first, count):
-        """Return the initial codes, [count, L, D]; None: those of the encoder."""
-        if self.start == "random":
-            return random_codes(self.models.generator, self.seed, first, count, self.label)
-        return None if self.mean_code is None else np.repeat(self.mean_code, count, axis=0)
+    def _start_codes(self, numbers):
+        """Return the initial codes of the pictures with these numbers, [N, L, D]; None: those of the encoder."""
+        if self.start == "random":          # one by one, so that batches make no difference
+            return np.concatenate([random_codes(self.models.generator, self.seed, i, 1, self.label) for i in numbers])
+        return None if self.mean_code is None else np.repeat(self.mean_code, len(numbers), axis=0)
 
     def _finish(self, run, listing, started):
         seconds = time.time() - started
         if run.done:
-            pictures = {each.name: each.path for each in run.done}
-            files = [name + Path(path).suffix for name, path in pictures.items()]
-            results.write_index(run.folder, files, [each.inverted for each in run.done],
-                                [each.encoded for each in run.done])
+            pictures = {each["name"]: each["path"] for each in run.done}
+            run.write_codes([name + Path(path).suffix for name, path in pictures.items()])
             results.write_options(run.folder / "options.json", {
                 "options": dataclasses.asdict(self.options), "seconds": round(seconds, 1), **self.record,
                 "pictures": pictures})
             record.carry(pictures, run.folder, lambda face: [record.Edit(
                 f"{face.name}_inv.png", face.name, "inv", f"{face.name}_inv.png")])
-            run.write_page(STARTS[self.start], self.options, self.record.get("model", ""), self.viz_size)
+            run.write_skipped()
+            run.pages.write(run.done, run.shown)
         self.log.info("%d of %d pictures inverted in %.1f s -> %s", len(run.done), len(listing), seconds,
-                      run.folder / "inversion.html" if run.done else run.folder)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Done:
-    """A picture whose files are written: data for the list, the codes and the page."""
-
-    name: str
-    path: str
-    shown: int              # index of its pictures in the spool
-    encoded: np.ndarray     # codes, [L, D]
-    inverted: np.ndarray
-    mse: list               # at the start, inverted
+                      run.folder / INDEX if run.done else run.folder)
 
 
 class _Folder:
     """A folder of results that is being written.
 
-    Pictures are written at once; those of the page are kept in a temporary file. A picture counts as soon as its record
-    is in `done`, which happens after all its files are written.
+    Everything of a picture is written at once. It counts as soon as its record is in `done`, which happens after all
+    its files are written.
     """
 
-    def __init__(self, folder, shown_steps, side, notes):
-        self.folder, self.shown_steps, self.notes = folder, shown_steps, list(notes)
-        self.spool, self.done = Spool([2 + len(shown_steps), side, side, 3]), []
+    def __init__(self, folder, listing, pages, key):
+        known = {name: str(path) for name, path in listing}
+        self.folder, self.pages, self.notes = folder, pages, pages.notes
+        self.unfinished = Unfinished(folder, {**key, "many": pages.many}, valid=lambda each: (
+            known.get(each["name"]) == each["path"] and each["file"] == _state(each["path"])))
+        self.done = self.unfinished.records
+        if self.done and pages.many and len(self.done) % ROWS == 0:     # it may have been killed before this page
+            self._write_full_page()
 
     def add(self, batch, result):
         """Add a batch: pictures as `readable` yields them, and their InversionResult."""
         for i, (_, name, path, original) in enumerate(batch):
             for suffix, picture in ("ori", original), ("enc", result.start_images[i]), ("inv", result.images[i]):
                 images.save(self.folder / f"{name}_{suffix}.png", picture)
-            shown = [original, result.start_images[i], *(result.intermediate[s][i] for s in self.shown_steps)]
+            shown = [original, result.start_images[i], *(result.intermediate[s][i] for s in self.pages.steps)]
             mse = [float(np.mean(np.square(np.clip(picture[i], -1, 1) - original)))
                    for picture in (result.start_images, result.images)]
-            self.done.append(_Done(name, path, self.spool.append(images.to_uint8(np.stack(shown))),
-                                   result.start_codes[i], result.codes[i], mse))
+            place = len(self.done)
+            self.unfinished.append(
+                {"name": name, "path": path, "file": _state(path), "mse": mse, "codes": result.codes[i].shape},
+                {"encoded": (np.asarray(result.start_codes[i], "<f4"), place),
+                 "inverted": (np.asarray(result.codes[i], "<f4"), place),
+                 "shown": (images.to_uint8(np.stack(shown)), place % ROWS)})
+            if self.pages.many and len(self.done) % ROWS == 0:
+                self._write_full_page()
 
-    def write_page(self, start, options, model, viz_size):
-        headers = ["Name", "Original Image", start, *(f"Step {step:06d}" for step in self.shown_steps),
-                   "MSE start", "MSE inverted"]
-        rows = ([each.name, *map(report.Picture, self.spool[each.shown]), *each.mse] for each in self.done)
-        mean = np.mean([each.mse for each in self.done], axis=0).tolist()
-        summary = {"Model": Path(model).name, "Pictures": len(self.done), "Iterations": options.steps,
-                   "Optimizer": options.optimizer, "Learning rate": options.learning_rate,
-                   "λ_vgg": options.feature_weight, "λ_dom": options.domain_weight,
-                   "Mean MSE, start": mean[0], "Mean MSE, inverted": mean[1]}
-        notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self.notes]
-        report.write(self.folder / "inversion.html", "Inversion", headers, rows, summary=summary, notes=notes,
-                     viz_size=viz_size)
+    def _write_full_page(self):
+        last = len(self.done) // ROWS - 1
+        self.pages.write_part(last, self.done[last * ROWS:], self.shown)
+
+    def shown(self, place):
+        """Return the pictures of a row of the last page."""
+        return self.unfinished.row("shown", place, [2 + len(self.pages.steps), self.pages.side, self.pages.side, 3],
+                                   np.uint8)
+
+    def write_codes(self, files):
+        """Write the codes, then the list of pictures."""
+        shape = [len(files), *self.done[0]["codes"]]
+        for name in "encoded", "inverted":
+            arrays.write_rows(self.folder / f"{name}_codes.npy", shape, self.unfinished.path(name))
+        results.write_list(self.folder, files)
+
+    def write_skipped(self):
+        """Write skipped.txt, a line for every picture that could not be read; delete that of an earlier run."""
+        skipped = [note for note in self.notes if note.startswith(SKIPPED)]
+        if skipped:
+            atomic.write_text(self.folder / "skipped.txt", "".join(
+                f"{printable(note[len(SKIPPED):])}\n" for note in skipped))
+        else:
+            (self.folder / "skipped.txt").unlink(missing_ok=True)
+
+
+def _state(path):
+    """Return [size, time of the last change] of a file; None if it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,132 @@
+"""Inversion of a collection: after a kill the same run continues to the same files; pages; what was skipped."""
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_idinvert.files import images, unfinished
+from tf_idinvert.inversion import InversionOptions, InversionResult
+from tf_idinvert.jobs import inversion_pages, invert
+
+SIDE, LAYERS, WIDTH, COUNT = 8, 2, 3, 11
+
+
+class Killed(BaseException):
+    """Ends a run as SIGKILL does: nothing in the program handles it."""
+
+
+@pytest.fixture
+def listing(tmp_path, monkeypatch):
+    """(name, path) of pictures on pages of four rows; p5 is none."""
+    monkeypatch.setattr(invert, "ROWS", 4)
+    monkeypatch.setattr(inversion_pages, "ROWS", 4)
+    (tmp_path / "pictures").mkdir()
+    paths = [tmp_path / f"pictures/p{i:02}.png" for i in range(COUNT)]
+    for i, path in enumerate(paths):
+        Image.new("RGB", (SIDE, SIDE), (20 * i, 0, 0)).save(path)
+    paths[5].write_bytes(b"no picture")
+    return [(path.stem, path) for path in paths]
+
+
+def inverter(lives=10 ** 9, record=()):
+    """An Inverter whose codes tell the picture, and that is killed before so many batches are done; its log."""
+    def inversion(pictures, start=None, progress=None):
+        made.batches += 1
+        if made.batches > lives:
+            raise Killed
+        pictures = np.stack(pictures)
+        codes = np.tile(pictures[:, :1, 0, :1] + 1, [1, LAYERS, WIDTH]).astype("float32")
+        return InversionResult(codes * 2, pictures, {}, codes, pictures / 2, {4: pictures})
+
+    made = invert.Inverter(
+        SimpleNamespace(generator=SimpleNamespace(synthesis=None, resolution=SIDE), encoder=None),
+        InversionOptions(steps=4, batch_size=2, results=1), None, viz_size=0, log=logging.Logger("log"),
+        record=dict(record, model="m.h5"))
+    made.inversion, made.batches = inversion, 0
+    return made
+
+
+def contents(folder):
+    """{name: bytes} of all files but the options, which tell the time."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "options.json"}
+
+
+def made(folder):
+    folder.mkdir()
+    return folder
+
+
+def test_a_killed_run_continues_to_the_same_files(tmp_path, listing):
+    whole, parts = made(tmp_path / "whole"), made(tmp_path / "parts")
+    first = inverter()
+    assert first(listing, whole) == COUNT - 1 and first.batches == 6
+    total = 0
+    for lives in 1, 2, 0, 1:
+        with pytest.raises(Killed):
+            each = inverter(lives)
+            each(listing, parts)
+        total += lives
+    with open(parts / unfinished.NAME / unfinished.LINES, "ab") as lines:      # killed while it wrote
+        lines.write(b'{"name": "p0')
+    last = inverter()
+    assert last(listing, parts) == COUNT - 1
+    assert last.batches <= 6 - total + 1        # the picture that is none shifts the batches
+    assert contents(parts) == contents(whole)
+    assert (whole / "skipped.txt").read_text().startswith(f"{listing[5][1]}: not a picture")
+    codes = np.load(whole / "inverted_codes.npy")
+    assert codes.shape == (COUNT - 1, LAYERS, WIDTH) and (np.diff(codes[:, 0, 0]) > 0).all()
+    np.testing.assert_array_equal(np.load(whole / "encoded_codes.npy") * 2, codes)
+    assert (whole / "image_list.txt").read_text().split() == [f"{name}.png" for name, _ in listing if name != "p05"]
+
+
+def test_a_page_that_a_kill_prevented_is_written_later(tmp_path, listing, monkeypatch):
+    folder = made(tmp_path / "out")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(inversion_pages.Pages, "write_part", lambda *_: (_ for _ in ()).throw(Killed))
+        inverter()(listing, folder)
+    assert not list(folder.glob("*.html"))
+    inverter()(listing, folder)
+    assert sorted(path.name for path in folder.glob("*.html")) == [
+        "inversion-0001.html", "inversion-0002.html", "inversion-0003.html", "inversion.html"]
+
+
+def test_pages_of_a_collection(tmp_path, listing):
+    folder = made(tmp_path / "out")
+    inverter()(listing, folder)
+    pages = [(folder / f"inversion-000{i}.html").read_text() for i in (1, 2, 3)]
+    rows = [[name for name, _ in listing if f"{name}</" in page] for page in pages]
+    assert rows == [["p00", "p01", "p02", "p03"], ["p04", "p06", "p07", "p08"], ["p09", "p10"]]
+    index = (folder / "inversion.html").read_text()
+    assert all(f'href="inversion-000{i}.html"' in index for i in (1, 2, 3)) and "skipped: " in index
+    few = made(tmp_path / "few")
+    inverter()(listing[:4], few)        # as many as fit one page
+    assert [path.name for path in few.glob("*.html")] == ["inversion.html"]
+    assert not (few / "skipped.txt").exists() and not (few / unfinished.NAME).exists()
+
+
+@pytest.mark.parametrize("change", ["other options", "other picture", "other listing"])
+def test_what_is_another_run_starts_again(tmp_path, listing, change):
+    folder = made(tmp_path / "out")
+    with pytest.raises(Killed):
+        inverter(3)(listing, folder)
+    record = {"arguments": {"seed": 1}} if change == "other options" else {}
+    if change == "other picture":
+        images.save(listing[0][1], np.ones([2 * SIDE, SIDE, 3], "float32"))
+    if change == "other listing":
+        listing = listing[1:]
+    again = inverter(record=record)
+    assert again(listing, folder) == len(listing) - 1 and again.batches >= 5
+    assert np.load(folder / "inverted_codes.npy").shape[0] == len(listing) - 1
+
+
+def test_random_starts_do_not_depend_on_batches_or_skipped_pictures(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(invert, "random_codes", lambda generator, seed, first, count: drawn.append((first, count))
+                        or np.full([count, LAYERS, WIDTH], first, "float32"))
+    one = inverter()
+    one.start = "random"
+    assert one._start_codes([3, 5, 6])[:, 0, 0].tolist() == [3, 5, 6] and {count for _, count in drawn} == {1}
