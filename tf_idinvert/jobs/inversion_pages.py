@@ -57,14 +57,14 @@ class Pages:
         mean = np.mean([each["mse"] for each in done], axis=0).tolist()
         summary = {**self.summary, "Pictures": len(done), "Mean MSE, start": mean[0], "Mean MSE, inverted": mean[1]}
         notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self._notes()]
-        headers, rows = self.headers, self._rows(done, shown)
+        headers, rows, side = self.headers, self._rows(done, shown), self.viz_size
         if self.many:
             last = (len(done) - 1) // ROWS
             self.write_part(last, done[last * ROWS:], shown)
             headers = ["Page", "Pictures", "First Original", "First Inverted", "Mean MSE start", "Mean MSE inverted"]
             rows = (self._index_row(number, done[number * ROWS:(number + 1) * ROWS]) for number in range(last + 1))
-        report.write(self.folder / INDEX, "Inversion", headers, rows, summary=summary, notes=notes,
-                     viz_size=min(self.viz_size or 64, 64) if self.many else self.viz_size)
+            side = 64 if last < 200 else 32     # so that the index of 100,000 pictures has some 4 MB
+        report.write(self.folder / INDEX, "Inversion", headers, rows, summary=summary, notes=notes, viz_size=side)
 
     def _rows(self, done, shown):
         for place, each in enumerate(done):
