@@ -52,7 +52,8 @@ def inverter(lives=10 ** 9, record=()):
 
 def contents(folder):
     """{name: bytes} of all files but the options, which tell the time."""
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "options.json"}
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "options.json"]
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def made(folder):

@@ -177,7 +177,7 @@ def test_interrupted_runs_keep_what_is_done(tmp_path, model_path, pictures):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,      # tests in the background ignore SIGINT
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.time() + 120
-    while not (tmp_path / "out/p0_inv.png").exists() and time.time() < deadline and process.poll() is None:
+    while not (tmp_path / "out/p1_inv.png").exists() and time.time() < deadline and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130, process.stderr.read()
