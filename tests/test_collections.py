@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -71,6 +72,7 @@ def test_a_killed_run_continues_to_the_same_files(tmp_path, listing):
             each = inverter(lives)
             each(listing, parts)
         total += lives
+        os.utime(listing[0][1])         # written again with the same content
     with open(parts / unfinished.NAME / unfinished.LINES, "ab") as lines:      # killed while it wrote
         lines.write(b'{"name": "p0')
     last = inverter()
@@ -126,8 +128,8 @@ def test_what_is_another_run_starts_again(tmp_path, listing, change):
 
 def test_random_starts_do_not_depend_on_batches_or_skipped_pictures(monkeypatch):
     drawn = []
-    monkeypatch.setattr(invert, "random_codes", lambda generator, seed, first, count: drawn.append((first, count))
-                        or np.full([count, LAYERS, WIDTH], first, "float32"))
+    monkeypatch.setattr(invert, "random_codes", lambda generator, seed, first, count, label:
+                        drawn.append((first, count)) or np.full([count, LAYERS, WIDTH], first, "float32"))
     one = inverter()
     one.start = "random"
     assert one._start_codes([3, 5, 6])[:, 0, 0].tolist() == [3, 5, 6] and {count for _, count in drawn} == {1}

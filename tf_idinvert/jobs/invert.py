@@ -15,6 +15,7 @@ import numpy as np
 from tf_idinvert.alignment import record
 from tf_idinvert.codes import mean_code, random_codes
 from tf_idinvert.files import arrays, atomic, images, results
+from tf_idinvert.files.digests import file_digest
 from tf_idinvert.files.printing import printable
 from tf_idinvert.files.unfinished import Unfinished
 from tf_idinvert.inversion import Inversion
@@ -126,7 +127,7 @@ class _Folder:
         known = {name: str(path) for name, path in listing}
         self.folder, self.pages, self.notes = folder, pages, pages.notes
         self.unfinished = Unfinished(folder, {**key, "many": pages.many}, valid=lambda each: (
-            known.get(each["name"]) == each["path"] and each["file"] == _state(each["path"])))
+            known.get(each["name"]) == each["path"] and _unchanged(each["path"], each["file"])))
         self.done = self.unfinished.records
         if self.done and pages.many and len(self.done) % ROWS == 0:     # it may have been killed before this page
             self._write_full_page()
@@ -175,9 +176,15 @@ class _Folder:
 
 
 def _state(path):
-    """Return [size, time of the last change] of a file; None if it is not there."""
+    """Return [size, time of the last change, SHA-256] of a file."""
+    status = os.stat(path)
+    return [status.st_size, status.st_mtime_ns, file_digest(path)]
+
+
+def _unchanged(path, state):
+    """Return whether a file is as it was; one that was written again with the same content is, too."""
     try:
         status = os.stat(path)
+        return [status.st_size, status.st_mtime_ns] == state[:2] or file_digest(path) == state[2]
     except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+        return False
