@@ -74,6 +74,8 @@ def hostile():
                                  images=np.linspace(0, 255, picture.size, dtype=np.float32).reshape(picture.shape)),
         "huge distance": changed("manipulate", "distance: expected values in -1e.06 to 1e.06",
                                  distance=np.array([1e38], np.float32)),
+        "bytes of no text": changed("manipulate", r"attribute: expected one of .*got.*\?\?\[2J\?",
+                                    attribute=np.array([b"\xff\x1b[2J\n"])),
         "huge z": changed("sample", "z: expected values", z=np.full([1, 8], 1e20, np.float32)),
         "infinite codes": changed("synthesize", "finite", codes=np.full([1, 4, 8], np.inf, np.float32)),
         "NaN codes": changed("manipulate", "finite", codes=np.full([1, 4, 8], np.nan, np.float32)),

@@ -54,6 +54,12 @@ def bounded(name, tensor, largest):
                    tf.reduce_min(tensor), "to", tf.reduce_max(tensor))
 
 
+def printable(strings):
+    """Strings of a caller for a message: their beginnings, with '?' for what is no UTF-8 or a control character."""
+    return tf.strings.unicode_transcode(tf.strings.substr(strings, 0, 100), "UTF-8", "UTF-8", errors="replace",
+                                        replacement_char=ord("?"), replace_control_characters=True)
+
+
 def finite(name, tensor):
     """`tensor`, once all its numbers are finite."""
     return require(tensor, tf.reduce_all(tf.math.is_finite(tensor)),

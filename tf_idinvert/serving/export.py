@@ -175,7 +175,7 @@ class _Served:
         matches = attribute[:, None] == tf.constant([*self.names, *map(str, range(count))])         # [N, 2 K]
         known = ", ".join(f"{name} ({i})" for i, name in enumerate(self.names))
         matches = checks.require(matches, tf.reduce_all(tf.reduce_any(matches, axis=1)),
-                                 f"attribute: expected one of {known}; got", attribute)
+                                 f"attribute: expected one of {known}; got", checks.printable(attribute))
         chosen = tf.argmax(tf.cast(matches, tf.int32), axis=1) % count
         codes, offsets = self.moves(codes, chosen, distance)
         styles = {} if offsets is None else {"style_offsets": offsets}
