@@ -50,9 +50,9 @@ def test_corrupt_picture_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capf
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["pack", "{}/in", "{}/out"], "--resolution is needed"), (["pack", "{}/none", "{}/out"], "--resolution is needed"),
+    (["pack", "{}/in", "{}/out"], "--resolution is needed"), (["pack", "{}/none", "{}/out"], "no such file or folder"),
     (["pack", "{}/none", "{}/out", "--resolution", "8"], "no such file"),
-    (["pack", "{}/none.npy", "{}/out"], "No such file"),
+    (["pack", "{}/none.npy", "{}/out"], "no such file"),
     (["pack", "{}/in", "{}/in", "--resolution", "8"], "new folder"),
     (["pack", "{}/in", "{}/out", "--resolution", "12"], "power of two"),
     (["extract", "{}/in/a.png", "{}/in/a.png", "--resolution", "8"], "File exists")])
