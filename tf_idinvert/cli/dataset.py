@@ -20,7 +20,6 @@ import os
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
 from tf_idinvert.files.progress import progress, say_above
 
@@ -64,7 +63,6 @@ def main(argv=None):
         if resolution is None:
             raise InputError(f"{args.input}: --resolution is needed for pictures, such as --resolution 256")
         source = packing.Pictures(args.input, resolution)
-    locks.claim(args.output)
     convert = packing.unpack if args.verb == "extract" else packing.pack
     with progress(len(source), args.verb, unit="img") as bar:
         count, left_out = convert(source, args.output, args.processes, progress=bar.update,

@@ -29,7 +29,7 @@ import numpy as np
 
 from tf_idinvert.data import classes, pipeline
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import arrays, atomic, images
+from tf_idinvert.files import arrays, atomic, images, locks
 from tf_idinvert.files.records import record_files
 from tf_idinvert.portraits import portrait, sets
 
@@ -288,13 +288,13 @@ def _begin(folder, source):
     """What set.json of the folder says; InputError unless the folder is new or holds this set, whole or begun."""
     made_of = source.description()
     source.label_names()        # errors that can be known are raised before anything is made
+    locks.claim(folder)
     if (folder / RECORD).exists():
         record = _read_json(folder / RECORD)
         if record.get("made_of") != made_of:
             raise InputError(f"{folder}: holds a set of something else, or of pictures that have changed since; "
                              "expected a new folder, or delete this one")
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         if any(not path.name.startswith(".") for path in folder.iterdir()):
             raise InputError(f"{folder}: holds other files; expected a new folder")
         record = {"made_of": made_of}
