@@ -61,7 +61,9 @@ def _measure(side, log, serve, visitors, seconds):
         try:
             log(f"editor, {side} px: one visitor")
             row.update(_in_browser(url))
-            events = {function.fn.__name__: i for i, function in served.fns.items() if function.fn is not None}
+            events = {}         # of equal names the first: that of the tab Edit
+            for i, function in served.fns.items():
+                events.setdefault(getattr(function.fn, "__name__", ""), i)
             visits = [Visitor(url, events, len(studio.directions), studio.generator.num_layers, f"visitor{i}")
                       for i in range(visitors)]
             row["http_move_p50"], row["http_move_p95"] = _percentiles(visits[0].moves(seconds=5))
@@ -91,15 +93,20 @@ class Visitor:
     def __init__(self, url, events, directions, layers, key):
         self.url, self.events, self.directions, self.layers, self.key = url, events, directions, layers, key
         self.rng = np.random.default_rng(len(key) + ord(key[-1]))
-        self.ask("open_sample", [], {"name": "a"})
+        self._drawn("open_sample", [], {"name": "a"})
 
     def moves(self, seconds):
         """Move sliders one after the other for so long -> seconds that each answer took."""
         times, end = [], time.perf_counter() + seconds
         while time.perf_counter() < end:
             values = self.rng.uniform(-2, 2, self.directions).tolist()
-            times.append(_timed(lambda: self.ask("move", [*values, 0, self.layers - 1, 0])))
+            times.append(_timed(lambda: self._drawn("move", [*values, 0, self.layers - 1, 0])))
         return times
+
+    def _drawn(self, *event):
+        """An event whose answer must show a picture."""
+        if "data:image/png" not in json.dumps(self.ask(*event)):
+            raise RuntimeError(f"{event[0]}: the editor has answered without a picture")
 
     def ask(self, function, data, event_data=None):
         """An event's output, once it is complete."""
