@@ -6,6 +6,7 @@ and the weights as datasets with their official names and layouts.
 """
 from __future__ import annotations
 
+import io
 import json
 import zlib
 from pathlib import Path
@@ -138,7 +139,8 @@ def write(path, networks, entries, dtype="float32"):
     Raises:
         InputError: weights too large for `dtype`; one line without the path.
     """
-    with atomic.replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    whole = io.BytesIO()        # a full disk would end the process within the HDF5 library
+    with h5py.File(whole, "w") as file:
         file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
         for each in networks:
             group = file.create_group(each.field)
@@ -152,3 +154,5 @@ def write(path, networks, entries, dtype="float32"):
                 if not np.isfinite(stored[np.isfinite(array)]).all():
                     raise InputError(f"{each.field}/{name} has values too large for {dtype}")
                 group.create_dataset(name, data=stored).attrs[CHECKSUM] = np.uint32(zlib.crc32(stored.tobytes()))
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(whole.getbuffer())
