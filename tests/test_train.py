@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 import running
+import tensorflow as tf
 import tiny
 
 from tf_idinvert import checkpoint
@@ -168,6 +169,8 @@ def test_divergence_is_one_line_that_says_what_to_try(train, tmp_path, capfd):
 
 
 def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weights(train, whole, tmp_path, monkeypatch):
+    if not train_encoder.convolves_in_bfloat16():
+        pytest.skip("TensorFlow has no convolution in bfloat16 on this processor, which the tool says")
     seen = []
     penalty = force_in_domain.losses.r1_penalty
     monkeypatch.setattr(force_in_domain.losses, "r1_penalty",
@@ -179,6 +182,16 @@ def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weight
     assert all(weight.dtype == "float32" for weight in mixed)
     differences = [np.abs(a - b).max() for a, b in zip(mixed, full)]
     assert 0 < max(differences) < 0.1
+
+
+def test_a_processor_without_bfloat16_is_one_line(train, tmp_path, monkeypatch, capfd):
+    def refuse(*_, **__):
+        raise tf.errors.AbortedError(None, None, "could not create a primitive descriptor")
+
+    monkeypatch.setattr(train_encoder.tf.nn, "conv2d", refuse)
+    assert train("in-domain", "--precision", "mixed") == 2
+    assert "no convolution in bfloat16 on this processor" in running.error_line(capfd)
+    assert not (tmp_path / "run/state.npz").exists()
 
 
 @pytest.fixture(scope="module")

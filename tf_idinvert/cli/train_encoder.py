@@ -8,6 +8,7 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tf_idinvert import checkpoint, features
 from tf_idinvert.cli import training_options
@@ -22,6 +23,9 @@ from tf_idinvert.training import encoder, encoder_recipes
 
 def train(args):
     """Train an encoder with the options of the command line."""
+    if args.precision == "mixed" and not convolves_in_bfloat16():
+        raise InputError("--precision mixed: TensorFlow has no convolution in bfloat16 on this processor; "
+                         "give --precision float32")
     run = training_options.make_run(args)
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
@@ -33,6 +37,15 @@ def train(args):
     encoder.train_encoder(args.method, models, functools.partial(pipeline.batches, source), recipe, run,
                           save=lambda path: checkpoint.save(models, path), test=test,
                           features=make_features(args, models.generator.resolution))
+
+
+def convolves_in_bfloat16():
+    """Return whether TensorFlow convolves in bfloat16 here; limited to older instructions, oneDNN does not."""
+    try:
+        tf.nn.conv2d(tf.zeros([1, 4, 4, 8], tf.bfloat16), tf.zeros([3, 3, 8, 8], tf.bfloat16), 1, "SAME")
+    except tf.errors.OpError:
+        return False
+    return True
 
 
 def load_generator(args):
