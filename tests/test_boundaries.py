@@ -273,7 +273,7 @@ def test_an_archive_with_objects_or_a_bomb_is_refused(tmp_path):
 
 def test_missing_files_and_wrong_places_are_one_line(tmp_path):
     for path in tmp_path / "absent.npy", tmp_path:
-        with pytest.raises(BoundaryError, match="No such file|not a file"):
+        with pytest.raises(BoundaryError, match="no such file|not a file"):
             boundaries.read(path)
     for path in tmp_path / "x.txt", tmp_path / "absent" / "x.npy":
         with pytest.raises(BoundaryError, match="ends in|cannot be written"):

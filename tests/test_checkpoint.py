@@ -6,7 +6,6 @@ import json
 import os
 import time
 import tracemalloc
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,6 +14,7 @@ import tiny
 
 from tf_idinvert.checkpoint import CheckpointError, Models, load, record, require, save
 from tf_idinvert.formats import pickles, weights
+from tf_idinvert.formats.hdf5 import CHECKSUM
 from tf_idinvert.portraits import embedded
 
 FIELDS = ("encoder", "training_generator", "discriminator", "generator")
@@ -68,10 +68,23 @@ def refusal(path):
 
 # ------------------------------------------------------------------------------------------------- there and back
 
+def stored(path):
+    """{name: (bytes, attributes)} of everything in a file of ours, without the checksums, which older files lack."""
+    found = {}
+    with h5py.File(path, "r") as file:
+        file.visititems(lambda name, item: found.update({name: (
+            item[()].tobytes() if isinstance(item, h5py.Dataset) else b"",
+            {key: value for key, value in item.attrs.items() if key != CHECKSUM})}))
+    return found
+
+
 @pytest.mark.parametrize("path", [embedded.model_path, embedded.attributes_path], ids=["model", "attributes"])
-def test_embedded_files_are_written_again_byte_for_byte(tmp_path, path):
-    save(load(path()), tmp_path / "x.h5", dtype="float16")
-    assert (tmp_path / "x.h5").read_bytes() == Path(path()).read_bytes()
+def test_embedded_files_are_written_again_with_the_same_bits(tmp_path, path):
+    first, second = tmp_path / "first.h5", tmp_path / "second.h5"
+    save(load(path()), first, dtype="float16")
+    assert stored(first) == stored(path())
+    save(load(first), second, dtype="float16")
+    assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize("suffix", [".pkl", ".h5", ".hdf5"])
@@ -395,6 +408,7 @@ def test_networks_are_no_links(copied, link):
 def test_arguments_that_are_no_dictionary(copied, config):
     with h5py.File(copied, "a") as file:
         file["encoder"].attrs["config"] = config
+        del file["encoder"].attrs[CHECKSUM]
     assert "the arguments of 'encoder' cannot be read" in refusal(copied)
 
 
@@ -416,6 +430,7 @@ def test_arguments_that_no_encoder_has(copied, change):
     with h5py.File(copied, "a") as file:
         attributes = file["encoder"].attrs
         attributes["config"] = json.dumps({**json.loads(attributes["config"]), **change})
+        del attributes[CHECKSUM]
     assert "encoder: " in refusal(copied)
 
 

@@ -160,7 +160,7 @@ def test_labels_of_a_user(checkpoints, tmp_path, monkeypatch, capfd):
                         tmp_path / "labels.csv", "--parts", "figure3", "--optimised", 4) == 0
         assert numbers(tmp_path / "out")["parts"]["figure3"]["numbers"]["chance"] == pytest.approx({"age": chance})
     assert evaluate(monkeypatch, tmp_path / "out", "--labels", tmp_path / "labels.csv") == 2
-    assert "of rendered portraits all is known" in running.error_line(capfd)
+    assert "the attributes of rendered portraits are known" in running.error_line(capfd)
 
 
 def test_reasons_beside_the_embedded_networks_are_told(whole):

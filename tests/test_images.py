@@ -316,15 +316,16 @@ def test_conversion_is_exact_both_ways():
 
 
 def test_to_uint8_clips_and_rounds_half_up():
-    x = np.array([-np.inf, -1.5, -1, 0, 1, 7, np.inf], np.float32)
-    np.testing.assert_array_equal(images.to_uint8(x), [0, 0, 0, 128, 255, 255, 255])  # 0 is 127.5
+    x = np.array([-1.5, -1, 0, 1, 7], np.float32)
+    np.testing.assert_array_equal(images.to_uint8(x), [0, 0, 128, 255, 255])    # 0 is 127.5
     assert images.to_uint8(np.float64(0.5 / 127.5 - 1 + 1e-3)) == 1
     assert images.to_uint8(np.float64(0.5 / 127.5 - 1 - 1e-3)) == 0
 
 
 def test_to_uint8_refuses_nan_and_integers():
-    with pytest.raises(ImageError, match="NaN or infinity in 1 of 4"):
-        images.to_uint8(np.array([0, 1, np.nan, 0], np.float32))
+    for value in np.nan, np.inf, -np.inf:
+        with pytest.raises(ImageError, match="NaN or infinity in 1 of 4"):
+            images.to_uint8(np.array([0, 1, value, 0], np.float32))
     with pytest.raises(ImageError, match="int64"):
         images.to_uint8(np.zeros([2, 2, 3], np.int64))
 

@@ -46,7 +46,6 @@ def files(tmp_path_factory):
     checkpoint.save(models, folder / "generator.h5")
     checkpoint.save(Models(attributes=tiny.attributes(resolution=8)), folder / "attributes.h5")
     np.save(folder / "pictures.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8))
-    np.save(folder / "grey.npy", np.zeros((40, 8, 8, 1), np.uint8))
     np.save(folder / "few.npy", np.zeros((5, 8, 8, 3), np.uint8))
     return folder
 
@@ -247,7 +246,6 @@ def test_encoder_of_another_generator_is_refused(files, trained):
 
 
 @pytest.mark.parametrize("method, options, message", [
-    ("in-domain", ["--data", "{files}/grey.npy"], "pictures with 1 channel(s); expected 3"),
     ("in-domain", ["--data", "{files}/few.npy"], "5 pictures to train on, fewer than a batch of 8"),
     ("in-domain", ["--data", "{files}/none-r03.tfrecords"], "none-r03.tfrecords: no such file or folder"),
     ("in-domain", ["--generator", "none.h5"], "none.h5"),

@@ -110,6 +110,11 @@ class Parser(argparse.ArgumentParser):
     bare = {}               # {option: (values it takes, the one meant where none of them follows)}
     model_path = None       # the positional that --model replaces
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # argparse takes -1e3 for an option, not for a number
+        self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|-inf$")
+
     def parse_known_args(self, args=None, namespace=None):
         args = list(sys.argv[1:] if args is None else args)
         end = args.index("--") if "--" in args else len(args)
