@@ -6,6 +6,7 @@ results are kept, and the codes of the others are NaN.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +113,7 @@ def write(base, rows, shape, synthesis, batch_size, page, log, source=None):
     Raises:
         InputError, OSError: a file cannot be written, or a code has no image; earlier results are kept.
     """
-    codes_like = tf.TensorSpec([None, *shape[-2:]], tf.float32)
-    draw = tf.function(synthesis, input_signature=[codes_like], autograph=False)
-    draw_styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets),
-                              input_signature=[codes_like, tf.TensorSpec([None, None], tf.float32)], autograph=False)
+    draw, draw_styled = _drawing(synthesis, *shape[-2:])
     pictures, done = Path(base), []
     pictures.mkdir(exist_ok=True)
     faces = record.read(source.folder)[0] if source is not None and record.path_in(source.folder) else {}
@@ -141,6 +139,15 @@ def write(base, rows, shape, synthesis, batch_size, page, log, source=None):
         _write_page(base, done, page, log)
 
     to_the_end(draw_all, finish)
+
+
+@functools.lru_cache(maxsize=1)     # the jobs of a run, one for every boundary, share their graphs
+def _drawing(synthesis, layers, width):
+    """Compile what draws codes [N, L, D], and codes with offsets of their styles [N, S]."""
+    codes_like = tf.TensorSpec([None, layers, width], tf.float32)
+    return (tf.function(synthesis, input_signature=[codes_like], autograph=False),
+            tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), autograph=False,
+                        input_signature=[codes_like, tf.TensorSpec([None, None], tf.float32)]))
 
 
 def _save_unedited(pictures, row, source, faces, draw):
