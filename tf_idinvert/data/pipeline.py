@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, reason
 from tf_idinvert.files import arrays, atomic, finding, images
 from tf_idinvert.files.records import check_exists, level_of, record_files
 
@@ -257,10 +257,8 @@ def write_tfrecords(prefix, pictures, resolution):
                                      f"expected uint8 [{resolution}, {resolution}, C]")
                 for level, writer in zip(levels, writers):
                     writer.write(_example(reduced(picture[None], 2 ** level)[0]))
-    except OSError as error:
-        raise InputError(f"{prefix}: cannot be written: {error.strerror or error}") from error
-    except tf.errors.OpError as error:      # a full disk
-        raise InputError(f"{prefix}: cannot be written: {' '.join(error.message.split())}") from error
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"{prefix}: cannot be written: {reason(error)}") from error
     return count
 
 

@@ -28,7 +28,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, reason
 from tf_idinvert.inversion import InversionOptions
 from tf_idinvert.serving import batched_inversion, checks, half_weights, picture_bytes, server_files
 from tf_idinvert.serving.moves import Moves
@@ -104,8 +104,7 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
                                    [(each.name, _example(each, generator, moves.names)) for each in signatures])
         os.rename(temporary, target)
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
-        raise InputError(f"{target}: cannot be written: {reason}") from error
+        raise InputError(f"{target}: cannot be written: {reason(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
