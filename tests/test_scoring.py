@@ -76,6 +76,19 @@ def test_what_could_carry_code_is_refused(model, tmp_path, change, words):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_a_file_of_both_kinds_is_refused(model, tmp_path, suffix):
+    """What is checked is what Keras would load: an HDF5 file may begin, and a zip archive may end, with anything."""
+    archive, other = saved(model, tmp_path / "a.keras").read_bytes(), saved(model, tmp_path / "b.h5").read_bytes()
+    first, second = (b"PK\3\4".ljust(512, b"\0") + other, archive) if suffix == ".h5" else (other, archive)
+    path = tmp_path / f"both{suffix}"
+    path.write_bytes(first + second)
+    assert zipfile.is_zipfile(path) and h5py.is_hdf5(path), "both ways it can be opened"
+    with pytest.raises(InputError, match="no Keras model: neither .h5, which is HDF5, nor .keras"):
+        scoring.of_keras(path)
+
+
 def test_lambda_in_h5_is_refused(tmp_path):
     inputs = keras.Input([8, 8, 3])
     path = saved(keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs)), tmp_path / "m.h5")

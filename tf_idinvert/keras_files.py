@@ -43,19 +43,19 @@ def load(path):
     path = Path(path)
     if path.is_dir():
         return _saved_model(path)
+    head = b""
     try:
-        head = path.open("rb").read(8) if path.is_file() else b""
+        if path.is_file():
+            with open(path, "rb") as file:
+                head = file.read(8)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     if not head:
         raise InputError(f"{path}: no such file, expected a Keras model (.h5, .keras, or a SavedModel's folder)")
-    if head.startswith(b"PK"):
-        config = _config_of_keras(path)
-    elif head.startswith(b"\x89HDF"):
-        config = _config_of_h5(path)
-    else:
-        raise InputError(f"{path}: no Keras model: neither .h5 nor .keras")
-    _check(config, path)
+    zipped = path.suffix == ".keras"        # as Keras chooses; a file can be both
+    if not head.startswith(b"PK" if zipped else b"\x89HDF"):
+        raise InputError(f"{path}: no Keras model: neither .h5, which is HDF5, nor .keras, which is a zip archive")
+    _check(_config_of_keras(path) if zipped else _config_of_h5(path), path)
     try:
         model = keras.models.load_model(str(path), compile=False, safe_mode=True)
         shape = tuple(model.input_shape)
