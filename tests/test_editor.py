@@ -101,6 +101,14 @@ def test_a_damaged_recipe_is_refused_in_one_line(made, tmp_path, change):
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
+@pytest.mark.parametrize("name", ["../me", "/me", "a/b", "me\0"])
+def test_a_recipe_names_no_picture_elsewhere(made, tmp_path, name):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps({**json.loads(recipe.text(made)), "picture": name}))
+    with pytest.raises(recipe.RecipeError, match="r.json: .*no name of a file"):
+        recipe.read(path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, "\xff", "null"])
 def test_what_is_no_recipe_is_refused(tmp_path, text):
     (tmp_path / "r.json").write_text(text, encoding="latin-1")

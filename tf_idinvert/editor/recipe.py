@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,8 @@ def _recipe(record):
     strings = {name: record[name] for name in ("model", "model_sha256", "picture", "origin", "pixels_sha256")}
     if not all(isinstance(value, str) for value in strings.values()):
         raise ValueError("expected text where names stand")
+    if os.path.basename(strings["picture"]) != strings["picture"] or "\0" in strings["picture"]:
+        raise ValueError("a picture's name that is no name of a file")
     seed = record["noise_seed"]
     if type(seed) is not int or not 0 <= seed < 2 ** 31:
         raise ValueError("expected a seed from 0 to 2^31 - 1")
