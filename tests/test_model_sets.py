@@ -67,3 +67,12 @@ def test_other_evaluations_take_a_set(files, tmp_path, monkeypatch, capfd, tool,
     named = "--model", files[1], "other.h5", "--final-activation", "none"
     assert running.run(monkeypatch, tool, *named, *arguments) == 2
     assert "encoder.pth, other.h5: holds no generator" in running.error_line(capfd)
+
+
+@pytest.mark.parametrize("tool, arguments", [("assess_generator.py", []), ("assess_edits.py", []),
+                                             ("evaluate_restoration.py", ["--quick"])])
+def test_other_evaluations_take_a_tuned_generator(tmp_path, monkeypatch, capfd, tool, arguments):
+    checkpoint.save(Models(encoder=tiny.encoder(), generator=tiny.generator(layerwise=True)), tmp_path / "model.h5")
+    monkeypatch.chdir(tmp_path)
+    assert running.run(monkeypatch, tool, "model.h5", "--tuned", "absent.h5", *arguments) == 2
+    assert "absent.h5" in running.error_line(capfd)

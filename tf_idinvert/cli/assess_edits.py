@@ -64,7 +64,7 @@ def main(argv=None):
     from tf_idinvert.evaluation.quality import edits
     from tf_idinvert.portraits import portrait
     encoder, generator = loading.load(command.model_files(args), "encoder", "generator",
-                                      final_activation=args.final_activation)
+                                      final_activation=args.final_activation, tuned=args.tuned)
     network = loading.load_attributes(attributes_path, generator.resolution)
     found = edits.fitted(found, generator, network)
     pictures = portrait.sample(args.count, args.seed, network.resolution)[0] / 127.5 - 1

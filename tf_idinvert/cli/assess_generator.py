@@ -56,7 +56,8 @@ def main(argv=None):
     from tf_idinvert.evaluation.quality import generator as quality
     from tf_idinvert.evaluation.quality import generator_page as page
     world = world_of(args.world)
-    generator, = loading.load(command.model_files(args), "generator", final_activation=args.final_activation)
+    generator, = loading.load(command.model_files(args), "generator", final_activation=args.final_activation,
+                              tuned=args.tuned)
     network = loading.load_portraits_attributes(args.attributes_path, generator.resolution, world)
     result, samples, renders = quality.assess(generator, network, args.count, args.seed, world)
     page.write(folder, {"model": args.model_path, "attribute network": args.attributes_path, **result}, network)

@@ -103,7 +103,7 @@ def make_bench(args, folder, listings, log):
     from tf_idinvert.losses import feature_weight
     from tf_idinvert.restoration.multi_code import MultiCodeOptions
     generator, encoder = loading.load(command.model_files(args), "generator", optional=("encoder",),
-                                      final_activation=args.final_activation)
+                                      final_activation=args.final_activation, tuned=args.tuned)
     features, note = inversion_options.load_features(args, log, generator.resolution)
     options = MultiCodeOptions(
         codes=args.num_codes, layer=args.composing_layer, steps=args.num_iterations, learning_rate=args.learning_rate,
@@ -115,8 +115,9 @@ def make_bench(args, folder, listings, log):
     return restoration.Bench(
         store=store.Store(folder / "cache"), generator=generator, encoder=encoder, features=features,
         key=[*map(file_digest, command.model_files(args)), *filter(None, [args.final_activation]), args.features,
-             *map(file_digest, args.lpips or [])], files=list(map(str, command.model_files(args))), pictures=pictures,
-        options=options, degraded=restoration.Degraded(args.factor, args.noise, args.blur), seed=args.seed,
+             *map(file_digest, [*(args.lpips or []), *filter(None, [args.tuned])])],
+        files=list(map(str, command.model_files(args))), pictures=pictures, options=options,
+        degraded=restoration.Degraded(args.factor, args.noise, args.blur), seed=args.seed,
         log=log), note, complete
 
 

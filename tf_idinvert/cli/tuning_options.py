@@ -29,9 +29,12 @@ def add_tuning_options(group, steps):
 
 
 def make_tuning(args, generator, features):
-    """`tuning.PivotalTuning` of a generator, as the arguments ask."""
+    """`tuning.PivotalTuning` of a generator, as the arguments ask. InputError where it is tuned already."""
     from tf_idinvert.jobs import tune
     from tf_idinvert.tuning import PivotalTuning, TuningOptions
+    if args.tuned:
+        raise InputError("--tuned: its generator is tuned already; tune the original model, to whose weights files of "
+                         "tuned generators are differences")
     options = TuningOptions(
         steps=args.tune, learning_rate=args.tune_rate, stop_loss=args.stop_loss, feature_weight=args.loss_weight_feat,
         locality_weight=args.locality, locality_distance=args.locality_distance, batch_size=args.tune_batch_size,
@@ -44,9 +47,6 @@ def make_tuner(args, models, log, features, note):
     """`jobs.tune.Tuner` as the arguments ask; `features` F and a note about it. InputError where that cannot be."""
     from tf_idinvert.jobs import tune
     from tf_idinvert.tunable import Tunable
-    if args.tuned:
-        raise InputError("--tuned: its generator is tuned already; tune the original model, to whose weights files of "
-                         "tuned generators are differences")
     tuning = make_tuning(args, models.generator, features)
     return tune.Tuner(tuning, Tunable(tuning.tuned), known, together=args.together, viz_size=args.viz_size,
                       log=log, record={"model": str(args.model_path), "arguments": vars(args)},

@@ -20,19 +20,20 @@ from tf_idinvert.networks.inception import FIDInception, InceptionFeatures
 from tf_idinvert.portraits import embedded
 
 
-def load(files, *names, optional=(), final_activation=None):
+def load(files, *names, optional=(), final_activation=None, tuned=None):
     """Return networks of a file, or of several files that make one set, in the order of `names` and `optional`.
 
     Args:
         files: path of a network file, or list of paths.
         names: fields of `checkpoint.Models`, such as 'generator'.
         optional: further fields, None if absent in the file.
-        final_activation: see `checkpoint.load`.
+        final_activation, tuned: see `checkpoint.load`.
     Raises:
-        InputError: the file cannot be read, or lacks a network in `names`.
+        InputError: a file cannot be read, or they lack a network in `names`.
     """
     files = files if isinstance(files, (list, tuple)) else [files]
-    models = checkpoint.load(*files, only=(*names, *optional), final_activation=final_activation)
+    models = checkpoint.load(*files, only=(*names, *optional), final_activation=final_activation,
+                             tuned=tuned)
     checkpoint.require(models, ", ".join(map(str, files)), *names)
     return [getattr(models, name) for name in (*names, *optional)]
 
