@@ -6,6 +6,7 @@ and the weights as datasets with their official names and layouts.
 """
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zlib
@@ -104,15 +105,35 @@ def stored_arrays(group, left):
                 raise InputError(f"{name!r} is no plain stored array of floats")
             left -= item.nbytes
             stored = item[()]
-            _check_sum(item, stored.tobytes(), name)
+            _check_sum(item, stored, name)
             arrays[name] = np.asarray(stored, "float32")
     return arrays
 
 
 def _check_sum(item, data, name):
     """InputError where the bytes are not those that were written; older files have no such sum."""
-    if CHECKSUM in item.attrs and int(item.attrs[CHECKSUM]) != zlib.crc32(data):
+    if CHECKSUM in item.attrs and int(item.attrs[CHECKSUM]) != _sum(data):
         raise InputError(f"{name!r} is damaged: its bytes are not those that were written")
+
+
+def _sum(data):
+    """CRC-32 of bytes, or of an array's, of which no copy is made."""
+    return np.uint32(zlib.crc32(data if isinstance(data, bytes) else np.ascontiguousarray(data)))
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """An h5py.File in memory, which takes the place of `path` at the end: on a full disk HDF5 would end the process."""
+    whole = io.BytesIO()
+    with h5py.File(whole, "w") as file:
+        yield file
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(whole.getbuffer())
+
+
+def store(group, name, array):
+    """Write an array, and its checksum."""
+    group.create_dataset(name, data=array).attrs[CHECKSUM] = _sum(array)
 
 
 def _is_plain(item):
@@ -139,13 +160,12 @@ def write(path, networks, entries, dtype="float32"):
     Raises:
         InputError: weights too large for `dtype`; one line without the path.
     """
-    whole = io.BytesIO()        # a full disk would end the process within the HDF5 library
-    with h5py.File(whole, "w") as file:
+    with replacing(path) as file:
         file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
         for each in networks:
             group = file.create_group(each.field)
             config = json.dumps(each.config)
-            group.attrs["config"], group.attrs[CHECKSUM] = config, np.uint32(zlib.crc32(config.encode()))
+            group.attrs["config"], group.attrs[CHECKSUM] = config, _sum(config.encode())
             if each.network != next(entry.network.__name__ for entry in entries if each.field in entry.fields):
                 group.attrs["network"] = each.network
             for name, array in each.arrays.items():
@@ -153,6 +173,4 @@ def write(path, networks, entries, dtype="float32"):
                     stored = array.astype(dtype)
                 if not np.isfinite(stored[np.isfinite(array)]).all():
                     raise InputError(f"{each.field}/{name} has values too large for {dtype}")
-                group.create_dataset(name, data=stored).attrs[CHECKSUM] = np.uint32(zlib.crc32(stored.tobytes()))
-    with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(whole.getbuffer())
+                store(group, name, stored)

@@ -14,7 +14,6 @@ import h5py
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic
 from tf_idinvert.formats import hdf5
 from tf_idinvert.formats.arguments import shown
 from tf_idinvert.formats.pickle_machine import Refused
@@ -39,12 +38,12 @@ def write(path, digest, differences, record):
     Raises:
         OSError: the file cannot be written.
     """
-    with atomic.replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5.replacing(path) as file:
         file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
         file.attrs["original"], file.attrs["record"] = digest, json.dumps(record, default=str)
         group = file.create_group(GROUP)
         for name, difference in differences.items():
-            group.create_dataset(name, data=difference)
+            hdf5.store(group, name, difference)
 
 
 def added(path, digest, original):
