@@ -111,6 +111,11 @@ def test_points_are_read(tmp_path, name, text):
     np.testing.assert_array_equal(face.five, np.array(FIVE) + 0.5)
 
 
+def test_a_face_at_the_edge_is_no_header(tmp_path):
+    (tmp_path / "a.csv").write_text("b.jpg,-1,20,30,20,20,30,12,40,28,40\n")
+    assert point_files.read(tmp_path / "a.csv")["b.jpg"][0].five[0].tolist() == [-0.5, 20.5]
+
+
 def test_68_points_have_an_outline(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"b": np.arange(136).reshape(68, 2).tolist()}))
     assert point_files.read(tmp_path / "a.json")["b"][0].outline.shape == (27, 2)

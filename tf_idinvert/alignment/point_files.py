@@ -99,9 +99,10 @@ def _of_csv(path):
 
 def _is_number(text):
     try:
-        return bool(float(text) + 1)
+        float(text)
     except ValueError:
         return False
+    return True
 
 
 def _points(path, what, given):
