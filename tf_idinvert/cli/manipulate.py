@@ -29,12 +29,12 @@ picture whose code it holds or, where images are given, for each of these.
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 from tf_idinvert.alignment import record
 from tf_idinvert.cli import alignment_options, command, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import results
 
 DISTANCE = command.number(float, -1e6, 1e6)     # `editing.LARGEST_DISTANCE`, which would import NumPy
 MEASURED = 32       # random codes by which `auto` chooses layers
@@ -183,7 +183,7 @@ def with_best_layers(jobs, generator, args, log):
         raise InputError("--manipulate_layers auto needs somebody who scores: give --attributes, --classifier or "
                          "--scorer")
     widths, far = generator.synthesis.style_widths, max(abs(args.start_distance), abs(args.end_distance))
-    measured = effects.Effects.of(drawer(generator.synthesis, widths, args.batch_size), scorer, scorer.names,
+    measured = effects.Effects.of(drawer(generator.synthesis, args.batch_size), scorer, scorer.names,
                                   random_codes(generator, 1, 0, MEASURED), widths)
     found = {}
     for path, boundary in jobs.items():
@@ -209,7 +209,6 @@ def exchanging(folder, found, generator):
 
 def manipulate(path, boundary, found, generator, folder, args, log, exchange=None):
     """Draw and write the results of one boundary; before picture i is drawn, `exchange` is called with i."""
-    from tf_idinvert.files import results
     from tf_idinvert.jobs import edit
     layers = boundary.layers
     job, shown = job_name(args, path), "all" if layers is None else ", ".join(map(str, layers))
@@ -245,10 +244,9 @@ def latents_of(path, found):
 def mapping_as_sampled(folder, generator):
     """Return z -> codes, truncated with the psi that a folder of samples was drawn with."""
     try:
-        psi = json.loads((folder / "options.json").read_text(encoding="utf-8"))["arguments"]["truncation_psi"]
-        psi = float(psi)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'options.json'}: does not say the samples' truncation_psi") from error
+        psi = float(results.read_options(folder / results.OPTIONS)["arguments"]["truncation_psi"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / results.OPTIONS}: does not say the samples' truncation_psi") from error
     return lambda z: generator.truncate(generator.mapping(z), psi).numpy()
 
 

@@ -17,7 +17,6 @@ ten to twenty seconds a picture with the embedded model on two processor cores.
 """
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from tf_idinvert.cli import command, inversion_options, loading, tuning_options
@@ -25,7 +24,6 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files import results
 
 STEPS, DEFAULT = 350, "results/tuning"
-OPTIONS_BYTES = 16 << 20
 
 
 def parse_arguments(argv):
@@ -43,14 +41,12 @@ def parse_arguments(argv):
 
 def use_its_model(args):
     """Take the model with which the results were made, as their options.json has it."""
-    path = Path(args.image_dir) / "options.json"
+    path = Path(args.image_dir) / results.OPTIONS
     try:
-        if path.stat().st_size > OPTIONS_BYTES:
-            raise ValueError("too large")
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = results.read_options(path)
         model, arguments = record["model"], record.get("arguments", {})
         files, activation = arguments.get("model"), arguments.get("final_activation")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (InputError, KeyError, AttributeError):
         raise InputError(f"{path}: does not say with which model these were inverted; give it as the first "
                          "argument") from None
     if not isinstance(model, str) or files is not None and not (

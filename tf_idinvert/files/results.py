@@ -77,10 +77,8 @@ def _listed(folder):
     found = set()
     with contextlib.suppress(InputError):
         found.update(read_list(folder / LIST) if (folder / LIST).is_file() else ())
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-        if (folder / OPTIONS).stat().st_size <= LIST_BYTES:
-            pictures = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))["pictures"]
-            found.update(map(str, pictures))
+    with contextlib.suppress(InputError, TypeError, KeyError):
+        found.update(map(str, read_options(folder / OPTIONS)["pictures"]))
     return found
 
 
@@ -153,6 +151,26 @@ def write_list(folder, files):
     """Write the list of pictures, a file name NAME.suffix for every one; the codes must be written before."""
     lines = [f"./{name}" if name.startswith("#") else name for name in files]       # else it would be a comment
     atomic.write_text(Path(folder) / LIST, "".join(f"{line}\n" for line in lines))
+
+
+def read_options(path):
+    """What `write_options` has written: a dict.
+
+    Raises:
+        InputError: missing, too large, or no such file.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > LIST_BYTES:
+            raise InputError(f"{path}: too large for the options of a run")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise InputError(f"{path}: no JSON") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: expected the options of a run")
+    return record
 
 
 def write_options(path, record):
