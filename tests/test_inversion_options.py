@@ -1,10 +1,13 @@
 """Options of inversion: names that are repeated for a fast --help equal those of the modules."""
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from tf_idinvert import optimizers
 from tf_idinvert.cli import command, inversion_options
+from tf_idinvert.files import digests
 from tf_idinvert.jobs import invert
 
 
@@ -32,3 +35,12 @@ def test_arguments_become_options(arguments, expected):
 def test_without_features_there_is_a_note():
     features, note = inversion_options.load_features(parsed("--features", "none"), None, 16)
     assert features is None and "left out" in note
+
+
+def test_a_run_is_told_by_the_files_that_its_networks_come_from(tmp_path):
+    for name in "model.h5", "tuned.h5", "features.h5":
+        (tmp_path / name).write_text(name)
+    named = dict(model=None, model_path=tmp_path / "model.h5", tuned=tmp_path / "tuned.h5", lpips=None)
+    for features, count in ("none", 2), ("imagenet", 2), (tmp_path / "features.h5", 3), (None, 2):
+        found = inversion_options.digests(argparse.Namespace(**named, features=features))
+        assert len(found) == count and found[str(tmp_path / "tuned.h5")] == digests.file_digest(tmp_path / "tuned.h5")

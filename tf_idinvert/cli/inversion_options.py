@@ -129,7 +129,7 @@ def load_features(args, log, resolution):
     lpips = getattr(args, "lpips", None)
     if lpips and args.features:
         raise InputError(f"--features {args.features} and --lpips: one network gives the features; leave one out")
-    given = "lpips" if lpips else args.features or _embedded_features(args.model_path)
+    given = "lpips" if lpips else args.features or str(embedded.attributes_for(args.model_path) or "")
     if given == "none" or args.loss_weight_feat == 0:
         return None, "The feature term was left out, as chosen."
     from tf_idinvert import features as network
@@ -140,15 +140,6 @@ def load_features(args, log, resolution):
             raise
         log.warning("warning: inverting without the feature term (--features none does so silently): %s", error)
         return None, f"The feature term was left out: {error}"
-
-
-def _embedded_features(model_path):
-    """Return the path of the embedded attribute network if the model is embedded too and the file exists, else None."""
-    try:
-        path = embedded.attributes_path()
-    except embedded.EmbeddedError:
-        return None
-    return str(path) if Path(model_path).resolve().parent == path.parent else None
 
 
 def inversion_options(args, batch_size, **more):
@@ -173,14 +164,14 @@ def make_inverter(args, batch_size, models, log):
                                 domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
     return Inverter(models, options, features, start=args.start, seed=args.seed, label=args.label,
                     viz_size=args.viz_size, log=log, record={
-                        "model": str(args.model_path), "sha256": _digests(args), "arguments": vars(args)},
+                        "model": str(args.model_path), "sha256": digests(args), "arguments": vars(args)},
                     notes=[*models.notes, note])
 
 
-def _digests(args):
+def digests(args):
     """Return {path: SHA-256} of the files that the networks come from: a run continues only with the same ones."""
     from tf_idinvert.files.digests import file_digest
-    paths = [*command.model_files(args), args.features, *(args.lpips or [])]
+    paths = [*command.model_files(args), args.tuned, args.features, *(args.lpips or [])]
     return {str(path): file_digest(path) for path in paths if path and Path(path).is_file()}
 
 

@@ -1,8 +1,6 @@
 """The options that say who scores pictures, and from them a `scoring.Scorer`."""
 from __future__ import annotations
 
-from pathlib import Path
-
 from tf_idinvert.errors import InputError
 from tf_idinvert.portraits import embedded
 
@@ -49,10 +47,4 @@ def load(args, resolution=None, probabilities=True):
 
 def _embedded(model_path):
     """The embedded attribute network, if the model is an embedded one or none is named; else None."""
-    if model_path is None:
-        return embedded.attributes_path()
-    try:
-        path = embedded.attributes_path()
-    except embedded.EmbeddedError:
-        return None
-    return path if Path(str(model_path)).resolve().parent == path.parent else None
+    return embedded.attributes_path() if model_path is None else embedded.attributes_for(model_path)

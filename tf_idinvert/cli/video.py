@@ -88,16 +88,17 @@ def main(argv=None):
 def make_editor(args, models, clip, boundary, log):
     """`jobs.video.VideoEditor` as the arguments ask; InputError where the boundary does not fit."""
     from tf_idinvert import editing
-    from tf_idinvert.files.digests import file_digest
     from tf_idinvert.inversion import Inversion
     from tf_idinvert.jobs.video import VideoEditor, VideoOptions
     generator = models.generator
     layers = editing.parse_layers(args.manipulate_layers, generator.num_layers)
+    if layers is not None:      # they overrule what the file says, which then need not fit
+        boundary = dataclasses.replace(boundary, layers=None)
     try:
         boundary = boundary.for_network(generator.num_layers, generator.dlatent_size, generator.synthesis.style_widths)
     except InputError as error:
         raise InputError(f"{args.boundary_path}: {error}") from error
-    if boundary.style_move(generator.synthesis.style_widths) is not None:
+    if boundary.styles is not None:
         raise InputError(f"{args.boundary_path}: changes channels of styles; video takes boundaries that move codes")
     layers = boundary.layers if layers is None else layers
     features, _ = inversion_options.load_features(args, log, generator.resolution)
@@ -109,9 +110,9 @@ def make_editor(args, models, clip, boundary, log):
                      for each in (options, following))
     around = VideoOptions(keys=args.keys or ((0, args.distance),), sigma=args.smooth, face=args.face - 1,
                           mode=args.mode, quality=args.quality)
-    files = [file_digest(each) for each in (*command.model_files(args), *filter(None, [args.tuned, args.features]))]
     record = {"model": str(args.model_path), "clip": str(args.clip), "boundary": str(args.boundary_path),
-              "files": files, "inversion": [dataclasses.asdict(each) for each in (first.options, others.options)]}
+              "files": list(inversion_options.digests(args).values()),
+              "inversion": [dataclasses.asdict(each) for each in (first.options, others.options)]}
     return VideoEditor(
         generator, first, others,
         lambda codes, distance: editing.manipulate(codes, boundary.normal, [distance], layers, boundary.centre)[0],

@@ -54,6 +54,15 @@ def attributes_path():
     return _first([ATTRIBUTES], "the attribute network of the portraits", "a file of your own")
 
 
+def attributes_for(model_path):
+    """Return the path of the embedded attribute network if it exists and the model is embedded, too; else None."""
+    try:
+        path = attributes_path()
+    except EmbeddedError:
+        return None
+    return path if Path(str(model_path)).resolve().parent == path.parent else None
+
+
 def boundary_paths():
     """Return the embedded model's boundaries, {name: path}, in the order of `portraits.ATTRIBUTES`, then by name.
 
