@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from tf_idinvert.alignment import warp
+from tf_idinvert.files import images
 
 MODES = ("difference", "replace")
 GROW, FEATHER = 0.2, 0.12       # in sides of the crop
@@ -78,7 +79,7 @@ def paste(photograph, patches, mode="difference"):
     """Change a photograph where its patches lie, one after the other; only the pixels within their quads are touched.
 
     Args:
-        photograph: `files.photographs.Photograph`.
+        photograph: `files.photographs.Photograph` or `Frame`.
         patches: iterable of Patch.
         mode: one of MODES.
     """
@@ -86,11 +87,11 @@ def paste(photograph, patches, mode="difference"):
         box = warp.box_in(patch.quad, photograph.size)
         if box[0] >= box[2] or box[1] >= box[3]:
             continue
-        photograph.add(box, difference(photograph, patch, box) if mode == "difference"
+        photograph.add(box, difference(patch, box) if mode == "difference"
                        else replacement(photograph, patch, box))
 
 
-def difference(photograph, patch, box):
+def difference(patch, box):
     """What an edit adds to the pixels of a box: float32 [h, w, 3]."""
     change = (np.asarray(patch.edited, np.float32) - patch.before) * patch.mask[:, :, None]
     return warp.place(change, patch.quad, box)
@@ -120,3 +121,23 @@ def _matched(patch, crop):
         return patch.edited
     shift = gaussian_filter((crop - patch.edited) * seam, [sigma, sigma, 0]) / np.maximum(weight, 1e-6)
     return np.clip(patch.edited + shift, -1, 1).astype(np.float32)
+
+
+class Frame:
+    """Pixels uint8 [H, W, 3] in memory as `paste` changes them, rounded once, at the end."""
+
+    def __init__(self, pixels):
+        self.size, self.given = pixels.shape[1::-1], pixels
+        self.change = np.zeros(pixels.shape, "float32")
+
+    def read(self, box):
+        left, top, right, bottom = box
+        return images.to_float(self.given[top:bottom, left:right])
+
+    def add(self, box, change):
+        left, top, right, bottom = box
+        self.change[top:bottom, left:right] += change
+
+    def pixels(self):
+        """uint8 [H, W, 3]; the same bits where nothing was added."""
+        return np.clip(np.rint(self.given + 127.5 * self.change), 0, 255).astype(np.uint8)

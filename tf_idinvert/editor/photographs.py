@@ -28,12 +28,9 @@ def pasted(place, before, edited):
     outline = quad.to_crop(place.outline, place.quad) if len(place.outline) else place.outline
     patch = pasting.Patch(place.quad, images.to_float(edited), pasting.mask_of(outline, len(edited)),
                           images.to_float(before))
-    photograph = place.photograph.copy()
-    left, top, right, bottom = box = warp.box_in(place.quad, photograph.shape[1::-1])
-    if left < right and top < bottom:
-        part = images.to_float(photograph[top:bottom, left:right])
-        photograph[top:bottom, left:right] = images.to_uint8(part + pasting.difference(None, patch, box))
-    return photograph
+    photograph = pasting.Frame(place.photograph)
+    pasting.paste(photograph, [patch])
+    return photograph.pixels()
 
 
 def choice(places, chosen):

@@ -91,7 +91,8 @@ class VideoEditor:
             raise InputError(f"{clip.path}: frames of {clip.width}x{clip.height} pixels are no aligned squares")
         key = [digests.file_digest(clip.path), self.options.face, self.find is None]
         squares = Rows(folder / "squares", key, [4, 2])
-        self._pass(clip, squares, "finding", lambda i, pixels: self._square(clip, squares, i, pixels))
+        seen = [each for each in squares.all() if np.isfinite(each).all()][-1:]
+        self._pass(clip, squares, "finding", lambda i, pixels: self._square(clip, seen, pixels))
         found = squares.all()
         if not len(found) or np.isnan(found).all():
             raise InputError(f"{clip.path}: {'no face was found in any frame' if len(found) else 'holds no frames'}")
@@ -128,12 +129,14 @@ class VideoEditor:
                     rows.put(i, work(i, pixels))
                     bar.update()
 
-    def _square(self, clip, squares, i, pixels):
-        """The face's square in frame i, NaN where it is not found."""
+    def _square(self, clip, seen, pixels):
+        """The face's square in a frame, NaN where it is not found; `seen`: the last one, if there is any, in a list."""
         if self.find is None:
             return of_square(0, 0, clip.width)
-        last = next((each for each in (squares[k] for k in range(i - 1, -1, -1)) if np.isfinite(each).all()), None)
-        return track.nearest(self.find(pixels), last, self.options.face)
+        found = track.nearest(self.find(pixels), seen[-1] if seen else None, self.options.face)
+        if np.isfinite(found).all():
+            seen[:] = [found]
+        return found
 
     def _crop(self, square, pixels):
         return images.to_float(warp.crop(pixels, square, self.generator.resolution))[None]
@@ -155,7 +158,7 @@ class VideoEditor:
             code, distance = codes[i][None].astype("float32"), float(np.interp(i, frames, distances))
             before, edited = (np.clip(self.generator.synthesis(each)[0], -1, 1)
                               for each in (code, self.direction(code, distance)))
-            frame = Frame(pixels)
+            frame = pasting.Frame(pixels)
             pasting.paste(frame, [pasting.Patch(smoothed[i], edited, mask, before)], self.options.mode)
             if i in chosen:
                 shown.append([f"{i + 1}", distance, *map(images.to_uint8, (self._crop(smoothed[i], pixels)[0], before,
@@ -168,23 +171,3 @@ class VideoEditor:
         report.write(path, "Video", ["Frame", "Distance", "Crop", "Inverted", "Edited", "Result"], rows, summary={
             "Video": video.name, "Trembling of the square, pixels": steady["before"], "Smoothed": steady["after"]},
             viz_size=self.viz_size)
-
-
-class Frame:
-    """A frame as `pasting.paste` changes it: colours in [-1, 1], rounded once, at the end."""
-
-    def __init__(self, pixels):
-        self.size, self.given = pixels.shape[1::-1], pixels
-        self.change = np.zeros(pixels.shape, "float32")
-
-    def read(self, box):
-        left, top, right, bottom = box
-        return images.to_float(self.given[top:bottom, left:right])
-
-    def add(self, box, change):
-        left, top, right, bottom = box
-        self.change[top:bottom, left:right] += change
-
-    def pixels(self):
-        """uint8 [H, W, 3]; the frame's own bits where nothing was added."""
-        return np.clip(np.rint(self.given + 127.5 * self.change), 0, 255).astype(np.uint8)
