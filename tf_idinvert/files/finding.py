@@ -62,12 +62,18 @@ def _pictures(given):
         raise ImageError(f"{given}: {missing(given if is_address(given) else path)}")
     if path.is_dir():
         return _in_folder(path)
-    suffix = path.suffix.lower()
-    if suffix in decoding.FORMATS or suffix in decoding.UNREAD or decoding.looks_like_picture(path):
+    if _is_picture(path):
         return [path]
-    if suffix in _KNOWN:
-        raise ImageError(f"{path}: {_KNOWN[suffix]}; expected a picture ({FORMAT_NAMES}), a folder or a text list")
+    if path.suffix.lower() in _KNOWN:
+        raise ImageError(f"{path}: {_KNOWN[path.suffix.lower()]}; expected a picture ({FORMAT_NAMES}), a "
+                         "folder or a text list")
     return _in_list(path)
+
+
+def _is_picture(path):
+    """Whether a person would take a file for a picture, by its suffix or by its first bytes."""
+    suffix = path.suffix.lower()
+    return suffix in decoding.FORMATS or suffix in decoding.UNREAD or decoding.looks_like_picture(path)
 
 
 def _in_folder(folder):
@@ -81,9 +87,8 @@ def _in_folder(folder):
     except OSError as error:
         raise ImageError(f"{folder}: cannot be read: {one_line(error.strerror)}") from error
     folders = [path for path in inside if path.is_dir()]
-    found = [path for path in inside if path not in set(folders) and (
-        path.suffix.lower() in decoding.FORMATS or path.suffix.lower() in decoding.UNREAD
-        or decoding.looks_like_picture(path))]
+    no_files = set(folders)
+    found = [path for path in inside if path not in no_files and _is_picture(path)]
     below = f"{len(folders)} sub folder{'s' * (len(folders) > 1)} ({_some(folders)}), not looked into"
     if not found:
         raise ImageError(f"{folder}: no pictures in this folder, expected files in {FORMAT_NAMES}"
@@ -92,8 +97,9 @@ def _in_folder(folder):
     own = [path for path in found if path.name in made]
     kept = [path for path in found if path.name not in made] or _originals(own)
     if own:
+        chosen = set(kept)
         _note(f"{folder}: {len(found) - len(kept)} of {len(found)} pictures left out, results of an earlier run "
-              f"({_some([path for path in own if path not in set(kept)])}); to take one, name its file")
+              f"({_some([path for path in own if path not in chosen])}); to take one, name its file")
     if folders:
         _note(f"{folder}: {below}")
     return kept

@@ -82,7 +82,8 @@ class Aligner:
             found = list(enumerate(found, start=1)) if self.which == "all" else [
                 (1 if self.which == "largest" else int(self.which), each) for each in finding.taken(found, self.which)]
             names = [name if len(found) == 1 else self._free(f"{name}_face{number}") for number, _ in found]
-            made = [self._crop(called, path, number, len(found), photograph, pixels, each)
+            digest = digests.file_digest(path)
+            made = [self._crop(called, path, digest, number, len(found), photograph, pixels, each)
                     for called, (number, each) in zip(names, found)]
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
@@ -100,9 +101,9 @@ class Aligner:
         self.taken.add(name)
         return name
 
-    def _crop(self, name, path, number, count, photograph, pixels, found):
+    def _crop(self, name, path, digest, number, count, photograph, pixels, found):
         where = self.framing.quad_of(found)
         crop = warp.crop(pixels, where, self.framing.side)
-        return record.Face(name, str(Path(path).resolve()), digests.file_digest(path), photograph.size, number, count,
+        return record.Face(name, str(Path(path).resolve()), digest, photograph.size, number, count,
                            where, found.five, found.outline, found.score, self.framing.side, photograph.orientation,
                            self.framing.domain), crop
