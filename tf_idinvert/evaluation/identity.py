@@ -41,7 +41,7 @@ class Embedding:
     def __init__(self, path):
         model = tfjs.read(path)
         json_file = tfjs.json_file(Path(path))
-        shapes = {name: shape for name, shape in tfjs.output_shapes(model).items() if len(shape) == 2}
+        shapes = {name: shape for name, shape in model.output_shapes.items() if len(shape) == 2}
         if model.shape[2] != 3 or not shapes or max(shape[1] for shape in shapes.values()) < 2:
             raise InputError(f"{json_file}: expected pictures [N, H, W, 3] in, and vectors out; it takes "
                              f"{list(model.shape)} and gives {', '.join(map(str, shapes.values())) or 'no vectors'}")
@@ -53,7 +53,8 @@ class Embedding:
             x = tf.image.resize((pictures + 1.0) * 127.5, model.shape[:2], method="bilinear")
             return tf.math.l2_normalize(model(x)[output], axis=1)
 
-        self._embed = tf.function(embed, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
+        self._embed = tf.function(embed, autograph=False,
+                                  input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
 
     def __call__(self, pictures):
         """Pictures uint8 [N, R, R, 3] -> float32 [N, K], each of length 1."""

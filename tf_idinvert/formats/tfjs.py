@@ -34,7 +34,7 @@ class GraphModel:
 
     Attributes:
         shape: (H, W, C) of the input.
-        outputs: names.
+        outputs: names; output_shapes: {name: shape for one picture}.
         files: paths of its .bin files.
     """
 
@@ -80,7 +80,7 @@ def _model(path, text):
         raise Refused(f"has no values for {shown(missing[0])}")
     model = GraphModel([node for node in nodes if node[1] != "Const"], constants, _input_shape(content),
                        _outputs(content, nodes), files)
-    _try(model)
+    model.output_shapes = _try(model)
     return model
 
 
@@ -164,14 +164,10 @@ def _outputs(content, nodes):
     return found
 
 
-def output_shapes(model):
-    """{name of an output: its shape for one picture}"""
-    traced = tf.function(model, autograph=False).get_concrete_function(tf.TensorSpec([1, *model.shape], tf.float32))
-    return {name: tuple(tensor.shape) for name, tensor in traced.structured_outputs.items()}
-
-
 def _try(model):
-    """Trace the graph for one picture, without computing it. Refused where shapes do not fit or grow too large."""
+    """Trace the graph for one picture, without computing it -> {name of an output: its shape}. Refused where shapes do
+    not fit or grow too large.
+    """
     try:
         traced = tf.function(model, autograph=False).get_concrete_function(tf.TensorSpec([1, *model.shape], tf.float32))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, tf.errors.OpError) as error:
@@ -184,6 +180,7 @@ def _try(model):
             total += tensor.shape.num_elements()
     if total > MOST_ELEMENTS:
         raise Refused(f"makes {total} numbers of a picture, more than {MOST_ELEMENTS}")
+    return {name: tuple(tensor.shape) for name, tensor in traced.structured_outputs.items()}
 
 
 # ------------------------------------------------------------------------------------------------- the weights
