@@ -179,7 +179,7 @@ def write(args, generator, scorer, images, found, folder):
     from tf_idinvert.directions import effects
     from tf_idinvert.jobs import directions
     widths = generator.synthesis.style_widths
-    draw, measured = directions.drawer(generator.synthesis, widths, args.batch_size), None
+    draw, measured = directions.drawer(generator.synthesis, args.batch_size), None
     if scorer is not None:
         measured = effects.Effects.of(draw, scorer, scorer.names, random_codes(generator, 1, 0, MEASURED), widths)
     codes, names = codes_shown(args, generator, images, args.shown)
@@ -218,7 +218,7 @@ def sides_of(args, generator, scorer, given):
     if attribute not in scorer.names:
         raise InputError(f"--attribute {attribute}: there are scores of {', '.join(scorer.names)}")
     codes = random_codes(generator, args.seed + 3, 0, SCORED)
-    draw = directions.drawer(generator.synthesis, generator.synthesis.style_widths, args.batch_size)
+    draw = directions.drawer(generator.synthesis, args.batch_size)
     parts = [scorer(draw(codes[first:first + 100])) for first in range(0, SCORED, 100)]
     scores = np.concatenate(parts)[:, scorer.names.index(attribute)]
     known = np.flatnonzero(np.isfinite(scores))

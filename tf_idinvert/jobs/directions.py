@@ -23,7 +23,6 @@ from tf_idinvert.files.progress import progress
 POPULATION = 1000       # random codes whose deviation is the unit, and whose styles are the population
 ACTIVATIONS = 2000      # samples of a layer's activations
 BATCH = 2000            # z that are mapped together
-JACOBIANS = 5           # codes of `regions`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _codes(generator, samples, seed, layers, bar):
 
 # ------------------------------------------------------------------------------------------------- drawing
 
-def drawer(synthesis, style_widths, batch_size):
+def drawer(synthesis, batch_size):
     """Callable (codes [N, L, D], style offsets [N, S] or None) -> pictures float32 [N, R, R, 3], in batches."""
     plain = tf.function(synthesis, reduce_retracing=True, autograph=False)
     styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), reduce_retracing=True, autograph=False)

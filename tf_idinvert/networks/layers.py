@@ -77,6 +77,12 @@ def split_styles(offsets, widths):
     return tf.split(expect_shape("style_offsets", offsets, [sum(widths)]), widths, axis=1)
 
 
+def styles_of(layers, w):
+    """Styles A(w) of styled layers side by side: w [N, L, D], layer i taking w[:, i] -> [N, S]."""
+    w = tf.convert_to_tensor(w)
+    return tf.concat([layer.style(w[:, i]) for i, layer in enumerate(layers)], axis=1)
+
+
 class EqualizedLayer(keras.layers.Layer):
     """Base class of Dense and Conv: equalized learning rate (Karras et al. 2018, section 4.1).
 

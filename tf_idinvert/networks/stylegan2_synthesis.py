@@ -182,8 +182,7 @@ class StyleGAN2Synthesis(keras.Model):
         """Styles of codes, w [N, L, D] -> [N, S]: A(w) of layers 0 to L - 2 side by side, those of the conversions to
         colours left out.
         """
-        w = tf.convert_to_tensor(w)
-        return tf.concat([layer.style(w[:, i]) for i, layer in enumerate(self.styled)], axis=1)
+        return layers.styles_of(self.styled, w)
 
     def style_matrices(self):
         """Return L arrays [D, inputs], the stored matrices A that map w to styles; layer L - 1 is the last ToRGB."""

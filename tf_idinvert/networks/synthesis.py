@@ -161,8 +161,7 @@ class Synthesis(keras.Model):
         """Styles of codes, w [N, L, D] -> [N, S]: A(w) of all layers side by side, in each the scales, less 1, then
         the shifts.
         """
-        w = tf.convert_to_tensor(w)
-        return tf.concat([layer.style(w[:, i]) for i, layer in enumerate(self.styled)], axis=1)
+        return layers.styles_of(self.styled, w)
 
     def style_matrices(self):
         """Return L arrays [D, 2C], the stored matrices A that map w to the styles of the layers."""
