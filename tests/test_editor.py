@@ -251,11 +251,11 @@ def test_sliders_move_along_their_directions_in_their_layers(desk, visit):
     picture = visit.session.picture
     expected = picture.codes + 1.5 * age.deviation * age.boundary.normal[0]
     expected[1:3] -= pose.deviation * pose.boundary.normal[0, 1:3]
-    made = desk.studio.recipe(picture, visit.session.edit)
+    made = desk.studio.recipe(picture, visit.session.edit, picture.pixels)
     np.testing.assert_allclose(made.edited()[0], expected, atol=1e-4, rtol=1e-4)
     assert [move.attribute for move in made.moves] == ["age", "pose"] and made.moves[1].layers == (1, 2)
     desk.move(visit, *values(desk, pose=-1, first=3))
-    assert desk.studio.recipe(picture, visit.session.edit).moves[0].layers == (3, 4, 5)
+    assert desk.studio.recipe(picture, visit.session.edit, picture.pixels).moves[0].layers == (3, 4, 5)
 
 
 def test_undo_redo_and_reset_give_the_controls_back(desk, visit):
@@ -426,7 +426,9 @@ def test_files_to_keep_are_those_of_an_inversion_and_the_recipe_makes_the_pictur
 
 def test_manipulate_says_which_recipes_do_not_fit(desk, visit, model, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    other = dataclasses.replace(desk.studio.recipe(visit.session.picture, Edit()), pixels_sha256="", model_sha256="")
+    other = dataclasses.replace(
+        desk.studio.recipe(visit.session.picture, Edit(), visit.session.picture.pixels), pixels_sha256="",
+        model_sha256="")
     recipe.write("r.json", other)
     assert run(monkeypatch, "manipulate.py", model[0], "--recipe", "r.json") == 0
     printed = capfd.readouterr().err

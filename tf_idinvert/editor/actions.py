@@ -140,11 +140,7 @@ class Actions:
 
     def keep(self, visit):
         """Write the files to download -> their paths."""
-        picture, edit, photograph = self._picture(visit), visit.session.edit, None
-        if picture.place is not None:
-            photograph = photographs.pasted(picture.place, self.studio.draw((picture.codes, 0)),
-                                            self.studio.edited(picture, edit))
-        return keeping.write(self.studio, picture, edit, visit.folder(), photograph)
+        return keeping.write(self.studio, self._picture(visit), visit.session.edit, visit.folder(), photographs.pasted)
 
     # ------------------------------------------------------------------------------------------ two pictures
 

@@ -56,10 +56,14 @@ class Recipe:
 
     def edited(self, codes=None):
         """The codes [N, L, D] after the moves; `codes`: of other pictures, None: the recipe's own."""
-        codes = self.codes if codes is None else np.asarray(codes, np.float32)
-        for move in self.moves:
-            codes = editing.manipulate(codes, move.normal, [move.distance], move.layers)[:, 0]
-        return codes
+        return moved(self.codes if codes is None else np.asarray(codes, np.float32), self.moves)
+
+
+def moved(codes, moves):
+    """Codes [N, L, D] after Moves, one after the other."""
+    for move in moves:
+        codes = editing.manipulate(codes, move.normal, [move.distance], move.layers)[:, 0]
+    return codes
 
 
 def model_of(paths):

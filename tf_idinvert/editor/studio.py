@@ -12,7 +12,7 @@ from tf_idinvert.boundaries import Boundary
 from tf_idinvert.codes import random_codes
 from tf_idinvert.editor import drawing
 from tf_idinvert.editor.limits import Together
-from tf_idinvert.editor.recipe import Move, Recipe
+from tf_idinvert.editor.recipe import Move, Recipe, moved
 from tf_idinvert.editor.session import Picture
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import digests, images
@@ -92,24 +92,21 @@ class Studio:
                 layers = edit.layers(direction.boundary.layers, self.generator.num_layers)
                 yield Move(name, deviations, deviations * direction.deviation, direction.boundary.normal, layers)
 
-    def recipe(self, picture, edit):
-        """The Recipe of an edited picture."""
-        recipe = Recipe(*self.model, picture.name, picture.origin, picture.codes[None], tuple(self.moves(edit)),
-                        edit.noise_seed)
-        pixels = self.draw((recipe.edited()[0], recipe.noise_seed))
-        return dataclasses.replace(recipe, pixels_sha256=digests.array_digest(pixels))
+    def recipe(self, picture, edit, pixels):
+        """The Recipe of an edited picture, of which `pixels` came out."""
+        return Recipe(*self.model, picture.name, picture.origin, picture.codes[None], tuple(self.moves(edit)),
+                      edit.noise_seed, digests.array_digest(pixels))
 
     def edited(self, picture, edit):
         """The picture as it is edited, uint8 [R, R, 3]."""
-        recipe = Recipe("", "", "", "", picture.codes[None], tuple(self.moves(edit)))
-        return self.draw((recipe.edited()[0], edit.noise_seed))
+        return self.draw((moved(picture.codes[None], self.moves(edit))[0], edit.noise_seed))
 
     def as_edited(self, picture, edit):
         """The Picture that an edited picture is; the same where there is no edit."""
         moves = tuple(self.moves(edit))
         if not moves:
             return picture
-        codes = Recipe("", "", "", "", picture.codes[None], moves).edited()[0]
+        codes = moved(picture.codes[None], moves)[0]
         return Picture(picture.name, self.draw((codes, edit.noise_seed)), codes, codes, f"{picture.origin}, edited")
 
     def measures(self, picture, pixels):
