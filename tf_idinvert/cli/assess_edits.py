@@ -88,6 +88,7 @@ def tuned_generators(args, generator, pictures, codes, log):
     """Tune -> (callable that gives the generator the weights of picture i, the mean MSE before and after)."""
     import numpy as np
 
+    from tf_idinvert.jobs import tune
     from tf_idinvert.tunable import Tunable
     features, _ = inversion_options.load_features(args, log, generator.resolution)
     tuning, weights = tuning_options.make_tuning(args, generator, features), Tunable(generator.synthesis)
@@ -100,8 +101,7 @@ def tuned_generators(args, generator, pictures, codes, log):
             found.append(copy.differences())
             copy.put(found[-1])
             for name, synthesis in ("mse_before", tuning.original), ("mse_after", tuning.tuned):
-                mse[name] += [float(np.mean(np.square(np.clip(synthesis(codes[i:i + 1]), -1, 1) - pictures[i])))
-                              for i in rows]
+                mse[name] += tune.measured(synthesis, pictures[rows], codes[rows], args.tune_batch_size)[1]
             bar.update()
     mse = {name: float(np.mean(values)) for name, values in mse.items()}
     log.info("tuned: mean MSE %.5f before, %.5f after", mse["mse_before"], mse["mse_after"])

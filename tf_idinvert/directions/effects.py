@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
 
 from tf_idinvert import editing
 from tf_idinvert.errors import InputError
@@ -37,6 +38,12 @@ def moved(codes, boundary, distances, style_widths, layers=None):
             move = move * np.isin(np.repeat(np.arange(len(style_widths)), style_widths), chosen)
         offsets = np.asarray(distances, np.float32)[:, None] * move
     return places, offsets
+
+
+def drawing(synthesis):
+    """Compile, for codes of changing number -> (function of codes [N, L, D], one of these and style offsets [N, S])."""
+    return (tf.function(lambda w: synthesis(w), reduce_retracing=True, autograph=False),
+            tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), reduce_retracing=True, autograph=False))
 
 
 @dataclasses.dataclass(frozen=True)

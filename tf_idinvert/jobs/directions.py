@@ -181,8 +181,7 @@ def _codes(generator, samples, seed, layers, bar):
 
 def drawer(synthesis, batch_size):
     """Callable (codes [N, L, D], style offsets [N, S] or None) -> pictures float32 [N, R, R, 3], in batches."""
-    plain = tf.function(synthesis, reduce_retracing=True, autograph=False)
-    styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), reduce_retracing=True, autograph=False)
+    plain, styled = effects.drawing(synthesis)
 
     def draw(codes, offsets=None):
         drawn = []

@@ -85,14 +85,14 @@ class Tuner:
         state, seconds = folder / f".{name}-{key}.npy", time.time()
         if state.exists() and tuning.restore(arrays.read(state)):
             self.log.info("%s: goes on after step %d", name, len(tuning.losses))
-        before = self._mse(tuning.original, pictures, found.codes[rows])[1]
+        before = measured(tuning.original, pictures, found.codes[rows], tuning.options.batch_size)[1]
         while not tuning.done():
             tuning.advance(SAVED_EVERY)
             arrays.write(state, tuning.state())
             advance(len(tuning.losses) / tuning.options.steps, float(tuning.losses[-1, -1]))
         differences = self.weights.differences()
         self.weights.put(differences)       # what is drawn and measured is what the file gives
-        drawn, after = self._mse(tuning.tuned, pictures, found.codes[rows])
+        drawn, after = measured(tuning.tuned, pictures, found.codes[rows], tuning.options.batch_size)
         for each, picture in zip(names, drawn):
             images.save(_tuned(folder, each), picture)
         record = {"key": key, "pictures": names, "mse_before": before, "mse_after": after,
@@ -102,12 +102,6 @@ class Tuner:
         for old in folder.glob(f".{name}-*.npy"):
             old.unlink()
         return record
-
-    def _mse(self, synthesis, pictures, codes):
-        """(pictures drawn [N, R, R, C] in [-1, 1], mean of squared differences of each)."""
-        size = self.tuning.options.batch_size
-        drawn = np.concatenate([np.clip(synthesis(codes[i:i + size]), -1, 1) for i in range(0, len(codes), size)])
-        return drawn, np.mean(np.square(drawn - pictures), axis=(1, 2, 3)).tolist()
 
     def _finish(self, found, folder, done):
         if not done:
@@ -136,6 +130,12 @@ class Tuner:
                      "Mean MSE after": mean["after"]},
             notes=["MSE: mean of squared differences to the original, values in [-1, 1]. MB: the file of the tuned "
                    "weights, NAME.h5, for --tuned.", *self.notes], viz_size=self.viz_size)
+
+
+def measured(synthesis, pictures, codes, size):
+    """(pictures drawn [N, R, R, C] in [-1, 1], mean of squared differences of each), `size` drawn together."""
+    drawn = np.concatenate([np.clip(synthesis(codes[i:i + size]), -1, 1) for i in range(0, len(codes), size)])
+    return drawn, np.mean(np.square(drawn - pictures), axis=(1, 2, 3)).tolist()
 
 
 def _tuned(folder, name):

@@ -144,8 +144,7 @@ def _parts(codes, exchange):
 
 def _drawer(synthesis):
     """Callable, (codes [n, S, L, D], style offsets [S, T] or None) -> pictures [n * S, R, R, 3]."""
-    plain = tf.function(lambda w: synthesis(w), reduce_retracing=True, autograph=False)
-    styled = tf.function(lambda w, offsets: synthesis(w, style_offsets=offsets), reduce_retracing=True, autograph=False)
+    plain, styled = effects.drawing(synthesis)
 
     def draw(codes, offsets):
         w = tf.reshape(codes, [-1, *codes.shape[2:]])
