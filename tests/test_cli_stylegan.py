@@ -118,11 +118,12 @@ def test_whole_small_run(monkeypatch, tmp_path):
     assert models.generator.synthesis.lod == 0 and models.discriminator.resolution == 16
 
 
-def test_own_pictures_make_a_generator_with_a_w_per_layer(monkeypatch, tmp_path, rng):
-    """As encoders and inversion expect one; held-out pictures show in the log."""
+def test_own_pictures_make_a_generator_with_a_w_per_layer(monkeypatch, tmp_path, rng, capfd):
+    """As encoders and inversion expect one; held-out pictures show in the log, what is no picture in the exit code."""
     (tmp_path / "own").mkdir()
     for i in range(20):
         images.save(tmp_path / f"own/{i}.png", rng.integers(0, 256, (9, 8, 3), np.uint8))
+    (tmp_path / "own/20.png").write_bytes(b"damaged")
     official, small = stylegan_recipes.official, dict(fmap_base=16, fmap_max=4)
     latent = dict(latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
 
@@ -134,7 +135,8 @@ def test_own_pictures_make_a_generator_with_a_w_per_layer(monkeypatch, tmp_path,
     monkeypatch.setattr(stylegan_recipes, "official", narrow)
     monkeypatch.setattr(callbacks.Log.__init__, "__defaults__", (16, dict))
     assert running.run(monkeypatch, "train.py", "--data", tmp_path / "own", "--resolution", "8", "--w-per-layer",
-                       "--batch-size", "8", "--kimg", "0.016", "--output", tmp_path / "run") == 0
+                       "--batch-size", "8", "--kimg", "0.016", "-o", tmp_path / "run") == 1
+    assert capfd.readouterr().err.endswith("1 file left out, named above\n")
     generator = checkpoint.load(tmp_path / "run/network.h5").generator
     w = generator.mapping(np.ones([1, 4], "float32")).numpy()[0]
     assert w.shape == (4, 4) and len(np.unique(w[:, 0])) == 4

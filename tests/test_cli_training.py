@@ -79,6 +79,11 @@ def test_adversarial_weights(parse, files, options, expected):
     assert (found.adversarial_weight, found.latent_weight) == expected
 
 
+@pytest.mark.parametrize("option", ["-o", "--output_dir", "--output-dir", "--output"])
+def test_the_output_folder_is_named_as_in_other_tools(option):
+    assert str(training_options.parse_arguments("", ["--preset", "portraits", option, "x"]).output) == "x"
+
+
 def test_defaults_that_depend_on_the_method(parse, monkeypatch):
     assert parse("--preset", "portraits").pictures == 40000
     assert parse("--method", "attributes").pictures == 24000

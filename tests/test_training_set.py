@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tf_idinvert.data import pipeline, training_set
 from tf_idinvert.errors import InputError
@@ -71,12 +72,17 @@ def test_grey_pictures_become_rgb_where_networks_are(folder):
     assert training_set.open_training_set(folder / "grey.npy", [8], 4, channels=1)[1](8).shape == (3, 8, 8, 1)
 
 
-def test_files_that_are_no_pictures_are_named_before_the_training(tmp_path, caplog):
-    for i in range(4):
+def test_files_that_are_no_pictures_are_named_before_the_training(tmp_path, caplog, rng):
+    for i in range(8):
         images.save(tmp_path / f"{i}.png", np.full([8, 8, 3], i, np.uint8))
     (tmp_path / "2.png").write_bytes(b"")
+    (tmp_path / "3.png").write_bytes(b"some text")
+    for name, kind in ("4.jpg", "JPEG"), ("5.png", "PNG"), ("6.webp", "WEBP"), ("7.gif", "GIF"):
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / name, kind)
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-100])
     (tmp_path / "x.nef").write_bytes(b"x")
-    sources, _ = training_set.open_training_set(tmp_path, [4, 8], batch=2)
-    assert [numbers(source.read(np.arange(3))) for source in sources.values()] == [[0, 1, 3]] * 2
-    assert [line.split(": ")[:2] for line in caplog.messages] == [
-        ["left out", str(tmp_path / name)] for name in ("2.png", "x.nef")]
+    left_out = []
+    sources, _ = training_set.open_training_set(tmp_path, [4, 8], batch=2, left_out=left_out)
+    assert [numbers(source.read(np.arange(5))) for source in sources.values()] == [[0, 1, 4, 6, 7]] * 2
+    assert caplog.messages == left_out and [line.split(": ")[:2] for line in left_out] == [
+        ["left out", str(tmp_path / name)] for name in ("2.png", "3.png", "4.jpg", "5.png", "6.webp", "7.gif", "x.nef")]

@@ -18,13 +18,17 @@ computes their perceptual features; its training takes minutes.
 
 Writes to the output folder: network.h5 (all networks, for tf_idinvert.checkpoint.load), preview.png (StyleGAN: upper
 half psi 0.7, lower half psi 1; encoders: pictures over their reconstructions), log.jsonl, tensorboard/, state.npz and
-options.json. The same command resumes an interrupted run from its last snapshot, and the resumed run ends with the same
+options.json. Pictures that cannot be read are named and left out; the exit status is
+then 1. The same command resumes an interrupted run from its last snapshot, and the resumed run ends with the same
 weights as an uninterrupted one.
 """
 from __future__ import annotations
 
+import sys
+
 from tf_idinvert.cli import command, training_options
 from tf_idinvert.files import locks
+from tf_idinvert.files.printing import say
 
 
 def main(argv=None):
@@ -40,4 +44,7 @@ def main(argv=None):
         from tf_idinvert.cli import train_attributes as chosen
     else:
         from tf_idinvert.cli import train_encoder as chosen
-    chosen.train(args)
+    left_out = chosen.train(args)
+    if left_out:
+        say(f"{left_out} file{'s' * (left_out > 1)} left out, named above", file=sys.stderr)
+    return 1 if left_out else 0

@@ -22,7 +22,7 @@ from tf_idinvert.training import encoder, encoder_recipes
 
 
 def train(args):
-    """Train an encoder with the options of the command line."""
+    """Train an encoder with the options of the command line; return the number of files that were left out."""
     if args.precision == "mixed" and not convolves_in_bfloat16():
         raise InputError("--precision mixed: TensorFlow has no convolution in bfloat16 on this processor; "
                          "give --precision float32")
@@ -31,12 +31,14 @@ def train(args):
     with run.placement.scope():
         models = load_generator(args)
     recipe = make_recipe(args, models.generator.resolution)
-    source, test = open_data(args, models.generator, recipe, run)
+    left_out = []
+    source, test = open_data(args, models.generator, recipe, run, left_out)
     with run.placement.scope():
         add_networks(models, args, recipe)
     encoder.train_encoder(args.method, models, functools.partial(pipeline.batches, source), recipe, run,
                           save=lambda path: checkpoint.save(models, path), test=test,
                           features=make_features(args, models.generator.resolution))
+    return len(left_out)
 
 
 def convolves_in_bfloat16():
@@ -114,7 +116,7 @@ def make_recipe(args, resolution):
                                latent_discriminator=latent, **others)
 
 
-def open_data(args, generator, recipe, run):
+def open_data(args, generator, recipe, run, left_out):
     """Return (source of training pictures, held-out pictures); None for those that the method does not need."""
     resolution, replicas = generator.resolution, run.placement.num_replicas_in_sync
     batch = recipe.batch_per_replica * replicas
@@ -126,7 +128,8 @@ def open_data(args, generator, recipe, run):
     sources, test = training_set.open_training_set(
         path, [resolution], 1 if args.method == "traditional" else batch,
         generator.synthesis.get_config()["num_channels"], args.test_data,
-        held_out=0 if rendered else training_set.HELD_OUT if args.held_out is None else args.held_out)
+        held_out=0 if rendered else training_set.HELD_OUT if args.held_out is None else args.held_out,
+        left_out=left_out)
     if rendered and not args.test_data:
         return sources[resolution], tasks.unseen(args.data, encoder.PREVIEWS, resolution)
     return sources[resolution], test and test(resolution)

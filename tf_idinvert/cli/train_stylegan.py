@@ -17,18 +17,20 @@ from tf_idinvert.training import generator, stylegan, stylegan_recipes
 
 
 def train(args):
-    """Train a generator with the options of the command line."""
+    """Train a generator with the options of the command line; return the number of files that were left out."""
     if args.strategy == "multi-worker":
         raise InputError("--strategy multi-worker is for encoders; stylegan trains on one machine (one or mirrored)")
     run = training_options.make_run(args)
     recipe = make_recipe(args, run.placement.num_replicas_in_sync)
-    data, test = make_data(args, recipe)
+    left_out = []
+    data, test = make_data(args, recipe, left_out)
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
         models = make_networks(recipe)
     initial = load_initial(args.initial) if args.initial else None
     generator.train_stylegan(models, data, recipe, run, save=lambda path: checkpoint.save(models, path),
                              initial=initial, initial_kimg=args.initial_kimg, test=test)
+    return len(left_out)
 
 
 def load_initial(path):
@@ -60,7 +62,7 @@ def make_recipe(args, replicas=1):
     return recipe
 
 
-def make_data(args, recipe):
+def make_data(args, recipe, left_out):
     """Return (function that makes the batches of a stage, held-out pictures or None); missing files are reported now.
     """
     images = stylegan.schedule(recipe.stages)[-1].stop
@@ -70,7 +72,7 @@ def make_data(args, recipe):
     sources, test = training_set.open_training_set(
         path, {stage.resolution for stage in recipe.stages}, max(stage.batch_size for stage in recipe.stages),
         test_path=args.test_data,
-        held_out=0 if rendered else training_set.HELD_OUT if held_out is None else held_out)
+        held_out=0 if rendered else training_set.HELD_OUT if held_out is None else held_out, left_out=left_out)
     codes = None
     if any(getattr(stage, "pair_weight", 0) for stage in recipe.stages):
         codes = sets.codes(len(next(iter(sources.values()))), args.data_seed)

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from tf_idinvert.data import pipeline
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import decoding
+from tf_idinvert.files.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class InColour:
         return np.repeat(self.source.read(indices), 3, axis=3)
 
 
-def open_training_set(path, resolutions, batch, channels=3, test_path=None, held_out=HELD_OUT):
+def open_training_set(path, resolutions, batch, channels=3, test_path=None, held_out=HELD_OUT, left_out=None):
     """Sources to train on, and the pictures that are not trained on.
 
     Args:
@@ -53,20 +55,22 @@ def open_training_set(path, resolutions, batch, channels=3, test_path=None, held
         channels: of the networks' pictures.
         test_path: other pictures to hold out, in the same forms; None: some of `path`.
         held_out: how many, evenly spaced; of `path` at most a tenth of all.
+        left_out: list that takes a line for each file that is no picture or damaged; the log has them, too. Files are
+            read through before, so that a training does not end at one after hours.
     Returns:
-        ({resolution: source}, function (resolution) -> uint8 [N, r, r, C]; None where there are none). Files that are
-        no pictures at first sight are named in the log and left out; grey pictures become RGB where that is wanted.
+        ({resolution: source}, function (resolution) -> uint8 [N, r, r, C]; None where there are none). Grey
+        pictures become RGB where that is wanted.
     Raises:
         InputError: nothing usable there; one line.
     """
-    sources = _opened(path, resolutions, channels)
+    sources = _opened(path, resolutions, channels, left_out)
     count = len(next(iter(sources.values())))
     if test_path is None:
         tests, held = sources, spaced(count, min(held_out, count // 10))
         sources = {resolution: Selection(source, np.setdiff1d(np.arange(count), held))
                    for resolution, source in sources.items()} if len(held) else sources
     else:
-        tests = _opened(test_path, resolutions, channels)
+        tests = _opened(test_path, resolutions, channels, left_out)
         held = spaced(len(next(iter(tests.values()))), held_out)
     for source in sources.values():
         _expect(source, path, channels, batch)
@@ -75,27 +79,40 @@ def open_training_set(path, resolutions, batch, channels=3, test_path=None, held
     return sources, (lambda resolution: tests[resolution].read(held)) if len(held) else None
 
 
-def _opened(path, resolutions, channels):
+def _opened(path, resolutions, channels, left_out):
     """{resolution: source} of what can be used of a set."""
     sources, usable = {}, None
     for resolution in resolutions:
         source = pipeline.open_source(path, resolution)
         if isinstance(source, pipeline.FolderSource):
-            usable = usable or list(_usable(source.paths))
+            usable = _usable(source.paths, left_out) if usable is None else usable
             source.paths = usable
         sources[resolution] = InColour(source) if (source.channels, channels) == (1, 3) else source
     return sources
 
 
-def _usable(paths):
-    """Yield the paths that are pictures at first sight; the log names the others."""
-    for path in paths:
-        try:
-            decoding.check(path)
-        except decoding.ImageError as error:
-            log.error("left out: %s", error)
-        else:
-            yield path
+def _usable(paths, left_out):
+    """The paths of pictures that can be read; the others are named."""
+    with ThreadPoolExecutor() as pool, progress(len(paths), "checking pictures", unit="img") as bar:
+        errors = []
+        for error in pool.map(_fault, paths):
+            errors.append(error)
+            bar.update()
+    lines = [f"left out: {error}" for error in errors if error]
+    for line in lines:
+        log.error("%s", line)
+    if left_out is not None:
+        left_out.extend(lines)
+    return [path for path, error in zip(paths, errors) if not error]
+
+
+def _fault(path):
+    """Why a picture cannot be read; None where it can."""
+    try:
+        decoding.check_whole(path)
+    except decoding.ImageError as error:
+        return error
+    return None
 
 
 def spaced(total, count):

@@ -98,6 +98,20 @@ def check(path):
                          "JPEG")
 
 
+def check_whole(path):
+    """Read a picture to its end at less than the cost of decoding it: JPEG at an eighth of its size, PNG by checksums.
+
+    Raises:
+        ImageError: as `decoded`; only a PNG whose checksums are right may still fail there.
+    """
+    with opened(path) as image:
+        if image.format == "PNG":
+            image.verify()
+            return
+        image.draft(image.mode, (1, 1))     # of JPEG alone
+        loaded(path, image)
+
+
 def decoded(path):
     """Pixels of a picture file, and a note for the user.
 
