@@ -14,10 +14,9 @@ import numpy as np
 
 from tf_idinvert.alignment import quad as quads
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic, digests
+from tf_idinvert.files import atomic, digests, results, texts
 
-NAME, FORMAT, VERSION = "aligned.json", "aligned photographs", 1
-LARGEST = 64 << 20      # of the file, in bytes
+NAME, FORMAT, VERSION = results.ALIGNED, "aligned photographs", 1
 POINTS = 1000           # of a face, at most
 
 
@@ -100,16 +99,7 @@ def read(path):
     """
     path = Path(path)
     path = path / NAME if path.is_dir() else path
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path}: {path.stat().st_size} bytes, expected a record of at most {LARGEST}")
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: no record of aligned photographs: {error or 'not JSON'}") from error
+    found = texts.read_json(path, "a record of aligned photographs")
     try:
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise InputError(f"no record of aligned photographs ('format': '{FORMAT}')")
@@ -117,7 +107,7 @@ def read(path):
             raise InputError(f"version {found.get('version')}; this program reads {VERSION}")
         faces = [_face(each) for each in _list(found.get("faces"))]
         return {face.name: face for face in faces}, [_edit(each) for each in _list(found.get("edits", []))]
-    except (InputError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{path}: {error if isinstance(error, InputError) else f'damaged record: {error}'}") from error
 
 

@@ -53,8 +53,8 @@ def add_paste_options(group):
     group.add_argument("--mode", choices=("difference", "replace"), help="difference: add what the edit changed; "
                        "replace: put the picture itself in, its colours matched at the seam (difference where the "
                        "picture before the edit is known, else replace)")
-    group.add_argument("--mask", metavar="FILE", help="picture in the crop's frame, white where the edit is seen "
-                       "(around the face)")
+    group.add_argument("--mask", metavar="FILE", help="picture in the crop's frame, opaque, or white where it "
+                       "has no transparent parts, where the edit is seen (around the face)")
     group.add_argument("--grow", type=command.number(float, 0), default=0.2, help="by how much the face's hull is "
                        "grown for the mask, in sides of the crop (0.2)")
     group.add_argument("--feather", type=command.number(float, 0), default=0.12, help="width of the mask's fade, in "
@@ -155,6 +155,6 @@ def paster(args, log, photographs=()):
 
     from tf_idinvert.files import images
     from tf_idinvert.jobs.paste import PasteOptions, Paster
-    mask = images.read(args.mask).mean(axis=2).astype(np.uint8) if args.mask else None
+    mask = images.read_mask(args.mask).mean(axis=2).astype(np.uint8) if args.mask else None
     return Paster(PasteOptions(args.mode, mask, args.grow, args.feather,
                                None if args.format == "own" else f".{args.format}"), log, photographs)

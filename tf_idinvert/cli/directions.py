@@ -91,7 +91,8 @@ def _add_styles(verb):
 def _add_regions(verb):
     region = verb.add_mutually_exclusive_group()
     region.add_argument("--box", help="LEFT,TOP,WIDTH,HEIGHT in pixels of the network's pictures")
-    region.add_argument("--mask", help="picture of the network's size, bright within the region")
+    region.add_argument("--mask", help="picture of the network's size, opaque within the region, or bright "
+                        "where it has no transparent parts")
     verb.add_argument("--codes", type=command.number(int, 1, 1000), default=5, help="codes at which the Jacobian is "
                       "taken: of --images, else samples (5)")
 
@@ -233,7 +234,7 @@ def region_of(args):
     """What the user says of the region: (left, top, width, height), an array of the mask's brightness, or None."""
     if args.mask:
         from tf_idinvert.files import images
-        return images.to_float(images.read(args.mask)).mean(axis=-1)
+        return images.to_float(images.read_mask(args.mask)).mean(axis=-1)
     if args.box is None:
         if args.model_path is not None:
             raise InputError("regions needs --box or --mask")
@@ -271,7 +272,7 @@ def names_of(given):
         parts = re.fullmatch(r"(-?)(\d{1,3})=([^/\\\0]{1,100})", text)
         if text == "auto":
             continue
-        if not parts or parts[3].strip(". ") != parts[3]:
+        if not parts or parts[3].strip(". ") != parts[3] or not parts[3].isprintable():
             raise InputError(f"--name {text}: expected N=NAME, such as 3=smile, or auto")
         found[parts[3]] = int(parts[2]), bool(parts[1]), parts[3]
     return found

@@ -96,7 +96,7 @@ def _in_folder(folder):
     made = results.made_in(folder, [path.name for path in found])
     own = [path for path in found if path.name in made]
     kept = [path for path in found if path.name not in made] or _originals(own)
-    if own:
+    if len(kept) < len(found):
         chosen = set(kept)
         _note(f"{folder}: {len(found) - len(kept)} of {len(found)} pictures left out, results of an earlier run "
               f"({_some([path for path in own if path not in chosen])}); to take one, name its file")

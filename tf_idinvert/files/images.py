@@ -84,11 +84,17 @@ def load(path, resolution):
     return to_float(pixels), ", ".join(filter(None, (frames, note)))
 
 
-def load_mask(path, resolution):
-    """Reads a mask: a picture whose painted part is meant.
+def read_mask(path):
+    """Reads how much of each pixel of a mask is meant: uint8 [H, W, 3].
 
-    A picture with transparent parts is painted where it is more opaque than not, whatever the colours; any other where
-    it is lighter than middle grey.
+    That is its opacity where the picture has transparent parts, whatever the colours, else its brightness.
+    """
+    alpha = decoding.opacity(path)
+    return read(path) if alpha is None else np.repeat(alpha[:, :, None], 3, axis=2)
+
+
+def load_mask(path, resolution):
+    """Reads a mask, `read_mask`, of which half or more counts as painted.
 
     Args:
         path: picture file.
@@ -96,9 +102,7 @@ def load_mask(path, resolution):
     Returns:
         float32 [R, R], 1 in the painted part, 0 elsewhere.
     """
-    alpha = decoding.opacity(path)
-    pixels = read(path) if alpha is None else np.repeat(alpha[:, :, None], 3, axis=2)
-    return (to_float(fit(pixels, resolution)[0]).mean(axis=-1) >= 0).astype("float32")
+    return (to_float(fit(read_mask(path), resolution)[0]).mean(axis=-1) >= 0).astype("float32")
 
 
 # --------------------------------------------------------------------------------------------- conversion

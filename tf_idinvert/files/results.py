@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import arrays, atomic, paths
+from tf_idinvert.files import arrays, atomic, paths, texts
 
 LIST, CODES, ENCODED = "image_list.txt", "inverted_codes.npy", "encoded_codes.npy"
-LIST_BYTES = 64 << 20
-OPTIONS = "options.json"
+OPTIONS, ALIGNED, PASTED = "options.json", "aligned.json", "pasted.json"
+LARGEST = 1e6           # of a code: squares and products within the networks stay finite
 KINDS = ("ori", "enc", "inv", "deg", "res", "com")      # NAME_KIND.png, of inversion and of restoration
+KINDS_BESIDE = {"tun": "tuning.json", "edited": "edited_codes.npy"}     # kinds that count where this file is beside
 SHEETS = {"preview": "log.jsonl", "edits": "edits.json", "encoders": "encoders.json", "samples": "quality.json",
           "interpolations": "quality.json", "restoration_mask": "restoration.html"}     # NAME(-...).png: what is beside
 
@@ -56,7 +57,8 @@ def made_in(folder, names):
     """Which pictures in a folder are results of an earlier run of a tool.
 
     NAME_KIND.png is one where a list or options of ours beside it name NAME, where NAME is another picture of the
-    folder, or where NAME has other kinds there, too: a run that was killed leaves no list.
+    folder, or where NAME has other kinds there, too: a run that was killed leaves no list. So are faces cut out of
+    photographs, and photographs that faces were pasted into, which a record beside them names.
 
     Args:
         folder: path.
@@ -64,10 +66,13 @@ def made_in(folder, names):
     Returns:
         Set of those that are.
     """
+    kinds_here = {*KINDS, *(kind for kind, beside in KINDS_BESIDE.items() if (Path(folder) / beside).exists())}
     parts = {name: Path(name).stem.rpartition("_") for name in names if Path(name).suffix == ".png"}
-    kinds = Counter(base for base, _, kind in parts.values() if kind in KINDS)
+    kinds = Counter(base for base, _, kind in parts.values() if kind in kinds_here)
     known = {Path(name).stem for name in names} | _listed(Path(folder))
-    made = {name for name, (base, _, kind) in parts.items() if kind in KINDS and (base in known or kinds[base] > 1)}
+    made = {name for name, (base, _, kind) in parts.items()
+            if kind in kinds_here and (base in known or kinds[base] > 1)}
+    made |= _recorded(Path(folder)) & set(names)
     return made | {name for name in parts for sheet, beside in SHEETS.items()
                    if re.fullmatch(rf"{sheet}(-.*)?\.png", name) and (Path(folder) / beside).exists()}
 
@@ -79,6 +84,16 @@ def _listed(folder):
         found.update(read_list(folder / LIST) if (folder / LIST).is_file() else ())
     with contextlib.suppress(InputError, TypeError, KeyError):
         found.update(map(str, read_options(folder / OPTIONS)["pictures"]))
+    return found
+
+
+def _recorded(folder):
+    """Names of the pictures that records of aligned or pasted photographs in a folder name; of damaged ones, none."""
+    found = set()
+    with contextlib.suppress(InputError, TypeError, KeyError):
+        found.update(f"{face['name']}.png" for face in texts.read_json(folder / ALIGNED, "a record")["faces"])
+    with contextlib.suppress(InputError, TypeError, KeyError):
+        found.update(map(str, read_options(folder / PASTED)["pictures"]))
     return found
 
 
@@ -101,24 +116,24 @@ def read(folder):
     if codes.ndim != 3 or codes.dtype.kind != "f" or not codes.size:
         raise InputError(f"{folder / CODES}: expected codes [N, L, D] of floats, got {codes.dtype} "
                          f"{list(codes.shape)}")
-    if not np.isfinite(codes).all():
-        raise InputError(f"{folder / CODES}: codes that are NaN or infinite")
+    check_range(folder / CODES, codes)
     names = read_list(folder / LIST)
     if len(names) != len(codes):
         raise InputError(f"{folder / LIST}: names {len(names)} pictures, {CODES} has codes of {len(codes)}")
     return Results(folder, names, codes.astype(np.float32))
 
 
+def check_range(path, codes):
+    """InputError where an array has numbers that no network takes: NaN, infinite, or beyond LARGEST."""
+    if not (np.abs(codes) <= LARGEST).all():        # NaN is not, either
+        known = codes[np.isfinite(codes)]
+        seen = f"from {known.min():g} to {known.max():g}" if len(known) == codes.size else "NaN or infinite"
+        raise InputError(f"{path}: codes that are {seen}; expected numbers from -{LARGEST:g} to {LARGEST:g}")
+
+
 def read_list(path):
     """Names in an image_list.txt, folders and suffixes dropped; blank lines and those that begin with # are skipped."""
-    try:
-        if path.stat().st_size > LIST_BYTES:
-            raise InputError(f"{path}: too large for a list")
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: no text in UTF-8") from None
+    lines = [line.strip() for line in texts.read_text(path, "a list of pictures").split("\n")]
     names = [Path(line).stem for line in lines if line and not line.startswith("#")]
     seen = set()
     for name in names:
@@ -159,15 +174,7 @@ def read_options(path):
     Raises:
         InputError: missing, too large, or no such file.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > LIST_BYTES:
-            raise InputError(f"{path}: too large for the options of a run")
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise InputError(f"{path}: no JSON") from None
+    record = texts.read_json(path, "the options of a run")
     if not isinstance(record, dict):
         raise InputError(f"{path}: expected the options of a run")
     return record

@@ -9,7 +9,8 @@ import numpy as np
 
 from tf_idinvert.alignment import pasting, quad, record
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import finding, images
+from tf_idinvert.files import finding, images, results
+from tf_idinvert.files.paths import missing
 from tf_idinvert.files.photographs import Photograph
 from tf_idinvert.files.progress import progress
 
@@ -40,6 +41,9 @@ def results_of(folder, given=None):
         InputError: there is no record, or nothing that was made of its faces.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: {missing(folder, 'no such folder') if not folder.exists() else 'not a folder'}, "
+                         "expected results of photographs that were aligned")
     if given is None and record.path_in(folder) is None:
         raise InputError(f"{folder}: holds no {record.NAME}; expected results of photographs that were aligned, or the "
                          "record of --record")
@@ -80,7 +84,7 @@ class Paster:
             target: folder to write to.
             given: path of a record, where the folder has none.
         """
-        folder, target, done, refused = Path(folder), Path(target), 0, 0
+        folder, target, done, refused = Path(folder), Path(target), [], 0
         faces, edits = results_of(folder, given)
         groups = collections.defaultdict(list)
         for edit in edits:
@@ -94,17 +98,17 @@ class Paster:
         with progress(len(groups), "pasting", log=self.log) as bar:
             for key, group in groups.items():
                 try:
-                    self._paste(folder, group, target / names[key])
-                    done += 1
+                    done.append(self._paste(folder, group, target / names[key]).name)
                 except InputError as error:
                     refused += 1
                     self.log.error("skipped: %s", error)
                 bar.update(1)
-        self.log.info("%d of %d photographs written -> %s", done, done + refused, target)
-        return done, refused
+        results.write_options(target / results.PASTED, {"pictures": done})
+        self.log.info("%d of %d photographs written -> %s", len(done), len(done) + refused, target)
+        return len(done), refused
 
     def _paste(self, folder, group, base):
-        """Write a photograph with the edits of a group."""
+        """Write a photograph with the edits of a group -> its path."""
         path = record.photograph_of(group[0][0], self.photographs)
         photograph = Photograph(path)
         mode = self.options.mode or ("difference" if all(edit.before for _, edit in group) else "replace")
@@ -120,6 +124,7 @@ class Paster:
         for note in [photograph.note] * bool(photograph.note and photograph.changed) + \
                 ["nothing was edited: it is the photograph as it was"] * (not photograph.changed):
             self.log.info("%s: %s", target, note)
+        return target
 
     def _patch(self, folder, face, edit, mode):
         edited = images.to_float(images.read(folder / edit.file))
