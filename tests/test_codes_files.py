@@ -50,8 +50,11 @@ def test_archives_are_read_within_bounds(tmp_path, monkeypatch):
     np.savez(tmp_path / "a.npz", a=W, b=W)
     with pytest.raises(InputError, match="holds 2 arrays, expected one of codes"):
         CodesFile(tmp_path / "a.npz")
-    monkeypatch.setattr(arrays, "MAX_ARCHIVE", 300)
-    with pytest.raises(ArrayError, match="arrays of 448 bytes, expected at most 300"):
+    monkeypatch.setattr(arrays, "MAX_ARCHIVE", 3000)
+    np.savez(tmp_path / "a.npz", a=np.zeros([1000, 3]))          # as large as it says
+    assert arrays.read_archive(tmp_path / "a.npz")["a"].shape == (1000, 3)
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros([1000, 3]))
+    with pytest.raises(ArrayError, match="arrays of 24128 bytes, expected at most 3000"):
         arrays.read_archive(tmp_path / "a.npz")
     (tmp_path / "b.npz").write_bytes(b"PK damaged")
     with pytest.raises(ArrayError, match="b.npz: damaged"):

@@ -92,6 +92,8 @@ def test_a_recipe_comes_back_from_its_file_bit_by_bit(made, tmp_path):
     {"format": "other"}, {"codes": {"shape": [1, 2, 3], "float32": "AAAA"}}, {"codes": {"shape": [1], "float32": 5}},
     {"codes": {"shape": [1, 1, 1], "float32": base64.b64encode(np.float32([np.nan]).tobytes()).decode()}},
     {"codes": None}, {"moves": "x"}, {"moves": [{}]}, {"moves": [{}] * 1000}, {"noise_seed": -1}, {"noise_seed": "7"},
+    {"codes": {"shape": [1, 10 ** 30], "float32": "AAAA"}}, {"moves": [{"distance": 10 ** 400}]},
+    {"codes": {"shape": [1, 1, 1], "float32": base64.b64encode(np.float32([1e30]).tobytes()).decode()}},
     {"noise_seed": True}, {"picture": 3}, {"codes": {"shape": [1, 99999999, 99999999], "float32": ""}}])
 def test_a_damaged_recipe_is_refused_in_one_line(made, tmp_path, change):
     path = tmp_path / "r.json"

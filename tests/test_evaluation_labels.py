@@ -11,7 +11,7 @@ from PIL import Image
 from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import figure3, labels, originals
-from tf_idinvert.files import finding
+from tf_idinvert.files import finding, texts
 
 
 def table(tmp_path, text):
@@ -35,19 +35,21 @@ def test_pictures_go_by_file_name_or_without_its_suffix(tmp_path):
     ("picture,age,age\n", "different names"), ("picture,age\na,old\n", "line 2: age is 'old', expected a number"),
     ("picture,age\na,nan\n", "expected a number"), ("picture,age\na,1,2\n", "line 2: 3 cells, expected 2"),
     ("picture,age\na,1\na,2\n", "line 3: picture 'a' comes twice"), ("picture,age\n,1\n", "names no picture"),
-    (b"picture,age\n\xff\xfe,1\n", "not a table in UTF-8")])
+    (b"picture,age\n\xff\xfe,1\n", "not in UTF-8, expected a table of labels")])
 def test_other_tables_are_one_line(tmp_path, text, message):
     with pytest.raises(InputError) as caught:
         labels.read(table(tmp_path, text))
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_missing_or_enormous(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="none.csv: No such file"):
+def test_missing_or_enormous(tmp_path):
+    with pytest.raises(InputError, match="none.csv: no such file"):
         labels.read(tmp_path / "none.csv")
-    monkeypatch.setattr(labels, "LARGEST", 5)
-    with pytest.raises(InputError, match="expected a table of labels"):
-        labels.read(table(tmp_path, "picture,age\na,1\n"))
+    path = table(tmp_path, "picture,age\na,1\n")
+    with open(path, "r+b") as file:
+        file.truncate(texts.LARGEST + 1)
+    with pytest.raises(InputError, match="expected a table of labels of at most"):
+        labels.read(path)
 
 
 def test_pictures_that_are_left_out_shift_no_label(tmp_path):

@@ -5,8 +5,6 @@ at 0. A template's are shares of the crop's side, from its upper left corner.
 """
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,8 @@ import numpy as np
 from tf_idinvert.alignment import quad as quads
 from tf_idinvert.alignment.finding import Found
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import texts
 
-LARGEST = 64 << 20      # of a file, in bytes
 FORMS = "JSON {photograph: points, or a list of them} or CSV photograph,x1,y1,x2,y2,..., of 5 or 68 points a face"
 
 
@@ -48,7 +46,7 @@ def read_template(path):
         InputError: missing, damaged, or not of 5 or 68 points.
     """
     path = Path(path)
-    found = _json(path)
+    found = texts.read_json(path, "a template of points")
     points = _points(path, "template", found.get("points") if isinstance(found, dict) else found)
     if len(points) not in (5, 68) or np.abs(points).max() > 10:
         raise InputError(f"{path}: expected 5 or 68 points [x, y] in sides of the crop, got {len(points)}, the largest "
@@ -56,28 +54,8 @@ def read_template(path):
     return quads.Template(points)
 
 
-def _json(path):
-    try:
-        return json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: no JSON: {error}") from error
-
-
-def _text(path):
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path}: too large for a file of points")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: no text in UTF-8") from None
-
-
 def _of_json(path):
-    found = _json(path)
+    found = texts.read_json(path, "a file of points")
     if not isinstance(found, dict):
         raise InputError(f"{path}: expected {FORMS}")
     for name, value in found.items():
@@ -88,7 +66,7 @@ def _of_json(path):
 
 
 def _of_csv(path):
-    for number, row in enumerate(csv.reader(_text(path).splitlines()), start=1):
+    for number, row in enumerate(texts.read_table(path, "a file of points"), start=1):
         if len(row) < 2 or number == 1 and not _is_number(row[1]):      # blank, or the header
             continue
         values = row[1:] if row[-1].strip() else row[1:-1]

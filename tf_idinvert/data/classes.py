@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import decoding, finding
+from tf_idinvert.files import decoding, finding, texts
 
 INDEX = "dataset.json"
 MAX_INDEX, MAX_LABELS = 1 << 28, 1 << 28        # bytes of dataset.json; numbers in all labels
@@ -56,12 +55,11 @@ def _is_picture(path):
 
 def _from_index(folder):
     index = folder / INDEX
-    if index.stat().st_size > MAX_INDEX:
-        raise InputError(f"{index}: {index.stat().st_size} bytes, expected at most {MAX_INDEX}")
+    found = texts.read_json(index, "an index of labels", MAX_INDEX)
     try:
-        rows = json.loads(index.read_text(encoding="utf-8"))["labels"]
+        rows = found["labels"]
         rows = rows if rows is None else [(str(PurePosixPath(name)), label) for name, label in rows]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         raise InputError(f"{index}: expected {{\"labels\": [[file name, label], ...]}} in JSON") from None
     if not rows:
         paths = sorted(path for path in folder.rglob("*") if _is_picture(path) and not path.name.startswith("."))

@@ -29,7 +29,7 @@ import numpy as np
 
 from tf_idinvert.data import classes, pipeline
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import arrays, atomic, images, locks
+from tf_idinvert.files import arrays, atomic, images, locks, texts
 from tf_idinvert.files.records import record_files
 from tf_idinvert.portraits import portrait, sets
 
@@ -357,10 +357,7 @@ def _write_json(path, content):
 
 def _read_json(path):
     """The dictionary in a JSON file; InputError where it is damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
+    content = texts.read_json(path, "a dictionary")
     if not isinstance(content, dict):
         raise InputError(f"{path}: damaged, expected a dictionary in JSON")
     return content

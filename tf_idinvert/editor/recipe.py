@@ -11,7 +11,6 @@ import binascii
 import dataclasses
 import hashlib
 import json
-import math
 import os
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import numpy as np
 
 from tf_idinvert import editing
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic, digests
+from tf_idinvert.files import atomic, digests, results, texts
 
 FORMAT = "tf_idinvert recipe 1"
 MAX_BYTES = 16 << 20        # a 1024 px network has codes of 37 KB; each direction has as much
@@ -101,19 +100,13 @@ def read(path):
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():      # opening a pipe would wait for its writer
-            raise RecipeError(f"{path}: not a file, expected a recipe (.json)")
-        if path.stat().st_size > MAX_BYTES:
-            raise RecipeError(f"{path}: {path.stat().st_size} bytes, expected a recipe of at most {MAX_BYTES}")
-        record = json.loads(path.read_bytes())
+        record = texts.read_json(path, "a recipe (.json)", MAX_BYTES)
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise RecipeError(f"{path}: not a recipe, which says \"format\": \"{FORMAT}\"")
         return _recipe(record)
-    except RecipeError:
-        raise
-    except OSError as error:
-        raise RecipeError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except InputError as error:
+        raise RecipeError(str(error) if str(error).startswith(f"{path}: ") else f"{path}: {error}") from error
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise RecipeError(f"{path}: damaged, not a readable recipe ({_reason(error)})") from error
 
 
@@ -136,8 +129,10 @@ def _recipe(record):
 def _move(record, shape):
     distance, deviations, layers = float(record["distance"]), float(record["deviations"]), record["layers"]
     normal = _unpacked(record["normal"])
-    if not math.isfinite(distance) or normal.shape != shape:
+    if normal.shape != shape:
         raise ValueError("a move that does not fit its code")
+    if not abs(distance) <= editing.LARGEST_DISTANCE:       # NaN is not, either
+        raise ValueError(f"a distance of {distance:g}, expected {editing.LARGEST_DISTANCE:g} at most")
     if layers is not None:
         if not isinstance(layers, list) or not all(type(layer) is int for layer in layers):
             raise ValueError("expected layers to be whole numbers")
@@ -153,8 +148,8 @@ def _packed(array):
 def _unpacked(record):
     """float32 [1, L, D] of finite numbers."""
     array = np.frombuffer(base64.b64decode(record["float32"], validate=True), "<f4").reshape(record["shape"])
-    if array.ndim != 3 or len(array) != 1 or not array.size or not np.isfinite(array).all():
-        raise ValueError("expected finite arrays [1, L, D]")
+    if array.ndim != 3 or len(array) != 1 or not array.size or not (np.abs(array) <= results.LARGEST).all():
+        raise ValueError(f"expected arrays [1, L, D] of numbers up to {results.LARGEST:g}")
     return array.astype(np.float32)
 
 

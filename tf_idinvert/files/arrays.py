@@ -17,7 +17,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
 from tf_idinvert.files.paths import missing
 
-MAX_ARCHIVE = 1 << 30       # bytes of all arrays in a .npz file, which compression may have made much smaller
+MAX_ARCHIVE = 1 << 30       # bytes of all arrays in a .npz file that compression has made smaller
 
 
 class ArrayError(InputError):
@@ -41,8 +41,9 @@ def read_archive(path):
             with zipfile.ZipFile(file) as archive:
                 members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
                 claimed = sum(each.file_size for each in members)
-                if claimed > MAX_ARCHIVE:
-                    raise ArrayError(f"{path}: arrays of {claimed} bytes, expected at most {MAX_ARCHIVE}")
+                most = max(MAX_ARCHIVE, Path(path).stat().st_size)
+                if claimed > most:
+                    raise ArrayError(f"{path}: arrays of {claimed} bytes, expected at most {most}")
                 return {each.filename[:-4]: _member(archive, each, path) for each in members}
         except ArrayError:
             raise

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import numpy as np
+
+from tf_idinvert.errors import InputError
 
 
 def digest(key):
@@ -13,8 +16,10 @@ def digest(key):
 
 
 def file_digest(path):
-    """SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal; OSError where it cannot be read, InputError where it is none."""
     total = hashlib.sha256()
+    if os.path.exists(path) and not os.path.isfile(path):      # opening a pipe would wait for its writer
+        raise InputError(f"{path}: not a file")
     with open(path, "rb") as file:
         for part in iter(lambda: file.read(1 << 20), b""):
             total.update(part)

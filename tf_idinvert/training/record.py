@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic
+from tf_idinvert.files import atomic, texts
 
 OPTIONS, STATE = "options.json", "state.npz"
 
@@ -40,9 +40,9 @@ def read(folder):
     """Return the options of the run in a folder; InputError if the file is damaged."""
     path = Path(folder) / OPTIONS
     try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        options = None
+        options = texts.read_json(path, "the options of a run")
+    except InputError as error:
+        raise InputError(f"{error}; --no-resume starts again") from error
     if not isinstance(options, dict):
         raise InputError(f"{path}: damaged; --no-resume starts again")
     return options

@@ -5,12 +5,10 @@ optimisers order their slots differently in other versions. `checkpoint` saves w
 """
 from __future__ import annotations
 
-import zipfile
-
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import atomic
+from tf_idinvert.files import arrays, atomic
 
 
 def save(path, variables):
@@ -26,10 +24,9 @@ def load(path, variables):
         InputError: the file is missing, damaged, or holds other variables.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            values = [file[name] for name in sorted(file.files)]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: no readable training state ({error})") from error
+        values = [value for _, value in sorted(arrays.read_archive(path).items())]
+    except arrays.ArrayError as error:
+        raise InputError(f"{path}: no readable training state ({str(error)[len(f'{path}: '):]})") from error
     if len(values) != len(variables):
         raise InputError(f"{path}: holds {len(values)} variables, this run has {len(variables)}; written with other "
                          "options or another version of Keras")

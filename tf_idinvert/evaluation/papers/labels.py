@@ -1,17 +1,14 @@
 """Read a user's labels of pictures from a CSV table with a line per picture and a column per attribute."""
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 
 from tf_idinvert.errors import InputError
-
-LARGEST = 64 * 2 ** 20      # bytes; a table of a million pictures is smaller
+from tf_idinvert.files import texts
 
 
 def read(path):
@@ -27,15 +24,7 @@ def read(path):
     Raises:
         InputError: the file is missing or no such table, a cell is no number, or a picture occurs twice.
     """
-    try:
-        if os.path.getsize(path) > LARGEST:
-            raise InputError(f"{path}: over {LARGEST >> 20} MB, expected a table of labels")
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.reader(file))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a table in UTF-8 with commas ({error})") from error
+    lines = texts.read_table(path, "a table of labels")
     names = [name.strip() for name in lines[0]] if lines else []
     if len(names) < 2 or names[0] != "picture" or not all(names) or len(set(names)) < len(names):
         raise InputError(f"{path}: expected a first line of 'picture' and different names of attributes; got "
