@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.jobs.boundary import read_scores
+from tf_idinvert.jobs.boundary import read_codes, read_scores
 
 
 @pytest.mark.parametrize("text, attribute, scores", [
@@ -26,3 +26,13 @@ def test_other_tables_are_one_line(tmp_path, text, words):
     with pytest.raises(InputError, match=words) as caught:
         read_scores(tmp_path / "s.csv", None, ("a", "b", "c"), 3)
     assert str(caught.value).startswith(f"{tmp_path / 's.csv'}: ") and "\n" not in str(caught.value)
+
+
+def test_scores_and_codes_in_arrays_are_finite(tmp_path):
+    np.save(tmp_path / "s.npy", [1, np.inf, np.nan])
+    with pytest.raises(InputError, match="s.npy: scores that are infinite"):
+        read_scores(tmp_path / "s.npy", None, None, 3)
+    for values, words in ([[0, np.nan]], "NaN or infinite"), ([[0, 1e30]], r"from 0 to 1e\+30; expected numbers from"):
+        np.save(tmp_path / "w.npy", values)
+        with pytest.raises(InputError, match=f"w.npy: codes that are {words}"):
+            read_codes(tmp_path / "w.npy")

@@ -141,3 +141,18 @@ def test_weights_alone_and_other_inputs_are_refused(tmp_path):
     keras.Model(inputs, keras.layers.Dense(1)(inputs)).save(str(tmp_path / "v.keras"))
     with pytest.raises(InputError, match="square pictures"):
         scoring.of_keras(tmp_path / "v.keras")
+
+
+def test_scores_are_finite():
+    scorer = scoring.Scorer(lambda x: x[:, 0, 0, :2] / 0.0, ("age", "hat"), 8)
+    with pytest.raises(InputError, match="scores of age, hat that are NaN or infinite"):
+        scorer(np.ones([2, 8, 8, 3], np.float32))
+
+
+@pytest.mark.parametrize("data", [b"PK\x03\x04 damaged", b"PK" + bytes(300), b"\x89HDF\r\n\x1a\n" + bytes(300), b""])
+def test_damaged_models_are_one_line(tmp_path, data):
+    for name in "m.keras", "m.h5":
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match=f"{name}: ") as caught:
+            keras_files.load(tmp_path / name)
+        assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_idinvert import keras_files
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, first_line
 from tf_idinvert.files import images
 
 RANGES = {"-1..1": (-1.0, 1.0), "0..1": (0.0, 1.0), "0..255": (0.0, 255.0)}     # of the pixels that a model takes
@@ -33,7 +33,11 @@ class Scorer:
         self._scores = tf.function(network, [tf.TensorSpec([None, resolution, resolution, 3])], autograph=False)
 
     def __call__(self, pictures):
-        return np.asarray(self._scores(_at(tf.constant(pictures, tf.float32), self.resolution)), np.float64)
+        scores = np.asarray(self._scores(_at(tf.constant(pictures, tf.float32), self.resolution)), np.float64)
+        if not np.isfinite(scores).all():
+            raise InputError(f"scores of {', '.join(self.names)} that are NaN or infinite: what scores is damaged, or "
+                             "takes pixels of another range")
+        return scores
 
 
 def _at(x, resolution):
@@ -77,7 +81,7 @@ def of_keras(path, names=None, pixels="-1..1", resolution=None):
     try:
         scores = network(tf.zeros([2, side, side, 3]))
     except (ValueError, TypeError, tf.errors.OpError) as error:
-        raise InputError(f"{path}: cannot score pictures of {side} px: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path}: cannot score pictures of {side} px: {first_line(error)}") from error
     if len(scores.shape) != 2 or len(scores) != 2:
         raise InputError(f"{path}: gives {list(scores.shape)} for 2 pictures, expected scores [2, A]")
     count, stem = scores.shape[1], Path(path).stem

@@ -128,8 +128,9 @@ def repeat(args):
 
 def draw_again(recipe, generator, folder, log):
     """Draw the picture of a recipe, and say whether it is the same, pixel by pixel."""
-    from tf_idinvert.files import digests
-    pixels, = draw_edited([recipe.picture], recipe.edited(), recipe.noise_seed, generator, folder, log)
+    from tf_idinvert.files import digests, finding
+    name = finding.clean(Path(f"{recipe.picture}.png"))     # it may come from anywhere
+    pixels, = draw_edited([name], recipe.edited(), recipe.noise_seed, generator, folder, log)
     if digests.array_digest(pixels) == recipe.pixels_sha256:
         log.info("it is the picture of the recipe, pixel by pixel")
     else:
@@ -145,7 +146,8 @@ def draw_edited(names, codes, noise_seed, generator, folder, log):
         drawn += draw([(code, noise_seed)])
         images.save(folder / f"{name}_edited.png", drawn[-1])
     arrays.write(folder / "edited_codes.npy", codes)
-    log.info("%d pictures -> %s", len(drawn), folder / f"{names[0]}_edited.png" if len(names) == 1 else folder)
+    log.info("%d picture%s -> %s", len(drawn), "s" * (len(drawn) > 1),
+             folder / f"{names[0]}_edited.png" if len(names) == 1 else folder)
     return drawn
 
 

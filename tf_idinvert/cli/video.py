@@ -23,6 +23,7 @@ from tf_idinvert.cli.command import number
 from tf_idinvert.errors import InputError
 
 STEPS = {"adam": 20, "cosine": 20, "lbfgs": 8}      # of a frame that starts at the codes of the one before
+DISTANCE = number(float, -1e6, 1e6)     # `editing.LARGEST_DISTANCE`, which would import NumPy
 DEFAULT, SAMPLE, FRAMES, RATE = "results/video", "expression", 24, 12
 
 
@@ -31,7 +32,7 @@ def parse_arguments(argv):
     command.add_model_arguments(parser, inversion_options.MODEL_HELP)
     parser.add_argument("clip", nargs="?", help="video file; default: a rendered portrait")
     parser.add_argument("boundary_path", nargs="?", help="boundary: .npy of the original, or .npz")
-    parser.add_argument("--distance", type=float, default=2.0, help="along the boundary's normal (2)")
+    parser.add_argument("--distance", type=DISTANCE, default=2.0, help="along the boundary's normal (2)")
     parser.add_argument("--keys", type=keys, help="distances over time, FRAME:DISTANCE,...; straight between them")
     parser.add_argument("--manipulate_layers", default="", help="layers to move, such as 0,1,2-5 (those of the "
                         "boundary's file, else all)")
@@ -58,10 +59,13 @@ def parse_arguments(argv):
 
 def keys(text):
     """argparse type: '0:0,30:2.5' -> ((0, 0.0), (30, 2.5)), frames rising, counted from 0."""
-    found = tuple((int(frame), float(distance)) for frame, distance in (part.split(":") for part in text.split(",")))
+    found = tuple((int(frame), DISTANCE(distance)) for frame, distance in (part.split(":") for part in text.split(",")))
     if [frame for frame, _ in found] != sorted({frame for frame, _ in found}) or found[0][0] < 0:
         raise ValueError("frames must rise")
     return found
+
+
+keys.__name__ = "FRAME:DISTANCE,..., frames rising from 0,"
 
 
 def main(argv=None):

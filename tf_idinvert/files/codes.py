@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays
-from tf_idinvert.files.results import Results
+from tf_idinvert.files.results import Results, check_range
 
 SUFFIXES = (".npy", ".npz")
 
@@ -18,7 +18,7 @@ class CodesFile:
     Args:
         path: .npy file, or .npz file with one array; floats [N, L, D], [N, 1, D], [N, D], [L, D] or [D].
     Raises:
-        InputError: something else, damaged, or not finite.
+        InputError: something else, damaged, or numbers that no network takes.
     """
 
     def __init__(self, path):
@@ -33,8 +33,7 @@ class CodesFile:
         if self.values.dtype.kind != "f" or not 1 <= self.values.ndim <= 3 or not self.values.size:
             raise InputError(f"{path}: expected codes [N, L, D], [N, D] or [L, D] of floats, got {self.values.dtype} "
                              f"{list(self.values.shape)}")
-        if not np.isfinite(self.values).all():
-            raise InputError(f"{path}: codes that are NaN or infinite")
+        check_range(path, self.values)
 
     def results(self, num_layers, width):
         """The codes as Results, for a network of `num_layers` layers of `width`, and what they were taken for.

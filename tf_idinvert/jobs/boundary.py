@@ -12,7 +12,8 @@ import numpy as np
 
 from tf_idinvert.codes import random_codes, random_latents
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import arrays, atomic, finding, images, results
+from tf_idinvert.files import arrays, atomic, finding, images, results, texts
+from tf_idinvert.files.codes import CodesFile
 from tf_idinvert.files.printing import say
 from tf_idinvert.files.progress import progress
 from tf_idinvert.jobs.batches import to_the_end
@@ -107,13 +108,13 @@ def score(network, folder, output, read=None):
 
 
 def read_codes(path):
-    """Read (names or None, codes [N, L, D] or [N, D]) of a folder of results or a .npy file; InputError for others."""
+    """Read (names or None, codes [N, L, D] or [N, D]) of a folder of results or a file of codes, else InputError."""
     if Path(path).is_dir():
         found = results.read(path)
         return found.names, found.codes
-    codes = arrays.read(path)
-    if codes.ndim not in (2, 3) or codes.dtype.kind != "f":
-        raise InputError(f"{path}: expected codes [N, L, D] or [N, D] of floats, got {list(codes.shape)} {codes.dtype}")
+    codes = CodesFile(path).values
+    if codes.ndim not in (2, 3):
+        raise InputError(f"{path}: expected codes [N, L, D] or [N, D], got {list(codes.shape)}")
     return None, codes
 
 
@@ -124,6 +125,7 @@ def read_latents(folder):
     z = arrays.read(path)
     if z.ndim != 2 or len(z) != len(found.names) or z.dtype.kind != "f":
         raise InputError(f"{path}: expected z [{len(found.names)}, Z] of floats, got {list(z.shape)} {z.dtype}")
+    results.check_range(path, z)
     return z
 
 
@@ -161,6 +163,8 @@ def read_scores(path, attribute, names, count):
         scores = arrays.read(path).astype(np.float64)
         if scores.size != count:
             raise InputError(f"{path}: {scores.size} scores for {count} codes")
+        if np.isinf(scores).any():
+            raise InputError(f"{path}: scores that are infinite; expected numbers, or NaN where there is none")
         return scores.reshape(-1)
     first, lines = _read_table(path)
     column = _column(path, attribute, lines)
@@ -178,11 +182,7 @@ def read_scores(path, attribute, names, count):
 
 def _read_table(path):
     """(number of the first line of data, [{column: text}]) of a CSV file without blank lines."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    rows = [row for row in texts.read_table(path, "a table of scores") if any(cell.strip() for cell in row)]
     if not rows:
         return 1, []
     numeric = [_is_number(cell) for cell in rows[0]]
