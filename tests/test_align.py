@@ -58,10 +58,20 @@ def test_aligned_crops_and_their_record(monkeypatch, tmp_path, photographs):
     assert list(record.read(tmp_path / "second")[0]) == ["one"]
 
 
+def test_a_photograph_is_not_overwritten_by_its_face(monkeypatch, tmp_path, photographs, caplog):
+    folder = photographs[0]
+    (folder / "one.jpg").unlink()
+    before = (folder / "two.png").read_bytes()
+    for _ in range(2):      # the second time, the face is known for what it is
+        assert align(monkeypatch, photographs, folder, "--resolution", 32) == 0
+    assert (folder / "two.png").read_bytes() == before
+    assert sorted(path.name for path in folder.glob("*.png")) == ["two.png", "two_face1.png"]
+
+
 def test_photographs_without_a_face_are_named(monkeypatch, tmp_path, capfd):
     images.save(tmp_path / "wall.png", scene.wall((200, 160), 1))
     (tmp_path / "text.png").write_text("no picture")
-    assert run(monkeypatch, "align.py", tmp_path, "-o", tmp_path / "aligned", "--smallest", "100") == 1
+    assert run(monkeypatch, "align.py", tmp_path, "-o", tmp_path / "aligned", "--smallest", "100") == 2
     printed = capfd.readouterr().err
     assert "wall.png: no face found" in printed and "text.png" in printed and "0 faces in 0 of 2" in printed
     assert record.path_in(tmp_path / "aligned") is None

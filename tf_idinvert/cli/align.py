@@ -46,4 +46,4 @@ def main(argv=None):
     from tf_idinvert.jobs.align import Aligner
     frame = alignment_options.framing_of(args, domain, args.resolution or (64 if domain == "portraits" else 256))
     crops, refused = Aligner(alignment_options.finder(args), frame, log, args.faces)(listing, folder)
-    return 1 if refused or not crops else 0
+    return command.outcome(crops, not refused)

@@ -25,7 +25,7 @@ from tf_idinvert.files.printing import on_one_line, printable, say
 
 COMMAND = "idinvert"
 FINAL_ACTIVATIONS = ("none", "tanh", "sigmoid", "softsign")     # as in `networks.layers`, which imports TensorFlow
-DONE, NOTHING_DONE, FAULT, INTERRUPTED = 0, 2, 3, 130
+DONE, PARTLY_DONE, NOTHING_DONE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def run(main):
@@ -49,6 +49,11 @@ def run(main):
         sys.exit(FAULT)
     finally:
         locks.release()
+
+
+def outcome(done, complete):
+    """Return the exit code of a run that did `done` of its inputs; `complete`: none was left out."""
+    return DONE if complete else PARTLY_DONE if done else NOTHING_DONE
 
 
 def refuse(message):
@@ -248,9 +253,13 @@ def choose_device(gpu_id):
 
 
 def import_tensorflow():
-    """Import TensorFlow and discard what it prints meanwhile, which no log level of TensorFlow suppresses."""
+    """Import TensorFlow and discard what it prints meanwhile, which no log level of TensorFlow suppresses.
+
+    Later it warns only of errors: it takes functions that are compiled for several networks for a mistake.
+    """
     sys.stderr.flush()
     terminal = os.dup(2)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         with open(os.devnull, "wb") as nowhere, leaving_at_once(terminal):
             os.dup2(nowhere.fileno(), 2)

@@ -13,7 +13,6 @@ What a visitor opens stays in memory, and goes when the page is closed. docs/edi
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 import tempfile
@@ -66,7 +65,6 @@ def main(argv=None):
         log = command.open_log()
         samples, groups = sample_files(args, folder), boundary_groups(args, log)
         command.import_tensorflow()
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)     # it warns of functions that are compiled twice
         from tf_idinvert.editor import limits, page
         studio = make_studio(args, groups, log)
         pictures = read_samples(samples, studio.generator.resolution)

@@ -55,4 +55,4 @@ def main(argv=None):
     if tuner and done:
         tuner(results.read(folder), folder / tuning_options.FOLDER)
         log.info(tuning_options.advice(folder / tuning_options.FOLDER))
-    return 0 if done == len(crops) and not refused else 1
+    return command.outcome(done, done == len(crops) and not refused)

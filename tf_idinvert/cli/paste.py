@@ -43,7 +43,7 @@ def main(argv=None):
         paster = alignment_options.paster(args, log, args.photographs)
         found = paster(folder, target, args.record)
         done, refused = done + found[0], refused + found[1]
-    return 0 if not refused else 1 if done else command.NOTHING_DONE
+    return command.outcome(done, not refused)
 
 
 def latest():

@@ -129,7 +129,8 @@ def main(argv=None):
                                 record={"model": str(args.model_path), "arguments": vars(args)})
     side = models.generator.resolution // (args.factor if around.takes_small() else 1)
     listing, refused = alignment_options.aligned(args, listing, side, folder, log)
-    return 0 if restorer(listing, folder) == len(listing) and not refused else 1
+    done = restorer(listing, folder)
+    return command.outcome(done, done == len(listing) and not refused)
 
 
 def known_part(args, resolution):

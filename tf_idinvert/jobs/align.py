@@ -81,7 +81,8 @@ class Aligner:
         try:
             found = list(enumerate(found, start=1)) if self.which == "all" else [
                 (1 if self.which == "largest" else int(self.which), each) for each in finding.taken(found, self.which)]
-            names = [name if len(found) == 1 else self._free(f"{name}_face{number}") for number, _ in found]
+            alone = len(found) == 1 and (folder / f"{name}.png").resolve() != Path(path).resolve()
+            names = [name if alone else self._free(f"{name}_face{number}") for number, _ in found]
             digest = digests.file_digest(path)
             made = [self._crop(called, path, digest, number, len(found), photograph, pixels, each)
                     for called, (number, each) in zip(names, found)]
