@@ -10,6 +10,7 @@ import pytest
 
 from tf_idinvert.cli import command
 from tf_idinvert.cli.main import verbs
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import locks
 
 CLI = Path(__file__).parents[1] / "tf_idinvert" / "cli"
@@ -70,3 +71,12 @@ def test_every_tool_that_writes_a_folder_claims_it():
         tree = ast.parse((CLI / f"{verb}.py").read_text(encoding="utf-8"))
         calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert calls & {"locks.claim", "command.open_log"}, verb
+
+
+@pytest.mark.parametrize("place, words", [
+    ("file", "is a file"), ("file/below", "file is a file"), ("link", "a link to")])
+def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path, place, words):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "else")
+    with pytest.raises(InputError, match=f"{place}: .*{words}.*expected an output folder"):
+        locks.claim(tmp_path / place)

@@ -12,6 +12,14 @@ class InputError(ValueError):
     """
 
 
+def first_line(error):
+    """Return the first line of what a library says of an error, without TensorFlow's names of operations; its kind
+    where it says nothing.
+    """
+    lines = [" ".join(re.sub(r"\{\{.*?\}\}|\[Op:\w*\]", "", line).split()) for line in str(error).splitlines()]
+    return next(filter(None, lines), type(error).__name__)
+
+
 def reason(error):
     """Return in one line why a file could not be read or written: an OSError, or an error of TensorFlow's without the
     names of operations and temporary files before it.

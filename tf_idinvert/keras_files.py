@@ -20,7 +20,8 @@ import h5py
 import keras
 import tensorflow as tf
 
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, first_line
+from tf_idinvert.files.paths import missing
 
 MAX_CONFIG, MAX_GRAPH, MAX_WEIGHTS = 16 << 20, 512 << 20, 4 << 30     # bytes
 MODULES = re.compile(r"(keras|tf_keras|builtins)(\.src)?(\.(layers|models|engine|initializers|regularizers|constraints|"
@@ -51,7 +52,8 @@ def load(path):
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     if not head:
-        raise InputError(f"{path}: no such file, expected a Keras model (.h5, .keras, or a SavedModel's folder)")
+        what = "is empty" if path.is_file() else "is no file" if path.exists() else missing(path, "no such file")
+        raise InputError(f"{path}: {what}, expected a Keras model (.h5, .keras, or a SavedModel's folder)")
     zipped = path.suffix == ".keras"        # as Keras chooses; a file can be both
     if not head.startswith(b"PK" if zipped else b"\x89HDF"):
         raise InputError(f"{path}: no Keras model: neither .h5, which is HDF5, nor .keras, which is a zip archive")
@@ -60,7 +62,7 @@ def load(path):
         model = keras.models.load_model(str(path), compile=False, safe_mode=True)
         shape = tuple(model.input_shape)
     except Exception as error:      # other versions' files fail in many ways
-        raise InputError(f"{path}: Keras {keras.__version__} cannot read it: {str(error).strip().splitlines()[0]}") \
+        raise InputError(f"{path}: Keras {keras.__version__} cannot read it: {first_line(error)}") \
             from error
     return lambda x: model(x, training=False), shape
 
@@ -72,10 +74,10 @@ def _config_of_keras(path):
             if sum(sizes.values()) > MAX_WEIGHTS or sizes.get("config.json", MAX_CONFIG + 1) > MAX_CONFIG:
                 raise InputError(f"{path}: no Keras model of at most {MAX_WEIGHTS >> 30} GB with a config.json")
             return json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, ValueError, RecursionError, OSError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+    except InputError:
+        raise
+    except Exception as error:      # archives have many ways to be damaged
+        raise InputError(f"{path}: damaged: {first_line(error)}") from error
 
 
 def _config_of_h5(path):
@@ -86,10 +88,10 @@ def _config_of_h5(path):
         if not text or len(text) > MAX_CONFIG:
             raise InputError(f"{path}: holds no model's configuration: weights alone are not enough")
         return json.loads(text)
-    except (ValueError, RecursionError, OSError, KeyError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+    except InputError:
+        raise
+    except Exception as error:      # a damaged file can fail anywhere in the HDF5 library
+        raise InputError(f"{path}: damaged: {first_line(error)}") from error
 
 
 def _check(config, path):
@@ -133,7 +135,7 @@ def _saved_model(path):
         outputs = list(signature.structured_outputs)
     except Exception as error:
         raise InputError(f"{path}: TensorFlow cannot use it as a model of one input: "
-                         f"{str(error).strip().splitlines()[:1] or type(error).__name__}") from error
+                         f"{first_line(error)}") from error
     if len(outputs) != 1:
         raise InputError(f"{path}: its signature gives {', '.join(outputs)}; expected one output of scores")
     call = lambda x: signature(**{name: tf.cast(x, spec.dtype)})[outputs[0]]    # noqa: E731

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, first_line
 from tf_idinvert.files import atomic
+from tf_idinvert.files.paths import missing
 
 MOST_PIXELS = 1 << 26       # of a frame
 INSTALL = "reading and writing video needs PyAV: pip install 'tf_idinvert[video]'"
@@ -44,7 +45,7 @@ def read(path):
     """The Clip of a path. ClipError: it is missing, no video, or has frames of too many pixels."""
     path = Path(path)
     if not path.is_file():
-        raise ClipError(f"{path}: no such file")
+        raise ClipError(f"{path}: {'is no file' if path.exists() else missing(path, 'no such file')}, expected a video")
     with _opened(path) as container:
         if not container.streams.video:
             raise ClipError(f"{path}: holds no video")
@@ -125,4 +126,4 @@ def _av():
 
 
 def _reason(error):
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+    return getattr(error, "strerror", None) or first_line(error)

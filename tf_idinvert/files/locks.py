@@ -17,11 +17,16 @@ def claim(folder):
     """Make a folder where it is not there yet, and keep other runs from writing to it until `release`.
 
     Raises:
-        InputError: another run writes to it.
+        InputError: another run writes to it, or a file is in its place.
         OSError: the folder cannot be made.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        at = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        raise InputError(f"{folder}: {'is' if at == folder else f'{at} is'} a file or a link to nothing, expected an "
+                         "output folder") from None
     key = os.path.realpath(folder)
     if key in _claimed or os.name != "posix":
         return

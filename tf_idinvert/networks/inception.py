@@ -190,6 +190,8 @@ def _load(model, path):
     """Fill the layers in order from a Keras 'notop' HDF5 file; arrays of other shapes are not read."""
     layers = [layer for layer in model.layers if layer.weights]
     try:
+        if not Path(path).is_file():        # opening a pipe would wait for its writer
+            raise OSError
         with h5py.File(path, "r") as file:
             stored = [group for group in (file[name] for name in file.attrs["layer_names"])
                       if len(group.attrs["weight_names"])]
@@ -203,7 +205,9 @@ def _load(model, path):
                                         "not fit")
                 layer.set_weights([np.asarray(item, "float32") for item in items])
     except OSError as error:
-        reason = "not an HDF5 file" if Path(path).is_file() else "no such file"
+        reason = "not an HDF5 file, or damaged" if Path(path).is_file() else "no such file"
         raise FeaturesError(f"{path}: InceptionV3 weights cannot be read: {reason}") from error
-    except (KeyError, AttributeError) as error:
-        raise FeaturesError(f"{path}: not the weights of InceptionV3 without top") from error
+    except FeaturesError:
+        raise
+    except Exception as error:      # a damaged file can fail anywhere in the HDF5 library
+        raise FeaturesError(f"{path}: not the weights of InceptionV3 without top ({type(error).__name__})") from error

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, first_line
 
 VGG16_LAYER = "block4_conv3"
 CAFFE_MEAN = (103.939, 116.779, 123.68)      # means of blue, green, red over ImageNet, as in Keras' VGG preprocessing
@@ -42,7 +42,7 @@ class VGG16Features:
         try:
             vgg = keras.applications.VGG16(include_top=False, weights="imagenet" if fetch else None)
         except Exception as error:      # no network: the exception depends on the platform
-            raise FeaturesError(f"the ImageNet weights of VGG16 could not be fetched ({str(error).splitlines()[0]}); "
+            raise FeaturesError(f"the ImageNet weights of VGG16 could not be fetched ({first_line(error)}); "
                                 "give the path of vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 instead") from error
         self.model = keras.Model(vgg.inputs[0], vgg.get_layer(VGG16_LAYER).output)
         self.model.trainable = False
@@ -96,15 +96,19 @@ def at_side(features, side):
 def _load_keras_weights(model, path):
     """Fill convolutions from a Keras 'notop' HDF5 file, which has a group with kernel and bias per layer."""
     try:
+        if not Path(path).is_file():        # opening a pipe would wait for its writer
+            raise OSError
         with h5py.File(path, "r") as file:
             for layer in model.layers:
                 if layer.weights:
                     layer.set_weights(_kernel_and_bias(file, layer))
     except OSError as error:
-        reason = "not an HDF5 file" if Path(path).is_file() else "no such file"
+        reason = "not an HDF5 file, or damaged" if Path(path).is_file() else "no such file"
         raise FeaturesError(f"{path}: VGG16 weights cannot be read: {reason}") from error
     except KeyError as error:
         raise FeaturesError(f"{path}: not the weights of VGG16 without top: {str(error.args[0])}") from error
+    except Exception as error:      # a damaged file can fail anywhere in the HDF5 library
+        raise FeaturesError(f"{path}: VGG16 weights cannot be read: damaged ({type(error).__name__})") from error
 
 
 def _kernel_and_bias(file, layer):
