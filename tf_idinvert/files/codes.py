@@ -25,6 +25,8 @@ class CodesFile:
         self.path = Path(path)
         if self.path.suffix.lower() == ".npz":
             found = arrays.read_archive(path)
+            if "boundary" in found:
+                raise InputError(f"{path}: a boundary, expected codes")
             if len(found) != 1:
                 raise InputError(f"{path}: holds {len(found)} arrays, expected one of codes")
             self.values, = found.values()

@@ -28,7 +28,7 @@ _KNOWN = {      # what else people have; by suffix
                     _NETWORK),
     **dict.fromkeys([".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".wmv", ".mpg", ".mpeg"], _VIDEO),
     **dict.fromkeys([".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"], _ARCHIVE),
-    ".pdf": "a document",
+    ".pdf": "a document", ".json": "a file of JSON", ".jsonl": "a log", ".html": "a page",
 }
 
 
