@@ -84,6 +84,12 @@ def fill(folder):
         put(f"other{i}{suffix}", b"no such picture")
     for i, data in enumerate((b"", b"hello", b"<html>", b"\0" * 1000, b"%!PS-Adobe", b"PK\x03\x04")):
         put(f"text{i}.png", data)
+    boxes = b"\0\0\0\x18ftyp%s" + bytes(4) + b"mif1"
+    for i, (brand, suffix) in enumerate(((b"heic", ".heic"), (b"heix", ".heif"), (b"mif1", ".hif"), (b"hevc", ".jpg"),
+                                         (b"avif", ".avif"), (b"avis", ".png"), (b"heic", ""))):
+        put(f"box{i}{suffix}", boxes % brand + bytes(200))
+    for i, suffix in enumerate((".dng", ".cr3", ".arw", ".raf", ".exr", ".xcf", ".eps", ".dds", ".pcx", ".icns")):
+        put(f"camera{i}{suffix}", b"II*\0" + bytes(100))
     put("no_suffix", valid[0][1])
     os.symlink(folder / "nowhere.png", folder / "dangling.png")
     os.mkfifo(folder / "pipe.png")
