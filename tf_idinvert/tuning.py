@@ -104,8 +104,8 @@ class PivotalTuning:
         self.theta = _variables(self.tuned.trainable_variables)
         self.moments = [tf.Variable(tf.zeros_like(each), trainable=False) for each in [*self.theta, *self.theta]]
         self.adam = optimizers.Adam(options.learning_rate)
-        self._advance = tf.function(self._steps, reduce_retracing=True)
-        self._features_of = tf.function(self.features, reduce_retracing=True) if self.features else None
+        self._advance = tf.function(self._steps, reduce_retracing=True, autograph=False)
+        self._features_of = self.features and tf.function(self.features, reduce_retracing=True, autograph=False)
 
     def begin(self, images, pivots):
         """Begin with the weights of the original.
@@ -169,10 +169,11 @@ class PivotalTuning:
     def _steps(self, images, target, pivots, others, recent, step, stop, stop_loss):
         """Steps `step` + 1 to `stop`, as one loop in the graph -> terms [steps made, 4]."""
         history = tf.TensorArray(tf.float32, size=stop - step, element_shape=[len(TERMS)])
-        indices = tf.range(self.options.batch_size if self.rounds > 1 else len(images))
+        count = tf.shape(images)[0]
+        indices = tf.range(self.options.batch_size if self.rounds > 1 else count)
 
         def body(i, recent, history):
-            rows = (i * self.options.batch_size + indices) % len(images) if self.rounds > 1 else indices
+            rows = (i * self.options.batch_size + indices) % count if self.rounds > 1 else indices
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(self.theta)
                 other = others[i - step][None] if self.options.locality_weight else None
