@@ -2,6 +2,9 @@
 #   make demo PYTHON=python3.12        make test STACK=current        make test STACK=2.15 PYTHON=python3.11
 PYTHON ?= python3
 STACK ?=
+# The environments are installed without compiled files. Where Python is told to write none, every start, also of the
+# tests' processes, would compile TensorFlow again, and take more than twice as long.
+export PYTHONDONTWRITEBYTECODE =
 ENVIRONMENT = environment=$$(.ci/environment "$(PYTHON)" "$(STACK)")
 
 .PHONY: demo editor test test-current clean
