@@ -22,6 +22,11 @@ LONGEST = ("test_evaluate", "test_train", "test_export", "test_benchmark_trainin
            "test_in_domain", "test_inversion", "test_tool_defaults", "test_benchmark_inversion", "test_stylegan")
 
 
+def pytest_make_parametrize_id(val):
+    """Names of tests travel between processes with every report: not with the million characters of some parameters."""
+    return ascii(val[:60]) if isinstance(val, (str, bytes)) and len(val) > 60 else None
+
+
 def pytest_collection_modifyitems(items):
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
