@@ -1,10 +1,11 @@
 """A client of served models that does not import this package: TensorFlow and NumPy only, in a separate process.
 
-    python -I serving_client.py REQUESTS.npz ANSWERS.npz REFUSALS.json FOLDER
+    python -I serving_client.py REQUESTS.npz ANSWERS.npz REFUSALS.json FOLDER [COMMANDS]
 
 REQUESTS holds arrays CALL/SIGNATURE/INPUT. The SavedModel in FOLDER first answers its own warm-up requests, as in a
 server, and then every call. ANSWERS holds the results, CALL/SIGNATURE/OUTPUT. A call whose name begins with 'bad' must
-fail; REFUSALS holds its error message.
+fail; REFUSALS holds its error message. COMMANDS are lists of arguments, as JSON, of TensorFlow's saved_model_cli, which
+runs here as well, since another process would start TensorFlow again.
 """
 import importlib.util
 import json
@@ -48,7 +49,7 @@ def warm_up_requests(model, path):
             entry[1].decode(): tf.io.parse_tensor(entry[2], wanted[entry[1].decode()].dtype) for entry in entries}
 
 
-_, requests, answers_path, refusals_path, folder = sys.argv
+_, requests, answers_path, refusals_path, folder, *commands = sys.argv
 calls = {}
 with np.load(requests) as file:
     for key in file.files:
@@ -76,3 +77,10 @@ for (call, signature), tensors in calls.items():
 assert "tf_idinvert" not in sys.modules
 np.savez(answers_path, **answers)
 Path(refusals_path).write_text(json.dumps(refusals))
+
+for sys.argv[1:] in json.loads(*commands or ["[]"]):
+    from tensorflow.python.tools import saved_model_cli
+    try:
+        saved_model_cli.main()
+    except SystemExit as stop:
+        assert not stop.code, stop.code

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 import re
@@ -39,6 +40,7 @@ def features(pictures):
     return tf.nn.avg_pool2d((pictures + 1) * 127.5, 8, 8, "VALID")
 
 
+@functools.lru_cache(maxsize=None)
 def inputs():
     """{signature: {input: array of three rows}}"""
     pictures, codes = tiny.normal(3, 8, 8, 3, seed=5) / 3, tiny.normal(3, 4, 8, seed=6)
@@ -55,6 +57,7 @@ def inputs():
             "manipulate_bytes": manipulate}
 
 
+@functools.lru_cache(maxsize=None)
 def hostile():
     """{name: (signature, {input: array of one row}, words of the refusal)}"""
     good = {signature: {name: array[:1] for name, array in rows.items()} for signature, rows in inputs().items()}
@@ -126,12 +129,17 @@ def half_folder(tmp_path_factory, models):
 
 
 def called(folder, requests, work):
-    """(answers, refusals) of the other process, see `serving_client`."""
+    """(answers, refusals, what the command line of TensorFlow printed and drew) in the other process."""
     np.savez(work / "requests.npz", **requests)
-    done = subprocess.run([sys.executable, "-I", CLIENT, "requests.npz", "answers.npz", "refusals.json", folder / "1"],
-                          cwd=work, capture_output=True, text=True, timeout=600)
+    np.save(work / "codes.npy", inputs()["synthesize"]["codes"])
+    common = ["--dir", str(folder / "1"), "--tag_set", "serve", "--signature_def"]
+    commands = [["show", *common, "invert_bytes"],
+                ["run", *common, "synthesize", "--inputs", "codes=codes.npy", "--outdir", "."]]
+    done = subprocess.run([sys.executable, "-I", CLIENT, "requests.npz", "answers.npz", "refusals.json", folder / "1",
+                           json.dumps(commands)], cwd=work, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
-    return dict(np.load(work / "answers.npz")), json.loads((work / "refusals.json").read_text())
+    return (dict(np.load(work / "answers.npz")), json.loads((work / "refusals.json").read_text()),
+            (done.stdout, np.load(work / "images.npy")))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +154,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def answered(folder, pictures, tmp_path_factory):
-    """(answers, refusals) to all requests."""
+    """(answers, refusals) to all requests, and what the command line of TensorFlow printed and drew."""
     requests = {"read/invert/images": pictures, "read/invert/steps": STEPS, "read/invert/learning_rate": RATES}
     for signature, rows in inputs().items():
         for name, array in rows.items():
@@ -321,37 +329,17 @@ def test_configurations_are_what_the_api_reads(tmp_path):
     assert [(each.name, each.base_path) for each in config.model_config_list.config] == [("a", "/models/a")]
 
 
-COMMANDS = """
-import json, sys
-from tensorflow.python.tools import saved_model_cli
-for arguments in json.loads(sys.argv[1]):
-    sys.argv[1:] = arguments
-    try:
-        saved_model_cli.main()
-    except SystemExit as stop:
-        assert not stop.code, stop.code
-"""
-
-
-def test_the_command_line_of_tensorflow_shows_and_runs_it(folder, models, tmp_path):
-    """Both commands in one process, which starts TensorFlow once."""
-    codes = inputs()["synthesize"]["codes"]
-    np.save(tmp_path / "codes.npy", codes)
-    common = ["--dir", str(folder / "1"), "--tag_set", "serve", "--signature_def"]
-    done = subprocess.run([sys.executable, "-c", COMMANDS, json.dumps([
-        ["show", *common, "invert_bytes"],
-        ["run", *common, "synthesize", "--inputs", "codes=codes.npy", "--outdir", "."]])],
-        capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_the_command_line_of_tensorflow_shows_and_runs_it(answered, models):
+    printed, drawn = answered[2]
     for words in "image_bytes", "learning_rate", "steps", "DT_STRING", "DT_INT32", "total_loss", "(-1, 4, 8)":
-        assert words in done.stdout
-    assert tiny.relative(np.load(tmp_path / "images.npy"), models.generator.synthesis(codes)) < 1e-4
+        assert words in printed
+    assert tiny.relative(drawn, models.generator.synthesis(inputs()["synthesize"]["codes"])) < 1e-4
 
 
 # ---- what can be exported, and what cannot
 
 def test_a_generator_alone_with_labels_serves_what_it_can(tmp_path):
-    generator = tiny.generator(label_size=3)
+    generator = tiny.generator(label_size=3, resolution=8)
     written = export.export(checkpoint.Models(generator=generator), tmp_path / "labels")
     signatures = tf.saved_model.load(str(written)).signatures
     assert set(signatures) == {"sample", "synthesize", "sample_bytes", "synthesize_bytes", "serving_default"}
