@@ -100,6 +100,10 @@ def load_networks(paths, final_activation=None):
         "The encoders' files hold different generators: each was used with its own."]
 
 
+def _compiled(measure):
+    return tf.function(measure, reduce_retracing=True, autograph=False)
+
+
 def load_judge(path, inception, resolution, second=None):
     """Load the networks that measure Fréchet distances and score attributes.
 
@@ -116,18 +120,18 @@ def load_judge(path, inception, resolution, second=None):
         InputError: a file lacks the network, or it is for other pictures.
     """
     network = None if path is None else load_attributes(path, resolution)
-    score = network and tf.function(network.predict_attributes, reduce_retracing=True)
+    score = network and _compiled(network.predict_attributes)
     binary = network.binary if network else ()
     key = " ".join(file_digest(each) for each in (path, second, inception) if each)
     if inception:
         embed, about = load_inception(inception)
-        return network, Judge("FID", about, tf.function(embed, reduce_retracing=True), score, binary, key)
+        return network, Judge("FID", about, _compiled(embed), score, binary, key)
     judging = load_attributes(second, resolution, parts=True) if second else network
     if judging is None:
         return None, None
     name = Path(second or path).name
     return network, Judge("FD", f"the embedding of the attribute network {name} (not comparable with FID)",
-                          tf.function(judging.embedding, reduce_retracing=True), score, binary, key)
+                          _compiled(judging.embedding), score, binary, key)
 
 
 def load_inception(path):
@@ -157,8 +161,8 @@ def load_lpips(files, resolution):
     def distance(pictures, others):
         return mean_squared_difference(network(pictures), network(others))
 
-    return PairDistance("LPIPS", "LPIPS: by VGG16, version 0.1, pictures not resized", tf.function(
-        distance, reduce_retracing=True), " ".join(map(file_digest, files)))
+    return PairDistance("LPIPS", "LPIPS: by VGG16, version 0.1, pictures not resized", _compiled(distance),
+                        " ".join(map(file_digest, files)))
 
 
 def load_boundaries(folder, generator):
