@@ -53,9 +53,14 @@ def modules():
             for path, parts in names.items()}
 
 
+@functools.lru_cache(maxsize=None)
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path):
     """Return the dotted names of all imports in a file; `from package import module` gives package.module."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -169,7 +174,7 @@ def test_nothing_but_definitions_on_import():
     """No work and no state at module level: only imports, definitions, constants and docstrings."""
     allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
     for name, path in modules().items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             assert docstring or isinstance(node, allowed), f"{name}, line {node.lineno}"
 
@@ -185,7 +190,7 @@ def test_modules_and_functions_are_short():
         text = path.read_text(encoding="utf-8")
         if len(text.splitlines()) > LONGEST_MODULE:
             long.append(f"{path.relative_to(ROOT)}: {len(text.splitlines())} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef) and statement_lines(node) > LONGEST_FUNCTION:
                 long.append(f"{path.relative_to(ROOT)}: {node.name} has {statement_lines(node)} lines")
     assert not long, "\n".join(long)
