@@ -17,9 +17,10 @@ REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 # Files that keep a core busy for half a minute or so, the longest first. They begin first, so that processes which
 # share the files out (`-n 2 --dist loadfile --no-loadscope-reorder`) end at about the same time.
-LONGEST = ("test_evaluate", "test_train", "test_export", "test_benchmark_training", "test_optimizers", "test_restore",
-           "test_stylegan2_journeys", "test_replicas", "test_multi_code", "test_journeys", "test_editing_journeys",
-           "test_in_domain", "test_inversion", "test_tool_defaults", "test_benchmark_inversion", "test_stylegan")
+LONGEST = ("test_evaluate", "test_train", "test_export", "test_editor_page", "test_benchmark_training",
+           "test_optimizers", "test_restore", "test_stylegan2_journeys", "test_replicas", "test_tuning",
+           "test_multi_code", "test_journeys", "test_editing_journeys", "test_in_domain", "test_inversion",
+           "test_tool_defaults", "test_benchmark_inversion", "test_stylegan")
 
 
 def pytest_make_parametrize_id(val):
