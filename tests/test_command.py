@@ -172,6 +172,7 @@ def heeding_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.one_stack      # it ends at the first import
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_ctrl_c_while_modules_are_imported(tool, tmp_path):
     """A signal at the first import of the tool's module, of NumPy in most: one word, exit code 130."""

@@ -12,6 +12,7 @@ import pytest
 import tf_idinvert
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.one_stack      # this repository's text, and what its scripts say of any stack
 WHEEL_BYTES = 40 << 20
 
 
