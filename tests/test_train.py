@@ -110,11 +110,11 @@ def test_run_that_was_killed_ends_in_the_same_weights(train, whole, tmp_path, mo
     assert train("force-in-domain", *SNAPSHOTS) == 0
     _, killed, resumed = runs
     assert [sorted(run) for run in runs] == [[0, 8, 16, 24, 32, 40, 48], [0, 8, 16, 24], [16, 24, 32, 40, 48]]
-    for run in killed, resumed:
+    for name, run in (("killed", killed), ("resumed", resumed)):
         for images in run:
-            assert run[images]["pictures"] == whole[images]["pictures"], f"other pictures after {images}"
+            assert run[images]["pictures"] == whole[images]["pictures"], f"{name}: other pictures after {images}"
             differing = [i for i, (a, b) in enumerate(zip(run[images]["state"], whole[images]["state"])) if a != b]
-            assert not differing, f"other variables after {images} images: {differing}"
+            assert not differing, f"{name}: other variables after {images} images: {differing}"
     with np.load(tmp_path / "run/state.npz") as one, np.load(folder / "state.npz") as other:
         assert all(one[name].tobytes() == other[name].tobytes() for name in other.files)
     found, expected = (checkpoint.load(path / "network.h5").encoder for path in (tmp_path / "run", folder))

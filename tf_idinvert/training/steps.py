@@ -60,6 +60,9 @@ def apply(optimizer, gradients, variables):
 
     Unused weights have no gradient and are skipped, such as a discriminator's layers for lower resolutions.
     """
+    # No weight is changed before all gradients are there. Without this, TensorFlow's optimisation of the graph may lose
+    # the order between R1, which reads a bias, and the update of the bias, whose gradient does not depend on R1.
+    gradients = tf.tuple(gradients)
     optimizer.apply_gradients([(g, v) for g, v in zip(gradients, variables) if g is not None])
 
 
