@@ -35,6 +35,7 @@ def rows_of(method):
     return training.measure(method, 1, *(SMALLER if method == "stylegan" else SMALL))
 
 
+@functools.lru_cache(maxsize=None)
 def found_parts(method):
     model = training.make_model(method, *SMALL)
     return model, training.parts(method, model, training.arguments(model, 4), *SMALL)
