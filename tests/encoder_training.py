@@ -217,12 +217,17 @@ def check_workers(test_module):
             process.kill()
 
 
+# as `graph_optimisation` in conftest.py, for steps that are compared within tolerances
+UNOPTIMISED = ("import tensorflow\n"
+               "tensorflow.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n")
+
+
 def start(code, **environment):
     root = Path(__file__).parents[1]
     path = os.pathsep.join([str(root / "tests"), str(root), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", **environment}
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=environment)
+    return subprocess.Popen([sys.executable, "-c", UNOPTIMISED + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, env=environment)
 
 
 def check_comparison(process):
