@@ -157,6 +157,19 @@ def test_wrong_options_of_verbs_are_one_line(capsys):
     assert "did you mean --split_ratio?" in capsys.readouterr().err
 
 
+def test_wrong_values_and_verbs_have_the_nearest_one_named(capsys):
+    parser = tool_parser()
+    parser.add_argument("--kind", choices=["encoder", "mean"])
+    parser.add_subparsers(dest="verb").add_parser("extract")
+    for arguments, hint in (["--kind", "encodr"], "encoder"), (["x", "extrcat"], "extract"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(arguments)
+        assert f"; did you mean {hint}? (--help" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--kind", "zzz"])
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_what_modules_log_on_their_own_is_escaped(capsys, monkeypatch):
     def main():
         log = logging.Logger("a module")        # as one without handlers

@@ -5,7 +5,7 @@ import errno
 
 import tensorflow as tf
 
-from tf_idinvert.errors import reason
+from tf_idinvert.errors import first_line, reason
 
 
 def test_reasons_are_the_systems_words_alone():
@@ -16,3 +16,9 @@ def test_reasons_are_the_systems_words_alone():
         "File too large [Op:SaveV2]")
     assert reason(saving) == "File too large"
     assert reason(tf.errors.UnknownError(None, None, "two\nlines")) == "two lines"
+
+
+def test_first_lines_are_the_librarys_words_without_jargon():
+    assert first_line(ValueError("{{function_node f}} two\nlines [Op:X]")) == "two"
+    assert first_line(OSError("no: [Errno -2] Name or service not known")) == "no: Name or service not known"
+    assert first_line(KeyError()) == "KeyError"

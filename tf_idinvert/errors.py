@@ -13,11 +13,11 @@ class InputError(ValueError):
 
 
 def first_line(error):
-    """Return the first line of what a library says of an error, without TensorFlow's names of operations; its kind
-    where it says nothing.
+    """Return the first line of what a library says of an error, without TensorFlow's names of operations and the
+    system's numbers; its kind where it says nothing.
     """
-    lines = [" ".join(re.sub(r"\{\{.*?\}\}|\[Op:\w*\]", "", line).split()) for line in str(error).splitlines()]
-    return next(filter(None, lines), type(error).__name__)
+    text = re.sub(r"\{\{.*?\}\}|\[Op:\w*\]|\[Errno -?\d+\]", "", str(error))
+    return next(filter(None, (" ".join(line.split()) for line in text.splitlines())), type(error).__name__)
 
 
 def reason(error):

@@ -168,8 +168,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         known = set(_options_of(self))
         unknown = [re.split("[=:,/]", word)[0] for word in message.split() if word.startswith("--")]
-        hints = (nearest(name, known) for name in unknown if name not in known)
-        refuse(f"{message}{next(hints, '')} (--help lists the options)")
+        hints = [nearest(name, known) for name in unknown if name not in known]
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        hints += [nearest(choice[1], [each.strip("' ") for each in choice[2].split(",")])] if choice else []
+        refuse(f"{message}{next(filter(None, hints), '')} (--help lists the options)")
 
 
 def _options_of(parser):

@@ -33,8 +33,9 @@ from tf_idinvert.files.printing import say
 
 def main(argv=None):
     args = training_options.parse_arguments(__doc__, argv)
-    args.output.mkdir(parents=True, exist_ok=True)
-    if getattr(args, "strategy", "one") != "multi-worker":      # whose workers share the folder
+    if getattr(args, "strategy", "one") == "multi-worker":      # whose workers share the folder
+        args.output.mkdir(parents=True, exist_ok=True)
+    else:
         locks.claim(args.output)
     training_options.check_options(args)
     command.import_tensorflow()
