@@ -63,6 +63,13 @@ def test_fused_resampling_equals_unfused_with_the_kernel_rotated_upwards(resampl
     assert relative(fused(x), unfused(x)) < 1e-5
 
 
+def test_large_unfused_upsampling_is_the_convolution_of_the_enlarged_picture():
+    layer = layers.Conv(3, 4, 3, resample="up", use_bias=False)
+    x = normal(2, 32, 34, 3)
+    expected = tf.nn.conv2d(x.repeat(2, 1).repeat(2, 2), layer.used_weight("float32"), 1, "SAME")
+    assert relative(layer(x), expected) < 1e-5
+
+
 @pytest.mark.parametrize("fused_scale, side, fused", [
     ("auto", 64, False), ("auto", 128, True), ("auto", 1024, True), (True, 8, True), (False, 1024, False)])
 def test_fusion_follows_the_resolution(fused_scale, side, fused):
@@ -111,10 +118,46 @@ def test_gradients_of_upscaling_are_those_of_repeating(rng, factor):
         np.testing.assert_allclose(ours, expected, rtol=1e-12)
 
 
+def twice_differentiated(function, *arguments):
+    """Gradients of a curved function of `function`, and gradients of the sum of their squares."""
+    with tf.GradientTape() as outer:
+        outer.watch(arguments)
+        with tf.GradientTape() as inner:
+            inner.watch(arguments)
+            y = tf.reduce_sum(tf.sin(function(*arguments)))
+        gradients = inner.gradient(y, arguments)
+        squares = tf.add_n([tf.reduce_sum(gradient ** 2) for gradient in gradients])
+    return gradients, outer.gradient(squares, arguments)
+
+
+def same_gradients(function, plain, *arguments):
+    """Whether both gradients of a function are those of its formula, in float64, executed eagerly and in a graph."""
+    for how in (lambda f: f), tf.function:
+        for ours, expected in zip(*(tf.nest.flatten(how(twice_differentiated)(f, *map(tf.constant, arguments)))
+                                    for f in (function, plain))):
+            np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_gradients_of_products_are_those_of_the_formula(rng, rows):
+    same_gradients(layers.matmul, tf.matmul, rng.standard_normal([rows, 4]), rng.standard_normal([4, 3]))
+
+
+def test_gradients_of_the_norm_are_those_of_the_formula(rng):
+    def plain(x, scale, shift):
+        mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
+        return (x - mean) / tf.sqrt(variance + 1e-8) * scale + shift
+
+    same_gradients(layers.adaptive_instance_norm, plain, rng.standard_normal([2, 3, 5, 4]),
+                   rng.standard_normal([2, 1, 1, 4]), rng.standard_normal([2, 1, 1, 4]))
+
+
 def test_norms_and_activation():
     x = normal(2, 4, 4, 3) + 2
     mean, variance = x.mean(axis=(1, 2), keepdims=True), x.var(axis=(1, 2), keepdims=True)
-    assert relative(layers.instance_norm(x), (x - mean) / np.sqrt(variance + 1e-8)) < 1e-5
+    scale, shift = normal(2, 1, 1, 3, seed=1), normal(2, 1, 1, 3, seed=2)
+    expected = (x - mean) / np.sqrt(variance + 1e-8) * scale + shift
+    assert relative(layers.adaptive_instance_norm(x, scale, shift), expected) < 1e-5
     z = normal(3, 8)
     assert relative(layers.pixel_norm(z), z / np.sqrt((z ** 2).mean(axis=1, keepdims=True) + 1e-8)) < 1e-5
     assert not np.isnan(layers.pixel_norm(np.zeros((1, 8), "float32"))).any()

@@ -47,14 +47,15 @@ class SynthesisLayer(keras.layers.Layer):
             x = self.conv(x)
             if self.up:
                 x = layers.blur(x, self.blur_filter)
+        offset = tf.cast(self.bias, x.dtype)
         if self.noise is not None:
-            x = x + self._noise(x, noise_seed) * tf.cast(self.noise_weight, x.dtype)
-        x = layers.instance_norm(layers.leaky_relu(x + tf.cast(self.bias, x.dtype)))
+            offset = self._noise(x, noise_seed) * tf.cast(self.noise_weight, x.dtype) + offset
+        x = layers.leaky_relu(x + offset)
         style = self.style(w)
         if style_offset is not None:
             style = style + style_offset
         scale, shift = tf.split(style[:, None, None, :], 2, axis=-1)      # [N, 1, 1, C] each
-        return x * (scale + 1.0) + shift
+        return layers.adaptive_instance_norm(x, scale + 1.0, shift)
 
     def _noise(self, x, seed):
         if seed is None:
