@@ -18,6 +18,7 @@ import threading
 import traceback
 from pathlib import Path
 
+from tf_idinvert import allocator
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import locks
 from tf_idinvert.files.paths import is_address, missing
@@ -257,8 +258,10 @@ def choose_device(gpu_id):
 def import_tensorflow():
     """Import TensorFlow and discard what it prints meanwhile, which no log level of TensorFlow suppresses.
 
-    Later it warns only of errors: it takes functions that are compiled for several networks for a mistake.
+    Later it warns only of errors: it takes functions that are compiled for several networks for a mistake. From here
+    on malloc keeps its memory, see `allocator`.
     """
+    allocator.keep_memory()
     sys.stderr.flush()
     terminal = os.dup(2)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
