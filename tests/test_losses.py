@@ -40,16 +40,16 @@ def test_logistic_losses():
 def test_r1_of_known_gradients(shape):
     x = tf.constant(normal(*shape))
     axes = list(range(1, len(shape)))
-    squares = losses.r1_penalty(lambda x: tf.reduce_sum(x ** 2, axes)[:, None], x, gamma=10.0)      # gradient 2 x
-    assert squares.shape == (3,)
+    squares, logits = losses.r1_penalty(lambda x: tf.reduce_sum(x ** 2, axes)[:, None], x, gamma=10.0)  # gradient 2 x
+    assert squares.shape == (3,) and relative(logits[:, 0], tf.reduce_sum(x ** 2, axes)) < 1e-6
     assert relative(squares, 5 * 4 * (np.asarray(x) ** 2).sum(axis=tuple(axes))) < 1e-5
-    linear = losses.r1_penalty(lambda x: 3 * tf.reduce_sum(x, axes)[:, None], x, gamma=2.0)         # gradient 3
+    linear, _ = losses.r1_penalty(lambda x: 3 * tf.reduce_sum(x, axes)[:, None], x, gamma=2.0)      # gradient 3
     assert relative(linear, np.full(3, 9.0 * np.prod(shape[1:]))) < 1e-5
 
 
 def test_r1_of_coupled_inputs_is_the_gradient_of_the_sum():
     x = tf.constant(normal(3, 2))
-    coupled = losses.r1_penalty(lambda x: tf.reduce_sum(x) * tf.ones([3, 1]), x, gamma=2.0)         # gradient 3 each
+    coupled, _ = losses.r1_penalty(lambda x: tf.reduce_sum(x) * tf.ones([3, 1]), x, gamma=2.0)      # gradient 3 each
     assert relative(coupled, np.full(3, 18.0)) < 1e-6
 
 
@@ -57,7 +57,7 @@ def test_r1_trains_the_weights():
     """The penalty's own gradient: D(x) = a x^2 has penalty gamma / 2 (2 a x)^2, so d/da = gamma 4 a x^2."""
     a, x = tf.Variable(3.0), tf.constant([[0.5], [2.0]])
     with tf.GradientTape() as tape:
-        penalty = tf.reduce_sum(losses.r1_penalty(lambda x: a * x ** 2, x, gamma=10.0))
+        penalty = tf.reduce_sum(losses.r1_penalty(lambda x: a * x ** 2, x, gamma=10.0)[0])
     assert relative(tape.gradient(penalty, a), 10 * 4 * 3 * (0.25 + 4)) < 1e-5
 
 
@@ -102,13 +102,13 @@ def test_official_losses_and_gradients_of_the_discriminator(official):
     fake = models.generator.synthesis(models.encoder(x, training=True))
     network = models.discriminator
     with tf.GradientTape() as tape:
-        logistic = losses.discriminator_loss(network(x), network(fake))
-        penalty = losses.r1_penalty(network, x, gamma=10.0)
+        penalty, real = losses.r1_penalty(network, x, gamma=10.0)
+        logistic = losses.discriminator_loss(real, network(fake))
         loss = tf.reduce_mean(logistic + penalty)
     assert relative(loss, expected["D_loss"]) < 1e-3
     assert relative(tf.reduce_mean(penalty), expected["D_gp"]) < 1e-3
     assert relative(tf.reduce_mean(losses.adversarial_loss(-network(fake))), expected["D_fake"]) < 1e-3
-    assert relative(tf.reduce_mean(losses.adversarial_loss(network(x))), expected["D_real"]) < 1e-3
+    assert relative(tf.reduce_mean(losses.adversarial_loss(real)), expected["D_real"]) < 1e-3
     names = [name for name in expected if name.startswith("D_grad/")]
     assert names
     # A sum over all pixels in which real and fake images nearly cancel: in float64 it stays 5.7e-3 off, too, and images

@@ -67,14 +67,16 @@ def r1_penalty(discriminator, inputs, gamma):
         inputs: float32 [N, ...], real images in [-1, 1], or real codes for the latent discriminator.
         gamma: weight, >= 0; 10 in both papers at 256 px.
     Returns:
-        float32 [N].
+        (penalty [N], logits [N, 1] of the inputs, which the other terms need as well), float32.
     Source: Zhu et al. 2020, Eq. (3), third term; Leng et al. 2021, Eq. (1) and (2), third terms.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(inputs)
-        logits = tf.reduce_sum(discriminator(inputs))
-    gradient = tape.gradient(logits, inputs)
-    return gamma / 2 * tf.reduce_sum(tf.reshape(tf.square(gradient), [tf.shape(gradient)[0], -1]), axis=1)
+        logits = discriminator(inputs)
+        total = tf.reduce_sum(logits)
+    gradient = tape.gradient(total, inputs)
+    squares = tf.reduce_sum(tf.reshape(tf.square(gradient), [tf.shape(gradient)[0], -1]), axis=1)
+    return gamma / 2 * squares, logits
 
 
 def laplacian_distance(a, b, levels=3):

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import losses
+from tf_idinvert import allocator, losses
 from tf_idinvert.benchmarks import matmul, operations
 from tf_idinvert.checkpoint import Models
 from tf_idinvert.networks.attributes import Attributes
@@ -56,7 +56,7 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
         for replicas, own in cases:
             log(f"training: {method}, {own.stages[-1].resolution} px, replicas: {replicas}")
             rate = matmul.rate()
-            with multiprocessing.get_context("spawn").Pool(1) as child:     # a process sets its devices once
+            with multiprocessing.get_context("spawn").Pool(1, allocator.keep_memory) as child:     # sets devices once
                 measured = child.apply(measure, (method, replicas, own, encoders))
             rates = rate, matmul.rate()
             rows += [{"benchmark": "training", **row, **matmul.share(row["GFLOP"], row["s"], rates)}
@@ -161,7 +161,7 @@ def parts(method, model, given, recipe, encoders):
     judge = functools.partial(model.discriminator, lod=model.level if method == "stylegan" else 0)
     found = {"D": (lambda x, y: _gradients(
                  model.discriminator, lambda: losses.discriminator_loss(judge(x), judge(y))), (x, x), 1),
-             "R1": (lambda x: _gradients(model.discriminator, lambda: losses.r1_penalty(judge, x, 1.0)), (x,),
+             "R1": (lambda x: _gradients(model.discriminator, lambda: losses.r1_penalty(judge, x, 1.0)[0]), (x,),
                     1 / recipe.r1_interval if method == "stylegan" else 1)}
     if method == "stylegan":
         return {"G": (lambda x, z: _of_g(model, x, z), (x, z), 1), **found}
@@ -170,7 +170,7 @@ def parts(method, model, given, recipe, encoders):
         of_codes = model.latent_discriminator
         found["D_w"] = (lambda z, codes: _gradients(of_codes, lambda: losses.discriminator_loss(
             of_codes(model.generator.mapping(z)), of_codes(codes))), (z, w), 1)
-        found["R1 of D_w"] = (lambda w: _gradients(of_codes, lambda: losses.r1_penalty(of_codes, w, 1.0)), (w,), 1)
+        found["R1 of D_w"] = (lambda w: _gradients(of_codes, lambda: losses.r1_penalty(of_codes, w, 1.0)[0]), (w,), 1)
     return found
 
 

@@ -101,8 +101,8 @@ class ForceInDomain(keras.Model):
 
         variables = self.discriminator.trainable_variables
         with tf.GradientTape() as tape:                                             # Eq. (1)
-            real_score, fake_score = self.discriminator(x), self.discriminator(reconstruction)      # [n, 1]
-            r1 = losses.r1_penalty(self.discriminator, x, options.r1_gamma)         # [n]
+            r1, real_score = losses.r1_penalty(self.discriminator, x, options.r1_gamma)     # [n], [n, 1]
+            fake_score = self.discriminator(reconstruction)
             d_loss = losses.discriminator_loss(real_score, fake_score) + r1
             total = steps.mean(d_loss, batch)
         steps.apply(self.d_optimizer, tape.gradient(total, variables), variables)
@@ -110,8 +110,8 @@ class ForceInDomain(keras.Model):
         w = self.generator.mapping(self._latents(batch))                            # [n, L, D]
         variables = self.latent_discriminator.trainable_variables
         with tf.GradientTape() as tape:                                             # Eq. (2)
-            dw_real_score, dw_fake_score = self.latent_discriminator(w), self.latent_discriminator(codes)
-            dw_r1 = losses.r1_penalty(self.latent_discriminator, w, options.latent_r1_gamma)
+            dw_r1, dw_real_score = losses.r1_penalty(self.latent_discriminator, w, options.latent_r1_gamma)
+            dw_fake_score = self.latent_discriminator(codes)
             dw_loss = losses.discriminator_loss(dw_real_score, dw_fake_score) + dw_r1
             total = steps.mean(dw_loss, batch)
         steps.apply(self.dw_optimizer, tape.gradient(total, variables), variables)

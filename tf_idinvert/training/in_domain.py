@@ -90,8 +90,8 @@ class InDomain(keras.Model):
 
         variables = self.discriminator.trainable_variables
         with tf.GradientTape() as tape:                                             # Eq. (3)
-            real_score, fake_score = self.discriminator(x), self.discriminator(reconstruction)      # [n, 1]
-            r1 = losses.r1_penalty(self.discriminator, x, self.options.r1_gamma)    # [n]
+            r1, real_score = losses.r1_penalty(self.discriminator, x, self.options.r1_gamma)     # [n], [n, 1]
+            fake_score = self.discriminator(reconstruction)
             d_loss = losses.discriminator_loss(real_score, fake_score) + r1
             total = steps.mean(d_loss, batch)
         steps.apply(self.d_optimizer, tape.gradient(total, variables), variables)

@@ -214,7 +214,7 @@ class StyleGAN(keras.Model):
 
         def penalised():
             with tf.GradientTape() as tape:
-                penalty = losses.r1_penalty(discriminate, reals, gamma)             # [n]
+                penalty, _ = losses.r1_penalty(discriminate, reals, gamma)          # [n]
                 total = tf.reduce_sum(penalty) / batch
             extra = tape.gradient(total, variables)     # None for the last bias, on which R1 does not depend
             return penalty, [tf.zeros(v.shape) if g is None else g for g, v in zip(extra, variables)]
