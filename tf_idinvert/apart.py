@@ -9,6 +9,8 @@ are kept constant:
   which uses the cores about as well as one large batch.
 - A GPU needs large batches, so a short batch is filled up to `batch_size` by repeating its last picture. A picture's
   result then depends on `batch_size`, but not on the other pictures, provided that the GPU's kernels are deterministic.
+
+In the scope of a tf.distribute strategy with several replicas, each of them computes such a batch at the same time.
 """
 from __future__ import annotations
 
@@ -18,15 +20,24 @@ import numpy as np
 import tensorflow as tf
 
 
+def together(batch_size):
+    """Return the number of pictures that are computed at once: a batch on every replica."""
+    return batch_size * tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def batches(count, batch_size):
-    """Yield (indices of the pictures in a batch, number of pictures without filling) for `count` pictures."""
-    for first in range(0, count, batch_size):
-        rows = np.arange(first, first + batch_size)
-        yield (rows.clip(max=count - 1) if on_gpu() else rows[rows < count]), min(batch_size, count - first)
+    """Yield (indices of the pictures computed at once, number of them without filling) for `count` pictures."""
+    size, replicas = together(batch_size), together(1)
+    for first in range(0, count, size):
+        here = min(size, count - first)
+        filled = size if on_gpu() else -(-here // replicas) * replicas      # replicas get equal shares
+        yield np.arange(first, first + filled).clip(max=count - 1), here
 
 
 def compiled(function):
     """Compile `function(rows, *shared)`; on a CPU the result calls it once per row, in parallel.
+
+    Several replicas of the strategy in whose scope this is called get equal shares of the rows.
 
     AutoGraph is off, since reading our own code takes it seconds: a callable that branches on the values of tensors
     must be a tf.function.
@@ -35,6 +46,23 @@ def compiled(function):
         function: callable. `rows` is a nest of tensors with the pictures along the first axis; `shared` are tensors
             that all pictures use. It returns a nest of tensors, again with the pictures along the first axis.
     """
+    strategy = tf.distribute.get_strategy()
+    replica = _on_one_device(function)
+    if strategy.num_replicas_in_sync == 1:
+        return replica
+
+    @tf.function(autograph=False)
+    def split(rows, *shared):
+        shares = [tf.split(x, strategy.num_replicas_in_sync) for x in tf.nest.flatten(rows)]
+        own = strategy.experimental_distribute_values_from_function(lambda context: tf.nest.pack_sequence_as(
+            rows, [share[context.replica_id_in_sync_group] for share in shares]))
+        return tf.nest.map_structure(lambda results: tf.concat(strategy.experimental_local_results(results), axis=0),
+                                     strategy.run(replica, (own, *shared)))
+
+    return split
+
+
+def _on_one_device(function):
     if on_gpu():
         return tf.function(function, autograph=False)
     one = tf.function(function, autograph=False)
