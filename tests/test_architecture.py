@@ -37,7 +37,7 @@ RULE = {
     "tunable": {"formats"},
     "editor": {"inversion", "restoration", "editing", "boundaries", "codes", "apart", "files",
                "alignment"},
-    "jobs": {"inversion", "tuning", "restoration", "directions", "editing", "boundaries", "codes", "files",
+    "jobs": {"inversion", "tuning", "restoration", "directions", "editing", "boundaries", "codes", "apart", "files",
              "alignment"},
 }
 NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,12 +32,12 @@ def bar(monkeypatch):
 def test_batches_and_their_progress(bar):
     calls = []
 
-    def work(first, batch, advance):
-        calls.append((first, batch))
+    def work(batch, advance):
+        calls.append(batch)
         advance(0.5, 0.25)
 
-    batches.in_batches("abcde", 2, 10, "work", None, work)
-    assert calls == [(0, "ab"), (2, "cd"), (4, "e")]
+    assert 0 < batches.in_batches("abcde", 2, 10, "work", None, work) < 1
+    assert calls == ["ab", "cd", "e"]
     assert (bar.total, bar.text) == (50, "work")
     assert bar.shown == [(10, "loss 0.2500"), 20, (30, "loss 0.2500"), 40, (45, "loss 0.2500"), 50]
 
@@ -44,6 +45,35 @@ def test_batches_and_their_progress(bar):
 def test_without_steps_pictures_are_counted(bar):
     batches.in_batches(range(3), 2, 0, "work", None, lambda *_: None)
     assert bar.total == 3 and bar.shown == [2, 3]
+
+
+def test_the_next_batch_is_read_and_the_last_one_written_during_the_work(bar):
+    """Work on the second batch waits until the first is written and the third is read; else this never ends."""
+    read, written = threading.Event(), threading.Event()
+
+    def work(batch, _):
+        assert batch != [1] or read.wait(60) and written.wait(60)
+        return batch
+
+    batches.in_batches(range(4), 1, 0, "work", None, work,
+                       lambda first, batch: [first] if first != 2 or not read.set() else [],
+                       lambda batch, result: result == [0] and written.set())
+
+
+@pytest.mark.parametrize("part", ["read", "work", "write"])
+def test_errors_of_threads_end_the_work_once_what_came_before_is_written(bar, part):
+    written = []
+
+    def failing(where, value=None):
+        if where == part and value in ([2], 2):
+            raise OSError("disk full")
+        return [value] if where == "read" else value
+
+    with pytest.raises(OSError, match="disk full"):
+        batches.in_batches(range(9), 1, 0, "work", None, lambda batch, _: failing("work", batch),
+                           lambda first, _: failing("read", first),
+                           lambda batch, _: failing("write", batch) and written.append(batch))
+    assert written == [[0], [1]]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])

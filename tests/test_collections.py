@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tf_idinvert.files import images, unfinished
+from tf_idinvert.files.workers import Worker
 from tf_idinvert.inversion import InversionOptions, InversionResult
 from tf_idinvert.jobs import inversion_pages, invert
 
@@ -33,7 +34,7 @@ def listing(tmp_path, monkeypatch):
     return [(path.stem, path) for path in paths]
 
 
-def inverter(lives=10 ** 9, record=()):
+def inverter(lives=10 ** 9, record=(), worker=Worker()):
     """An Inverter whose codes tell the picture, and that is killed before so many batches are done; its log."""
     def inversion(pictures, start=None, progress=None):
         made.batches += 1
@@ -46,7 +47,7 @@ def inverter(lives=10 ** 9, record=()):
     made = invert.Inverter(
         SimpleNamespace(generator=SimpleNamespace(synthesis=None, resolution=SIDE), encoder=None),
         InversionOptions(steps=4, batch_size=2, results=1), None, viz_size=0, log=logging.Logger("log"),
-        record=dict(record, model="m.h5"))
+        record=dict(record, model="m.h5"), worker=worker)
     made.inversion, made.batches = inversion, 0
     return made
 
@@ -133,3 +134,37 @@ def test_random_starts_do_not_depend_on_batches_or_skipped_pictures(monkeypatch)
     one = inverter()
     one.start = "random"
     assert one._start_codes([3, 5, 6])[:, 0, 0].tolist() == [3, 5, 6] and {count for _, count in drawn} == {1}
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_workers_write_what_one_writes(tmp_path, listing, monkeypatch, few):
+    """The second of three is lost, and goes on when the others are through; the last one writes what belongs to all."""
+    for module in (invert, inversion_pages) if few else ():
+        monkeypatch.setattr(module, "ROWS", COUNT)
+    whole, shared = made(tmp_path / "whole"), made(tmp_path / "shared")
+    inverter()(listing, whole)
+    with pytest.raises(Killed):
+        inverter(1, worker=Worker(1, 3))(listing, shared)
+    assert [inverter(worker=Worker(i, 3))(listing, shared) for i in (0, 2)] == [3, 4]
+    assert not list(shared.glob("*.npy")) and not (shared / "inversion.html").exists()
+    again = inverter(worker=Worker(1, 3))
+    assert again(listing, shared) == 3 and again.batches == 1       # of p3 to p6 p5 is none
+    assert not list(shared.glob(".*"))
+    one, several = contents(whole), contents(shared)
+    if few:
+        assert several == one
+        return
+    pages = [several.pop(f"inversion-{i:04}.html").decode() for i in (1, 2, 3)]     # 3, 3 and 4 pictures
+    assert [f"p{i:02}</" in pages[i // 4] for i in (0, 4, 10)] == [True] * 3
+    index = several.pop("inversion.html").decode()
+    assert all(f'href="inversion-000{i}.html"' in index for i in (1, 2, 3)) and "p05.png: not a picture" in index
+    assert several == {name: data for name, data in one.items() if not name.startswith("inversion")}
+
+
+def test_a_worker_of_other_options_is_not_waited_for_and_not_taken(tmp_path, listing):
+    folder = made(tmp_path / "out")
+    inverter(record={"arguments": {"seed": 1}}, worker=Worker(0, 2))(listing, folder)
+    inverter(worker=Worker(1, 2))(listing, folder)
+    assert not list(folder.glob("*.npy"))
+    inverter(worker=Worker(0, 2))(listing, folder)
+    assert np.load(folder / "inverted_codes.npy").shape[0] == COUNT - 1

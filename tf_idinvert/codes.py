@@ -31,6 +31,15 @@ def random_codes(generator, seed, first, count, label=None):
     return np.asarray(generator.mapping(z, labels=labels))
 
 
+def gaussian_codes(generator, seed, first, count):
+    """Return codes of N(0, I) in W+ itself, float32 [count, L, D]; numbered as those of `random_codes`.
+
+    The published in-domain inversion starts from them with --random_init.
+    """
+    shape = generator.num_layers, generator.dlatent_size
+    return np.stack([np.random.default_rng([seed, first + i]).standard_normal(shape, np.float32) for i in range(count)])
+
+
 def random_latents(generator, seed, first, count, label=None):
     """Return (z [count, Z], one-hot labels [count, label_size] or None) of the codes that `random_codes` returns."""
     check_label(generator, label)

@@ -30,7 +30,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from tf_idinvert.cli import command, inversion_options, loading, scorer_options
+from tf_idinvert.cli import command, devices, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
@@ -47,8 +47,9 @@ def make_parser():
     sample.add_argument("--num", type=command.number(int, 1), default=1000, help="number of pictures (1000)")
     sample.add_argument("--truncation_psi", type=command.number(float, 0, 1e6), default=0.7,
                         help="psi, in all layers (0.7)")
-    sample.add_argument("--batch_size", type=command.number(int, 1), default=32, help="pictures drawn together (32)")
-    sample.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    sample.add_argument("--batch_size", type=command.number(int, 1), default=32,
+                        help="pictures drawn together on a device (32)")
+    devices.add(sample.add_argument)
     sample.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=0, help="seed of z (0)")
     sample.add_argument("--latents", action="store_true", help="keep z, too, in latent_codes.npy, for fit --space z")
     inversion_options.add_label(sample.add_argument)
@@ -111,19 +112,21 @@ def everything(parser):
 
 
 def sample(args):
-    command.choose_device(args.gpu_id)
-    folder = Path(args.output_dir)
-    locks.claim(folder)
+    devices.choose(args)
+    worker, folder = devices.worker_of(args), Path(args.output_dir)
+    locks.claim(folder, own=f"sample-{worker.index}.log" if worker.count > 1 else None)
     command.import_tensorflow()
     from tf_idinvert import checkpoint
     from tf_idinvert.jobs import boundary
     from tf_idinvert.portraits import embedded
     args.model_path = args.model_path or embedded.model_path()
-    models = loading.load_models(args, only=("generator",))
-    checkpoint.require(models, args.model_path, "generator")
-    boundary.sample(models.generator, folder, args.num, truncation_psi=args.truncation_psi,
-                    batch_size=args.batch_size, seed=args.seed, record={"arguments": vars(args)},
-                    latents=args.latents, label=args.label)
+    with devices.scope(args):
+        models = loading.load_models(args, only=("generator",))
+        checkpoint.require(models, args.model_path, "generator")
+        boundary.sample(models.generator, folder, args.num, truncation_psi=args.truncation_psi,
+                        batch_size=args.batch_size, seed=args.seed,
+                        record={"arguments": vars(args), "sha256": inversion_options.digests(args)},
+                        latents=args.latents, label=args.label, worker=worker)
 
 
 def score(args):

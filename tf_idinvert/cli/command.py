@@ -242,12 +242,13 @@ def add_lpips_option(add, text):
         f"torchvision's vgg16-397923af.pth: {text}")
 
 
-def add_output_options(group, default):
-    """Add the options that all tools of the original have: output folder, size of pictures in the page, GPU."""
+def add_output_options(group, default, gpu=True):
+    """Add the options that all tools of the original have: output folder, size of pictures in the page, and `gpu`."""
     group.add_argument("--output_dir", "-o", default="", help=f"output folder ({default})")
     group.add_argument("--viz_size", type=number(int, 0), default=256, help="side of pictures in the page, in pixels; "
                        "0: as they are (256)")
-    group.add_argument("--gpu_id", default="0", help="GPU to use, as CUDA_VISIBLE_DEVICES (0)")
+    if gpu:
+        group.add_argument("--gpu_id", default="0", help="GPU to use, as CUDA_VISIBLE_DEVICES (0)")
 
 
 def choose_device(gpu_id):
@@ -290,15 +291,16 @@ class _LogFile(logging.FileHandler):
         """Do nothing: on a full disk, tracebacks would fill the terminal, which shows the log anyway."""
 
 
-def open_log(path=None):
+def open_log(path=None, shared=False):
     """Return a logger to the terminal and to a file, which is overwritten; create and claim its folder.
 
     Args:
         path: path of the file; None: only to the terminal.
+        shared: whether workers with other log files write to the folder, too.
     """
     log, handlers = logging.Logger(COMMAND, logging.INFO), [logging.StreamHandler(sys.stderr)]      # of this run alone
     if path is not None:
-        locks.claim(Path(path).parent)
+        locks.claim(Path(path).parent, own=Path(path).name if shared else None)
         handlers.append(_LogFile(path, mode="w", encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(_OneLine())

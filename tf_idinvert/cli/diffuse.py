@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tf_idinvert.cli import alignment_options, command, inversion_options, loading
+from tf_idinvert.cli import alignment_options, command, devices, inversion_options, loading
 from tf_idinvert.errors import InputError
 
 
@@ -37,9 +37,10 @@ def parse_arguments(argv):
                         help="column of its centre in pixels (125 at 256 px)")
     parser.add_argument("--center_y", "-y", type=command.number(int, 0),
                         help="row of its centre in pixels (145 at 256 px)")
-    command.add_output_options(parser, "results/diffusion")
+    command.add_output_options(parser, "results/diffusion", gpu=False)
+    devices.add(parser.add_argument)
     parser.add_argument("--batch_size", type=command.number(int, 1), default=4,
-                        help="pairs optimised together (4)")
+                        help="pairs optimised together on a device (4)")
     alignment_options.add_alignment_options(parser)
     inversion_options.add_optimisation_options(parser)
     return inversion_options.parse(parser, argv, target_list=("others", 2), context_list=("portraits", 4))
@@ -47,13 +48,19 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    command.choose_device(args.gpu_id)
+    devices.choose(args)
+    worker = devices.worker_of(args)
     given = [listing(args.target_list), listing(args.context_list)]
     folder = Path(args.output_dir or "results/diffusion")
     base = folder / f"{command.title(args.target_list)}_TO_{command.title(args.context_list)}"
-    log = command.open_log(f"{base}.log")
-
+    log = devices.open_log(f"{base}.log", worker)
     command.import_tensorflow()
+    with devices.scope(args):
+        return run(args, given, base, log, worker)
+
+
+def run(args, given, base, log, worker):
+    """Diffuse the pictures of two listings; return the exit status."""
     from tf_idinvert import checkpoint, editing
     from tf_idinvert.files import results
     from tf_idinvert.inversion import Inversion
@@ -73,11 +80,12 @@ def main(argv=None):
     crops = [alignment_options.aligned(args, each, models.generator.resolution, f"{base}_{part}", log)
              for part, each in zip(("targets", "contexts"), given)]
     targets, contexts = (diffuse.readable_pictures(each, models.generator.resolution, log, notes) for each, _ in crops)
-    results.write_options(f"{base}_options.json", {
-        "options": dataclasses.asdict(inversion.options), "arguments": vars(args),
-        "crop": {"top": top, "left": left, "side": side}, "targets": dict(targets), "contexts": dict(contexts)})
+    about = {"options": dataclasses.asdict(inversion.options), "arguments": vars(args),
+             "crop": {"top": top, "left": left, "side": side}, "targets": dict(targets), "contexts": dict(contexts)}
+    results.write_options(f"{base}_options.json", about)
     diffuse.Diffusion(base, targets, contexts, box, inversion, models.generator, model=Path(args.model_path).name,
-                      viz_size=args.viz_size, log=log, notes=notes).run()
+                      viz_size=args.viz_size, log=log, notes=notes, worker=worker,
+                      record={**about, "sha256": inversion_options.digests(args)}).run()
     return 0 if [(len(targets), 0), (len(contexts), 0)] == [(len(each), refused) for each, refused in crops] else 1
 
 

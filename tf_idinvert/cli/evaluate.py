@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import command
+from tf_idinvert.cli import command, devices
 from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation.papers import PARTS
 from tf_idinvert.files.progress import progress
@@ -76,7 +76,7 @@ def parse_arguments(argv):
                         help="pictures optimised together (4)")
     add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="seed of all random numbers (1000)")
     parser.add_argument("--output_dir", "-o", default="results/evaluation", help="output folder (results/evaluation)")
-    parser.add_argument("--gpu_id", default="0", help="CUDA_VISIBLE_DEVICES (0)")
+    devices.add(parser.add_argument, devices.STRATEGIES[:2])
     args = parser.parse_args(argv)
     for name, value in (QUICK if args.quick else FULL).items():
         if getattr(args, name) is None:
@@ -86,7 +86,7 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    command.choose_device(args.gpu_id)
+    devices.choose(args)
     listing, photographs, reasons, known = given_files(args)
     paths, missing = encoder_paths(args)
     folder = Path(args.output_dir)
@@ -95,8 +95,14 @@ def main(argv=None):
         log.warning("%s", reason)
 
     command.import_tensorflow()
+    with devices.scope(args):
+        bench, about = make_bench(args, paths, missing, listing, known, log)
+        return measure(args, bench, about, photographs, reasons, folder, log)
+
+
+def measure(args, bench, about, photographs, reasons, folder, log):
+    """Measure the parts and write their numbers; return the exit status."""
     from tf_idinvert.evaluation.papers import figure10, parts
-    bench, about = make_bench(args, paths, missing, listing, known, log)
     for note in filter(lambda note: "left out: " in note, bench.originals.notes):
         log.error("%s", note)
     readable = list(figure10.readable(photographs, log))

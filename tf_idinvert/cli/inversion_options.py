@@ -12,10 +12,11 @@ from tf_idinvert.cli.command import number
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import finding, results
 from tf_idinvert.files.codes import SUFFIXES, CodesFile
+from tf_idinvert.files.workers import Worker
 from tf_idinvert.portraits import embedded
 
 OPTIMIZERS = ("adam", "cosine", "lbfgs")        # `optimizers.NAMES`, which would import TensorFlow
-STARTS = ("encoder", "mean", "random")          # of `jobs.invert.STARTS`, likewise
+STARTS = ("encoder", "mean", "random", "gaussian")      # of `jobs.invert.STARTS`, likewise
 MODEL_HELP = "network file with an encoder: official pickle (E, G, D, Gs) or .h5; default: the embedded model"
 EDITING_MODEL_HELP = "network file: official pickle or .h5; default: the embedded model"
 PICTURES_HELP = "default: rendered portraits that no network was trained on"
@@ -92,15 +93,16 @@ def add_inversion_options(group):
     """Add the options of inversion, including those of the optimisation; tools add the batch size themselves."""
     add_optimisation_options(group)
     group.add_argument("--start", choices=STARTS, default="encoder", help="initial code: the encoder's, the mean "
-                       "code, or the code of a random z (encoder)")
+                       "code, the code of a random z, or N(0, 1) in W+ (encoder)")
     group.add_argument("--random_init", "-R", action="store_const", dest="start", const="random",
-                       help="the same as --start random")
+                       help="the same as --start random; the original's is --start gaussian (docs/differences.md)")
     group.add_argument("-E", "--domain_regularizer", "--no-domain-regularizer", dest="domain_regularizer",
                        action="store_false", help="leave out the domain term; as in the original, -E and "
                        "--domain_regularizer switch it off too")
     group.add_argument("--loss_weight_enc", type=number(float, 0), default=2.0,
                        help="lambda_dom, weight of the domain term (2.0)")
-    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0, help="seed of --start random (0)")
+    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0,
+                       help="seed of --start random and gaussian (0)")
     add_label(group.add_argument)
 
 
@@ -155,7 +157,7 @@ def inversion_options(args, batch_size, **more):
         feature_weight=args.loss_weight_feat, **more)
 
 
-def make_inverter(args, batch_size, models, log):
+def make_inverter(args, batch_size, models, log, worker=Worker()):
     """Return the `jobs.invert.Inverter` of the arguments; InputError if the model lacks a network for it."""
     from tf_idinvert.jobs.invert import Inverter
     _check(models, args)
@@ -165,13 +167,16 @@ def make_inverter(args, batch_size, models, log):
     return Inverter(models, options, features, start=args.start, seed=args.seed, label=args.label,
                     viz_size=args.viz_size, log=log, record={
                         "model": str(args.model_path), "sha256": digests(args), "arguments": vars(args)},
-                    notes=[*models.notes, note])
+                    notes=[*models.notes, note], worker=worker)
 
 
-def digests(args):
-    """Return {path: SHA-256} of the files that the networks come from: a run continues only with the same ones."""
+def digests(args, *more):
+    """Return {path: SHA-256} of the files that the networks come from, and `more`: a run continues only with the same
+    ones.
+    """
     from tf_idinvert.files.digests import file_digest
-    paths = [*command.model_files(args), args.tuned, args.features, *(args.lpips or [])]
+    networks = [args.tuned, getattr(args, "features", None), *(getattr(args, "lpips", None) or [])]
+    paths = [*command.model_files(args), *networks, *more]
     return {str(path): file_digest(path) for path in paths if path and Path(path).is_file()}
 
 

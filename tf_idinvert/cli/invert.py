@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import alignment_options, command, inversion_options, loading, tuning_options
+from tf_idinvert.cli import alignment_options, command, devices, inversion_options, loading, tuning_options
 
 
 def parse_arguments(argv):
@@ -29,9 +29,10 @@ def parse_arguments(argv):
                                 "public layout, or .h5; default: the embedded model")
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path per line; "
                         f"{inversion_options.PICTURES_HELP}")
-    command.add_output_options(parser, "results/inversion/NAME OF LIST")
+    command.add_output_options(parser, "results/inversion/NAME OF LIST", gpu=False)
     parser.add_argument("--batch_size", type=command.number(int, 1), default=4,
-                        help="pictures optimised together (4)")
+                        help="pictures optimised together on a device (4)")
+    devices.add(parser.add_argument)
     alignment_options.add_alignment_options(parser)
     inversion_options.add_inversion_options(parser)
     tuning_options.add_tuning_options(parser.add_argument_group("pivotal tuning, afterwards (see tune.py)"), 0)
@@ -40,19 +41,27 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    command.choose_device(args.gpu_id)
-    from tf_idinvert.files import finding, results
+    devices.choose(args)
+    worker = devices.worker_of(args)
+    from tf_idinvert.files import finding
     listing = finding.listing(args.image_list)
     folder = Path(args.output_dir or Path("results/inversion") / command.title(args.image_list[0]))
-    log = command.open_log(folder / "inversion.log")
-
+    log = devices.open_log(folder / "inversion.log", worker)
     command.import_tensorflow()
+    with devices.scope(args):
+        return run(args, listing, folder, log, worker)
+
+
+def run(args, listing, folder, log, worker):
+    """Invert the pictures of a listing; return the exit status."""
+    from tf_idinvert.files import results
     models = loading.load_models(args, only=("encoder", "generator"))
-    inverter = inversion_options.make_inverter(args, args.batch_size, models, log)
+    inverter = inversion_options.make_inverter(args, args.batch_size, models, log, worker)
     tuner = args.tune and tuning_options.make_tuner(args, models, log, inverter.inversion.features, "")
     crops, refused = alignment_options.aligned(args, listing, models.generator.resolution, folder, log)
     done = inverter(crops, folder)
     if tuner and done:
         tuner(results.read(folder), folder / tuning_options.FOLDER)
         log.info(tuning_options.advice(folder / tuning_options.FOLDER))
-    return command.outcome(done, done == len(crops) and not refused)
+    share = worker.share(crops)
+    return command.outcome(done or not share, done == len(share) and not refused)

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_idinvert.cli import alignment_options, command, inversion_options, loading
+from tf_idinvert.cli import alignment_options, command, devices, inversion_options, loading
 from tf_idinvert.cli.command import number
 
 TASKS = ("inversion", "colorize", "super-resolve", "inpaint", "denoise")
@@ -38,8 +38,10 @@ def parse_arguments(argv):
                                 "gives the initial code; default: the embedded model")
     parser.add_argument("image_list", nargs="*", help="pictures, folders, or text lists with one path per line; "
                         f"default: {EXAMPLES} rendered portraits, degraded")
-    command.add_output_options(parser, "results/restoration/TASK")
-    parser.add_argument("--batch_size", type=number(int, 1), default=4, help="pictures restored together (4)")
+    command.add_output_options(parser, "results/restoration/TASK", gpu=False)
+    devices.add(parser.add_argument)
+    parser.add_argument("--batch_size", type=number(int, 1), default=4,
+                        help="pictures restored together on a device (4)")
     alignment_options.add_alignment_options(parser)
     add_task_options(parser.add_argument_group("the task"))
     add_search_options(parser.add_argument_group("the search"))
@@ -96,18 +98,24 @@ def box(text):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    command.choose_device(args.gpu_id)
+    devices.choose(args)
+    worker = devices.worker_of(args)
     from tf_idinvert.files import finding
     from tf_idinvert.portraits import embedded
     folder = Path(args.output_dir or Path("results/restoration") / args.task)
     args.model_path = args.model_path or embedded.model_path()
     listing = finding.listing(args.image_list) if args.image_list else None
-    log = command.open_log(folder / "restoration.log")
+    log = devices.open_log(folder / "restoration.log", worker)
     if listing is None:
         args.degrade = True
         listing = finding.listing([embedded.sample_pictures(folder / "pictures", EXAMPLES)])
-
     command.import_tensorflow()
+    with devices.scope(args):
+        return run(args, listing, folder, log, worker)
+
+
+def run(args, listing, folder, log, worker):
+    """Restore the pictures of a listing; return the exit status."""
     from tf_idinvert import checkpoint
     from tf_idinvert.jobs import restore
     from tf_idinvert.restoration import tasks
@@ -126,11 +134,12 @@ def main(argv=None):
                        features=features, options=options)
     around = restore.RestoreOptions(args.task, args.degrade, args.keep_input, args.factor, args.noise, args.seed)
     restorer = restore.Restorer(models, search, around, viz_size=args.viz_size, log=log, notes=[*models.notes, note],
-                                record={"model": str(args.model_path), "arguments": vars(args)})
+                                record={"model": str(args.model_path), "arguments": vars(args),
+                                        "sha256": inversion_options.digests(args, args.mask)}, worker=worker)
     side = models.generator.resolution // (args.factor if around.takes_small() else 1)
     listing, refused = alignment_options.aligned(args, listing, side, folder, log)
-    done = restorer(listing, folder)
-    return command.outcome(done, done == len(listing) and not refused)
+    done, share = restorer(listing, folder), worker.share(listing)
+    return command.outcome(done or not share, done == len(share) and not refused)
 
 
 def known_part(args, resolution):

@@ -129,19 +129,32 @@ def write(path, array):
         np.lib.format.write_array(file, np.asarray(array), version=(1, 0), allow_pickle=False)
 
 
-def write_rows(path, shape, rows):
-    """Write a float32 array of this shape from a file of its numbers, which may be longer, as .npy, atomically.
+def write_joined(path, shape, files):
+    """Write a float32 array of this shape from files of its numbers, one after the other, as .npy, atomically.
 
+    Args:
+        path: the file to write.
+        shape: of the array; what the files do not fill is NaN.
+        files: [(path, how many of its numbers, from its beginning)].
     Raises:
         OSError: the file cannot be written; an older one stays.
     """
-    left = 4 * math.prod(shape)
-    with atomic.replacing(path) as temporary, open(temporary, "wb") as file, open(rows, "rb") as source:
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)})
+        for source, count in files:
+            _copy(source, 4 * count, file)
+        _blank(file, 4 * (math.prod(shape) - sum(count for _, count in files)))
+
+
+def _copy(path, left, file):
+    """Append the first `left` bytes of the file at `path` to an open file."""
+    if not left:        # it need not be there
+        return
+    with open(path, "rb") as source:
         while left:
             part = source.read(min(left, 1 << 20))
             if not part:
-                raise OSError(errno.EIO, "has fewer rows than its list", str(rows))
+                raise OSError(errno.EIO, "has fewer rows than its list", str(path))
             file.write(part)
             left -= len(part)
 

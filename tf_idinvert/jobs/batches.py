@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tf_idinvert.files import images
 from tf_idinvert.files.progress import progress
@@ -9,8 +11,10 @@ from tf_idinvert.files.progress import progress
 CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # a full disk raises OSError or ImageError, a ValueError
 
 
-def in_batches(items, batch_size, steps, what, log, work):
-    """Call `work(first, batch, advance)` for all batches of `items`, under a progress bar.
+def in_batches(items, batch_size, steps, what, log, work, read=lambda first, batch: batch,
+               write=lambda batch, result: None):
+    """Process `items` in batches, under a progress bar. While the device computes a batch, the next one is read and the
+    one before is written, each by a thread.
 
     Args:
         items: sequence.
@@ -18,20 +22,40 @@ def in_batches(items, batch_size, steps, what, log, work):
         steps: optimisation steps per item, the unit of the bar.
         what: text before the bar.
         log: logging.Logger; its lines appear above the bar.
-        work: function of the index of the batch's first item, the batch, and a callable `advance(share done, loss)`.
+        work: function of what `read` returned, and a callable `advance(share done, loss)`; the device's part.
+        read: function of the index of the batch's first item, and the batch; a batch that is empty then is left out.
+        write: function of what `read` and `work` returned.
+    Returns:
+        Share of the time that `work` took.
     """
-    steps = max(steps, 1)
-    with progress(len(items) * steps, what, log=log) as bar:
-        for first in range(0, len(items), batch_size):
-            batch = items[first:first + batch_size]
+    steps, began, busy, written = max(steps, 1), time.perf_counter(), 0.0, None
+    starts = range(0, len(items), batch_size)
+    with progress(len(items) * steps, what, log=log) as bar, ThreadPoolExecutor(1) as reader, \
+            ThreadPoolExecutor(1) as writer:
+        def reading(first):
+            return reader.submit(read, first, items[first:first + batch_size])
 
-            def advance(share, loss, first=first, count=len(batch)):
+        ahead = None
+        for first in starts:
+            batch, count = (ahead or reading(first)).result(), min(batch_size, len(items) - first)
+            ahead = reading(first + batch_size) if first + batch_size < len(items) else None
+
+            def advance(share, loss, first=first, count=count):
                 bar.n = round((first + share * count) * steps)
                 bar.set_postfix_str(f"loss {loss:.4f}")
 
-            work(first, batch, advance)
-            bar.n = (first + len(batch)) * steps
+            if len(batch):
+                start = time.perf_counter()
+                result = work(batch, advance)
+                busy += time.perf_counter() - start
+                if written:
+                    written.result()
+                written = writer.submit(write, batch, result)
+            bar.n = (first + count) * steps
             bar.refresh()
+        if written:
+            written.result()
+    return busy / max(time.perf_counter() - began, 1e-9)
 
 
 def to_the_end(work, finish):

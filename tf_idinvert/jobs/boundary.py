@@ -10,13 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert import apart
 from tf_idinvert.codes import random_codes, random_latents
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic, finding, images, results, texts
 from tf_idinvert.files.codes import CodesFile
 from tf_idinvert.files.printing import say
 from tf_idinvert.files.progress import progress
-from tf_idinvert.jobs.batches import to_the_end
+from tf_idinvert.files.unfinished import Unfinished
+from tf_idinvert.files.workers import Worker
+from tf_idinvert.jobs import shares
+from tf_idinvert.jobs.batches import in_batches, to_the_end
 
 SCORED_TOGETHER = 32
 LATENTS = "latent_codes.npy"        # z of samples, [N, Z]
@@ -25,51 +29,69 @@ LATENTS = "latent_codes.npy"        # z of samples, [N, Z]
 # ------------------------------------------------------------------------------------------------- samples
 
 def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record, latents=False,
-           label=None):
+           label=None, worker=Worker()):
     """Generate pictures; write them and their codes: NNNNNN_inv.png, image_list.txt, inverted_codes.npy, options.json.
 
-    If it ends early, the finished pictures are kept and their number is printed.
+    If it ends early, the finished pictures are kept and their number is printed; the same run continues behind them.
 
     Args:
         generator: Generator.
         folder: existing folder.
         count: number of pictures.
         truncation_psi: psi, for all layers.
-        batch_size: pictures generated together.
+        batch_size: pictures generated together on a device.
         seed: seed of z.
         record: dict for options.json.
         latents: write z, too, as latent_codes.npy [N, Z].
         label: class of a conditional generator; None: random ones.
+        worker: Worker, this one; the others run the same with the same folder, and the last one writes the codes.
     Raises:
         InputError: `latents` of a generator with labels, whose pictures z does not decide alone.
     """
-    codes, folder = [], Path(folder)
+    folder, share = Path(folder), worker.share(range(count))
     if latents and generator.label_size:
         raise InputError("a generator with labels: its pictures are not decided by z alone, so z is of no use")
+    unfinished = Unfinished(folder, shares.key(record), worker=worker)
+
+    def work():
+        _draw(generator, folder, unfinished, share[len(unfinished):], truncation_psi, batch_size, seed, label)
+        unfinished.complete([])
 
     def finish():
-        if codes:
-            if latents:
-                arrays.write(folder / LATENTS, random_latents(generator, seed, 0, len(codes))[0])
-            results.write_index(folder, [f"{_name(i)}.png" for i in range(len(codes))], codes)
-            results.write_options(folder / "options.json", record)
-            say(f"{len(codes)} of {count} pictures -> {folder}")
+        with unfinished.parts() as parts:
+            names = [part.records[place]["name"] for part, place in shares.places(parts)]
+            if names:
+                if latents:
+                    arrays.write(folder / LATENTS, random_latents(generator, seed, 0, len(names))[0])
+                shape = [generator.num_layers, generator.dlatent_size]
+                shares.write_rows(folder / results.CODES, parts, "codes", shape)
+                results.write_list(folder, [f"{name}.png" for name in names])
+                results.write_options(folder / "options.json", record)
+            if parts and unfinished.notes is not None:
+                unfinished.remove_all()
+        if len(unfinished):
+            say(f"{len(unfinished)} of {len(share)} pictures -> {folder}")
 
-    to_the_end(lambda: _draw(generator, folder, codes, count, truncation_psi, batch_size, seed, label), finish)
+    to_the_end(work, finish)
 
 
-def _draw(generator, folder, codes, count, truncation_psi, batch_size, seed, label):
-    """Generate pictures into the folder and append their codes to `codes`."""
+def _draw(generator, folder, unfinished, numbers, truncation_psi, batch_size, seed, label):
+    """Generate the pictures with these numbers, which follow each other, and record their codes."""
     import tensorflow as tf
-    draw = tf.function(generator.synthesis, autograph=False)
-    with progress(count, "sampling", unit="img") as bar:
-        for first in range(0, count, batch_size):
-            w = random_codes(generator, seed, first, min(batch_size, count - first), label)
-            w = generator.truncate(tf.constant(w), truncation_psi)
-            for i, (code, picture) in enumerate(zip(w.numpy(), draw(w).numpy()), start=first):
-                images.save(folder / f"{_name(i)}_inv.png", picture)
-                codes.append(code)
-            bar.update(len(w))
+    synthesize = apart.compiled(generator.synthesis)
+
+    def draw(batch, _):
+        w = random_codes(generator, seed, batch[0], len(batch), label)
+        w = generator.truncate(tf.constant(w), truncation_psi).numpy()
+        pictures = [synthesize(tf.constant(w[rows])).numpy()[:new] for rows, new in apart.batches(len(w), batch_size)]
+        return w, np.concatenate(pictures)
+
+    def write(batch, drawn):
+        for i, code, picture in zip(batch, *drawn):
+            images.save(folder / f"{_name(i)}_inv.png", picture)
+            unfinished.append({"name": _name(i)}, {"codes": (np.asarray(code, "<f4"), len(unfinished))})
+
+    in_batches(numbers, apart.together(batch_size), 1, "sampling", None, draw, write=write)
 
 
 def _name(i):

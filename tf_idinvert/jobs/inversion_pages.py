@@ -17,53 +17,51 @@ class Pages:
 
     Args:
         folder: path.
-        many: whether there are more than ROWS pictures.
+        many: whether there are more than ROWS pictures, which gives an index of pages.
         side: R of the pictures in px.
         start: header of the column with the initial pictures.
         steps: shown steps of the optimisation.
         summary: {label: value} above the table, with a place for 'Pictures'.
-        notes: notes above the table.
         viz_size: see `report.write`.
     """
 
-    def __init__(self, folder, many, *, side, start, steps, summary, notes, viz_size):
+    def __init__(self, folder, many, *, side, start, steps, summary, viz_size):
         self.folder, self.many, self.side, self.steps = Path(folder), many, side, steps
-        self.summary, self.notes, self.viz_size = summary, notes, viz_size
+        self.summary, self.viz_size = summary, viz_size
         self.headers = ["Name", "Original Image", start, *(f"Step {step:06d}" for step in steps), "MSE start",
                         "MSE inverted"]
-
-    def part(self, number):
-        """Return the file name of page `number`, counted from 0."""
-        return f"inversion-{number + 1:04d}.html"
 
     def write_part(self, number, done, shown):
         """Write a page of a large collection.
 
         Args:
-            number: of the page, from 0.
+            number: of the page, from 0, among those of all workers.
             done: the page's pictures, dicts with 'name' and 'mse' (start, inverted).
             shown: callable, place on the page -> uint8 [2 + steps, R, R, 3].
         """
-        report.write(self.folder / self.part(number), f"Inversion, page {number + 1}", self.headers,
+        report.write(self.folder / _part(number), f"Inversion, page {number + 1}", self.headers,
                      self._rows(done, shown), viz_size=self.viz_size)
 
-    def write(self, done, shown):
-        """Write the page of all pictures; of a large collection the index, and the last page if it is not full.
+    def write(self, parts, shown, notes):
+        """Write the page of all pictures; of a large collection the index.
 
         Args:
-            done: all pictures, as in `write_part`.
-            shown: as in `write_part`, of the last page.
+            parts: [(number of the first page, pictures as in `write_part`)] of the workers.
+            shown: as in `write_part`, for the place among all pictures; not for a large collection.
+            notes: notes above the table.
         """
+        done = [each for _, part in parts for each in part]
         mean = np.mean([each["mse"] for each in done], axis=0).tolist()
         summary = {**self.summary, "Pictures": len(done), "Mean MSE, start": mean[0], "Mean MSE, inverted": mean[1]}
-        notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self._notes()]
-        headers, rows, side = self.headers, self._rows(done, shown), self.viz_size
+        notes = ["MSE: mean of squared differences to the original, values in [-1, 1].", *self._notes(notes)]
         if self.many:
-            last = (len(done) - 1) // ROWS
-            self.write_part(last, done[last * ROWS:], shown)
             headers = ["Page", "Pictures", "First Original", "First Inverted", "Mean MSE start", "Mean MSE inverted"]
-            rows = (self._index_row(number, done[number * ROWS:(number + 1) * ROWS]) for number in range(last + 1))
-            side = 64 if last < 200 else 32     # so that the index of 100,000 pictures has some 4 MB
+            pages = [(first + place // ROWS, part[place:place + ROWS]) for first, part in parts
+                     for place in range(0, len(part), ROWS)]
+            rows = (self._index_row(number, page) for number, page in pages)
+            side = 64 if len(pages) <= 200 else 32      # so that the index of 100,000 pictures has some 4 MB
+        else:
+            headers, rows, side = self.headers, self._rows(done, shown), self.viz_size
         report.write(self.folder / INDEX, "Inversion", headers, rows, summary=summary, notes=notes, viz_size=side)
 
     def _rows(self, done, shown):
@@ -74,9 +72,14 @@ class Pages:
         first = [images.read(self.folder / f"{done[0]['name']}_{kind}.png") for kind in ("ori", "inv")]
         mean = np.mean([each["mse"] for each in done], axis=0).tolist()
         return [f"{done[0]['name']} to {done[-1]['name']}", len(done),
-                *(report.Picture(pixels, f"page {number + 1}", self.part(number)) for pixels in first), *mean]
+                *(report.Picture(pixels, f"page {number + 1}", _part(number)) for pixels in first), *mean]
 
-    def _notes(self):
-        if not self.many or len(self.notes) <= MOST_NOTES:
-            return self.notes
-        return [*self.notes[:MOST_NOTES], f"and {len(self.notes) - MOST_NOTES} more: see inversion.log, skipped.txt"]
+    def _notes(self, notes):
+        if not self.many or len(notes) <= MOST_NOTES:
+            return notes
+        return [*notes[:MOST_NOTES], f"and {len(notes) - MOST_NOTES} more: see inversion.log, skipped.txt"]
+
+
+def _part(number):
+    """Return the file name of page `number`, counted from 0."""
+    return f"inversion-{number + 1:04d}.html"

@@ -6,24 +6,27 @@ pictures are kept, and the same run continues behind them; memory use does not g
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert import apart
 from tf_idinvert.alignment import record
-from tf_idinvert.codes import mean_code, random_codes
-from tf_idinvert.files import arrays, atomic, images, results
-from tf_idinvert.files.digests import file_digest
+from tf_idinvert.codes import gaussian_codes, mean_code, random_codes
+from tf_idinvert.files import atomic, images, results
 from tf_idinvert.files.printing import printable
-from tf_idinvert.files.unfinished import Unfinished
+from tf_idinvert.files.unfinished import Unfinished, file_state
+from tf_idinvert.files.workers import Worker
 from tf_idinvert.inversion import Inversion
+from tf_idinvert.jobs import shares
 from tf_idinvert.jobs.batches import in_batches, readable, to_the_end
 from tf_idinvert.jobs.inversion_pages import INDEX, ROWS, Pages
 
 SKIPPED = "skipped: "
-STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start"}      # {name: header in the page}
+STARTS = {"encoder": "Encoder Output", "mean": "Mean Start", "random": "Random Start",      # {name: header in the page}
+          "gaussian": "Gaussian Start"}
 
 
 class Inverter:
@@ -34,19 +37,20 @@ class Inverter:
         options: InversionOptions.
         features: see `inversion.Inversion`.
         start: initial code, one of STARTS: 'encoder', E(x); 'mean', the mean code of random z; 'random', the code of a
-            random z that differs between pictures.
-        seed: seed of 'random'.
+            random z that differs between pictures; 'gaussian', such a draw of N(0, I) in W+.
+        seed: seed of 'random' and 'gaussian'.
         label: class of a conditional generator, for 'mean' and 'random'; None: random labels.
         viz_size: see `report.write`.
         log: logging.Logger.
         record: dict for options.json, such as 'arguments'.
         notes: notes for the page.
+        worker: Worker, this one; the others run the same with the same folder.
     """
 
     def __init__(self, models, options, features, *, viz_size, log, record, start="encoder", seed=0, label=None,
-                 notes=()):
+                 notes=(), worker=Worker()):
         self.models, self.start, self.seed, self.viz_size = models, start, seed, viz_size
-        self.label = label
+        self.label, self.worker = label, worker
         self.log, self.record, self.notes = log, record, [note for note in notes if note]
         self.mean_code = mean_code(models.generator, label) if start == "mean" else None
         self.inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
@@ -54,66 +58,84 @@ class Inverter:
         self.options = self.inversion.options
 
     def __call__(self, listing, folder):
-        """Invert a listing of (name, path) into an existing folder; return the number of inverted pictures.
+        """Invert this worker's share of a listing of (name, path) into an existing folder; return how many of its
+        pictures are inverted.
 
         Unreadable pictures are reported and skipped. If an earlier run of the same record was interrupted in the
-        folder, only its missing pictures are inverted; they get the codes that they would have got in one run.
+        folder, only its missing pictures are inverted; they get the codes that they would have got in one run. The
+        worker that finishes last writes what is made of the pictures of all.
         """
-        run = _Folder(Path(folder), listing, self._pages(Path(folder), listing), self._key())
+        share, started = self.worker.share(listing), time.time()
+        key = shares.key(self.record, options=dataclasses.asdict(self.options), start=self.start, seed=self.seed,
+                         many=len(listing) > ROWS)
+        unfinished = Unfinished(folder, key, shares.valid(share), self.worker)
+        run = _Folder(Path(folder), unfinished, self._pages(Path(folder), len(listing) > ROWS), len(listing))
         if run.done:
-            self.log.info("%d of %d pictures are inverted already", len(run.done), len(listing))
-        started = time.time()
-        to_the_end(lambda: self._invert_all(listing, run), lambda: self._finish(run, listing, started))
-        run.unfinished.remove()
+            self.log.info("%d of %d pictures are inverted already", len(run.done), len(share))
+        numbers = self.worker.share(range(len(listing)))
+        to_the_end(lambda: self._invert_all(list(zip(numbers, share)), run), lambda: self._finish(run, share, started))
         return len(run.done)
 
-    def _key(self):
-        """Return what the codes depend on, and the form of the files."""
-        return {**self.record, "options": dataclasses.asdict(self.options), "start": self.start, "seed": self.seed}
-
-    def _pages(self, folder, listing):
+    def _pages(self, folder, many):
         options = self.options
         summary = {"Model": Path(self.record.get("model", "")).name, "Pictures": 0, "Iterations": options.steps,
                    "Optimizer": options.optimizer, "Learning rate": options.learning_rate,
                    "λ_vgg": options.feature_weight, "λ_dom": options.domain_weight}
-        side, steps = self.models.generator.resolution, options.result_steps()
-        return Pages(folder, len(listing) > ROWS, side=side, start=STARTS[self.start], steps=steps, summary=summary,
-                     notes=list(self.notes), viz_size=self.viz_size)
+        return Pages(folder, many, side=self.models.generator.resolution, start=STARTS[self.start],
+                     steps=options.result_steps(), summary=summary, viz_size=self.viz_size)
 
-    def _invert_all(self, listing, run):
+    def _invert_all(self, share, run):
+        """Invert the pictures of a share that are missing; its items are (number in the listing, (name, path))."""
         done = {each["name"] for each in run.done}
-        left = [(i, name, path) for i, (name, path) in enumerate(listing) if name not in done]
 
-        def invert(first, batch, advance):
-            loaded = list(readable([each[1:] for each in batch], self.models.generator.resolution, self.log,
-                                   run.notes))
-            if loaded:
-                pictures = [picture for *_, picture in loaded]
-                start = self._start_codes([batch[place][0] for place, *_ in loaded])
-                run.add(loaded, self.inversion(pictures, start=start, progress=advance))
+        def read(_, batch):
+            found = readable([picture for _, picture in batch], self.models.generator.resolution, self.log, run.notes)
+            return [(batch[place][0], *loaded) for place, *loaded in found]
 
-        in_batches(left, self.options.batch_size, self.options.steps, "inversion", self.log, invert)
+        def invert(batch, advance):
+            start = self._start_codes([number for number, *_ in batch])
+            return self.inversion([picture for *_, picture in batch], start=start, progress=advance)
+
+        run.busy = in_batches([each for each in share if each[1][0] not in done],
+                              apart.together(self.options.batch_size), self.options.steps, "inversion", self.log,
+                              invert, read, run.add)
+        run.unfinished.complete(run.notes)
 
     def _start_codes(self, numbers):
         """Return the initial codes of the pictures with these numbers, [N, L, D]; None: those of the encoder."""
         if self.start == "random":          # one by one, so that batches make no difference
             return np.concatenate([random_codes(self.models.generator, self.seed, i, 1, self.label) for i in numbers])
+        if self.start == "gaussian":
+            return np.concatenate([gaussian_codes(self.models.generator, self.seed, i, 1) for i in numbers])
         return None if self.mean_code is None else np.repeat(self.mean_code, len(numbers), axis=0)
 
-    def _finish(self, run, listing, started):
-        seconds = time.time() - started
-        if run.done:
-            pictures = {each["name"]: each["path"] for each in run.done}
-            run.write_codes([name + Path(path).suffix for name, path in pictures.items()])
-            results.write_options(run.folder / "options.json", {
-                "options": dataclasses.asdict(self.options), "seconds": round(seconds, 1), **self.record,
-                "pictures": pictures})
-            record.carry(pictures, run.folder, lambda face: [record.Edit(
-                f"{face.name}_inv.png", face.name, "inv", f"{face.name}_inv.png")])
-            run.write_skipped()
-            run.pages.write(run.done, run.shown)
-        self.log.info("%d of %d pictures inverted in %.1f s -> %s", len(run.done), len(listing), seconds,
-                      run.folder / INDEX if run.done else run.folder)
+    def _finish(self, run, share, started):
+        run.write_last_page(full=False)
+        with run.unfinished.parts() as parts:
+            if sum(map(len, parts)):
+                self._write(run, parts, time.time() - started)
+            if parts and run.unfinished.notes is not None:
+                run.unfinished.remove_all()
+        written = run.folder / INDEX if parts and run.done else run.folder
+        if not parts:
+            self.log.info("the worker that finishes last writes codes and pages")
+        self.log.info("%d of %d pictures inverted in %.1f s%s -> %s", len(run.done), len(share),
+                      time.time() - started, "" if run.busy is None else f", device busy {run.busy:.0%}", written)
+
+    def _write(self, run, parts, seconds):
+        """Write what is made of the pictures of all workers, from their records."""
+        done = [each for part in parts for each in part.records]
+        pictures = {each["name"]: each["path"] for each in done}
+        run.write_codes(parts, [name + Path(path).suffix for name, path in pictures.items()])
+        busy = {} if run.busy is None else {"device_busy": round(run.busy, 3)}
+        results.write_options(run.folder / "options.json", {
+            "options": dataclasses.asdict(self.options), "seconds": round(seconds, 1), **busy, **self.record,
+            "pictures": pictures})
+        record.carry(pictures, run.folder, lambda face: [record.Edit(
+            f"{face.name}_inv.png", face.name, "inv", f"{face.name}_inv.png")])
+        notes = [note for part in parts for note in (run.notes if part is run.unfinished else part.notes)]
+        run.write_skipped(notes)
+        run.write_pages(parts, [*self.notes, *notes])
 
 
 class _Folder:
@@ -121,16 +143,20 @@ class _Folder:
 
     Everything of a picture is written at once. It counts as soon as its record is in `done`, which happens after all
     its files are written.
+
+    Args:
+        folder: Path.
+        unfinished: Unfinished.
+        pages: Pages.
+        count: number of pictures of all workers.
     """
 
-    def __init__(self, folder, listing, pages, key):
-        known = {name: str(path) for name, path in listing}
-        self.folder, self.pages, self.notes = folder, pages, pages.notes
-        self.unfinished = Unfinished(folder, {**key, "many": pages.many}, valid=lambda each: (
-            known.get(each["name"]) == each["path"] and _unchanged(each["path"], each["file"])))
-        self.done = self.unfinished.records
-        if self.done and pages.many and len(self.done) % ROWS == 0:     # it may have been killed before this page
-            self._write_full_page()
+    def __init__(self, folder, unfinished, pages, count):
+        self.folder, self.unfinished, self.pages, self.notes, self.busy = folder, unfinished, pages, [], None
+        self.done = unfinished.records
+        lengths = [-(-len(worker.share(range(count))) // ROWS) for worker in unfinished.worker.all()]
+        self.first_pages = [sum(lengths[:i]) for i in range(len(lengths))]      # of the workers
+        self.write_last_page(full=True)     # it may have been killed before
 
     def add(self, batch, result):
         """Add a batch: pictures as `readable` yields them, and their InversionResult."""
@@ -142,49 +168,41 @@ class _Folder:
                    for picture in (result.start_images, result.images)]
             place = len(self.done)
             self.unfinished.append(
-                {"name": name, "path": path, "file": _state(path), "mse": mse, "codes": result.codes[i].shape},
+                {"name": name, "path": path, "file": file_state(path), "mse": mse, "codes": result.codes[i].shape},
                 {"encoded": (np.asarray(result.start_codes[i], "<f4"), place),
                  "inverted": (np.asarray(result.codes[i], "<f4"), place),
                  "shown": (images.to_uint8(np.stack(shown)), place % ROWS)})
-            if self.pages.many and len(self.done) % ROWS == 0:
-                self._write_full_page()
+            self.write_last_page(full=True)
 
-    def _write_full_page(self):
-        last = len(self.done) // ROWS - 1
-        self.pages.write_part(last, self.done[last * ROWS:], self.shown)
+    def write_last_page(self, full):
+        """Write this worker's last page of a large collection, if it is full, or if it is not."""
+        if self.pages.many and self.done and full == (len(self.done) % ROWS == 0):
+            last = (len(self.done) - 1) // ROWS
+            self.pages.write_part(self.first_pages[self.unfinished.worker.index] + last, self.done[last * ROWS:],
+                                  partial(self.shown, self.unfinished))
 
-    def shown(self, place):
-        """Return the pictures of a row of the last page."""
-        return self.unfinished.row("shown", place, [2 + len(self.pages.steps), self.pages.side, self.pages.side, 3],
-                                   np.uint8)
+    def write_pages(self, parts, notes):
+        """Write the page of all pictures, or the index, from the workers' records."""
+        places = shares.places(parts)
+        self.pages.write([(first, part.records) for first, part in zip(self.first_pages, parts)],
+                         lambda place: self.shown(*places[place]), notes)
 
-    def write_codes(self, files):
+    def shown(self, part, place):
+        """Return the pictures of a row of the last page of a worker's record."""
+        return part.row("shown", place, [2 + len(self.pages.steps), self.pages.side, self.pages.side, 3], np.uint8)
+
+    def write_codes(self, parts, files):
         """Write the codes, then the list of pictures."""
-        shape = [len(files), *self.done[0]["codes"]]
+        codes = next(each["codes"] for part in parts for each in part.records)
         for name in "encoded", "inverted":
-            arrays.write_rows(self.folder / f"{name}_codes.npy", shape, self.unfinished.path(name))
+            shares.write_rows(self.folder / f"{name}_codes.npy", parts, name, codes)
         results.write_list(self.folder, files)
 
-    def write_skipped(self):
+    def write_skipped(self, notes):
         """Write skipped.txt, a line for every picture that could not be read; delete that of an earlier run."""
-        skipped = [note for note in self.notes if note.startswith(SKIPPED)]
+        skipped = [note for note in notes if note.startswith(SKIPPED)]
         if skipped:
             atomic.write_text(self.folder / "skipped.txt", "".join(
                 f"{printable(note[len(SKIPPED):])}\n" for note in skipped))
         else:
             (self.folder / "skipped.txt").unlink(missing_ok=True)
-
-
-def _state(path):
-    """Return [size, time of the last change, SHA-256] of a file."""
-    status = os.stat(path)
-    return [status.st_size, status.st_mtime_ns, file_digest(path)]
-
-
-def _unchanged(path, state):
-    """Return whether a file is as it was; one that was written again with the same content is, too."""
-    try:
-        status = os.stat(path)
-        return [status.st_size, status.st_mtime_ns] == state[:2] or file_digest(path) == state[2]
-    except OSError:
-        return False

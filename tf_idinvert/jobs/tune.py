@@ -58,7 +58,7 @@ class Tuner:
         count = len(found.names)
         sets = {TOGETHER: list(range(count))} if self.together else {found.names[i]: [i] for i in range(count)}
 
-        def tune(first, batch, advance):
+        def tune(batch, advance):
             (name, rows), = batch
             done[name] = self._tune(found, rows, folder, name, advance)
 

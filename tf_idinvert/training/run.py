@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tf_idinvert.files.printing import say
+from tf_idinvert.files.workers import this_worker
 from tf_idinvert.training import callbacks, record, state
 
 SNAPSHOT_KIMG_OF_WORKERS = 10       # several workers must save at the same step, so they cannot use the clock
@@ -84,14 +84,8 @@ def folder_to_write(folder):
     Yields:
         (Path, whether this is the first worker).
     """
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    if task.get("type", "chief") == "chief" or (task["type"] == "worker" and int(task.get("index", 0)) == 0
-                                                and "chief" not in _cluster()):
+    if this_worker().index == 0:
         yield Path(folder), True
         return
     with tempfile.TemporaryDirectory() as temporary:
         yield Path(temporary), False
-
-
-def _cluster():
-    return json.loads(os.environ["TF_CONFIG"]).get("cluster", {})

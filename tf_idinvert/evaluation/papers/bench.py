@@ -7,6 +7,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from tf_idinvert import apart
 from tf_idinvert.codes import random_codes
 from tf_idinvert.evaluation.papers.methods import METHODS, ROLES, VERSION, Inverted, Missing, Sizes
 from tf_idinvert.evaluation.papers.originals import Originals
@@ -140,7 +141,7 @@ class Bench:
         def fill(entry):
             codes = entry.create("codes", [len(pictures), *shape])
             drawn, mse = entry.create("pictures", pictures.shape, np.uint8), entry.create("mse", [len(pictures)])
-            batch, seconds = self.sizes.inversion_batch if optimises else BATCH, []
+            batch, seconds = apart.together(self.sizes.inversion_batch) if optimises else BATCH, []
             with self.progress(len(pictures), how.label) as bar:
                 for start in range(0, len(pictures), batch):
                     rows, began = slice(start, start + batch), time.perf_counter()
