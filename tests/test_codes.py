@@ -1,6 +1,8 @@
 """Codes of random z, of any class or of one."""
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tiny
@@ -22,3 +24,12 @@ def test_codes_of_one_label():
 def test_labels_that_the_network_has_not_are_refused(size, label, words):
     with pytest.raises(InputError, match=words):
         codes.random_codes(tiny.generator(label_size=size), 0, 0, 1, label)
+
+
+def test_gaussian_codes_are_normal_in_w_plus_and_numbered():
+    generator = SimpleNamespace(num_layers=40, dlatent_size=50)
+    found = codes.gaussian_codes(generator, 3, 4, 2)
+    assert found.shape == (2, 40, 50) and found.dtype == np.float32
+    assert abs(found.mean()) < 0.05 and abs(found.std() - 1) < 0.05
+    np.testing.assert_array_equal(found[1:], codes.gaussian_codes(generator, 3, 5, 1))
+    assert not np.array_equal(found, codes.gaussian_codes(generator, 2, 4, 2))

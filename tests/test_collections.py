@@ -127,12 +127,13 @@ def test_what_is_another_run_starts_again(tmp_path, listing, change):
     assert np.load(folder / "inverted_codes.npy").shape[0] == len(listing) - 1
 
 
-def test_random_starts_do_not_depend_on_batches_or_skipped_pictures(monkeypatch):
+@pytest.mark.parametrize("start", ["random", "gaussian"])
+def test_random_starts_do_not_depend_on_batches_or_skipped_pictures(monkeypatch, start):
     drawn = []
-    monkeypatch.setattr(invert, "random_codes", lambda generator, seed, first, count, label:
+    monkeypatch.setattr(invert, f"{start}_codes", lambda generator, seed, first, count, label=None:
                         drawn.append((first, count)) or np.full([count, LAYERS, WIDTH], first, "float32"))
     one = inverter()
-    one.start = "random"
+    one.start = start
     assert one._start_codes([3, 5, 6])[:, 0, 0].tolist() == [3, 5, 6] and {count for _, count in drawn} == {1}
 
 

@@ -39,9 +39,9 @@ def inputs(folder):
 def run_all(folder, name, *more):
     """Call the tools with few steps; their folders are `folder`/`name`/TOOL."""
     model, pictures, to = folder / "model.h5", folder / "pictures", folder / name
-    few = ["--num_iterations", 2, "--num_results", 0, "--batch_size", 2, "--features", "none", *more]
-    calls = {invert: [model, pictures, *few], diffuse: [model, pictures / "p0.png", pictures, *few],
-             restore: ["colorize", model, pictures, "--degrade", "-N", 2, "-l", 2, *few],
+    few = ["--num_results", 0, "--batch_size", 2, "--features", "none", *more, "--num_iterations"]
+    calls = {invert: [model, pictures, *few, 0], diffuse: [model, pictures / "p0.png", pictures, *few, 2],
+             restore: ["colorize", model, pictures, "--degrade", "-N", 2, "-l", 2, *few, 1],
              boundary_tool: ["sample", model, "--num", COUNT, "--batch_size", 2, *more]}
     for tool, arguments in calls.items():
         output = to / tool.__name__.rpartition(".")[2]

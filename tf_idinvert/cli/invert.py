@@ -13,8 +13,9 @@ Domain-regularized optimization, starting from the encoder's codes (Zhu et al. 2
 Writes to the output folder, for every picture NAME: NAME_ori.png (as the network sees it), NAME_enc.png (G(E(x))) and
 NAME_inv.png (after the optimisation); and encoded_codes.npy, inverted_codes.npy ([N, L, D], in the order of
 image_list.txt), inversion.html with all results (of more than 200 pictures an index of pages), skipped.txt with the
-unreadable pictures, inversion.log, and options.json. The same command continues an interrupted run. 100 iterations take
-some seconds per picture at 64 px on a CPU, minutes at 256 px, and a few seconds on a GPU.
+unreadable pictures, inversion.log, and options.json. The same command continues an interrupted run. 100 iterations
+take some seconds per picture at 64 px on a CPU, minutes at 256 px, and a few seconds on a GPU. docs/differences.md says
+where the tools differ from the originals.
 """
 from __future__ import annotations
 

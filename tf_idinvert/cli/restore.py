@@ -19,6 +19,7 @@ Writes to the output folder, for every picture NAME: NAME_deg.png (degraded), NA
 alphas.npy [pictures, N, channels], in the order of options.json; restoration.html with all results, and
 restoration.log. A picture takes about ten seconds with the embedded model on two CPU cores, and some minutes with
 published StyleGAN at 256 px.
+docs/differences.md: where it differs from the original.
 """
 from __future__ import annotations
 

@@ -2,19 +2,23 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 from tf_idinvert.files import images
 from tf_idinvert.files.progress import progress
 
+WAITING = 4     # batches that are read ahead, and that wait to be written, at most
 CANNOT_GO_ON = (KeyboardInterrupt, OSError, ValueError)     # a full disk raises OSError or ImageError, a ValueError
 
 
 def in_batches(items, batch_size, steps, what, log, work, read=lambda first, batch: batch,
                write=lambda batch, result: None):
-    """Process `items` in batches, under a progress bar. While the device computes a batch, the next one is read and the
-    one before is written, each by a thread.
+    """Process `items` in batches, under a progress bar. While the device computes a batch, the next ones are read and
+    the ones before are written, each by a thread.
 
     Args:
         items: sequence.
@@ -28,17 +32,19 @@ def in_batches(items, batch_size, steps, what, log, work, read=lambda first, bat
     Returns:
         Share of the time that `work` took.
     """
-    steps, began, busy, written = max(steps, 1), time.perf_counter(), 0.0, None
-    starts = range(0, len(items), batch_size)
+    steps, began, busy = max(steps, 1), time.perf_counter(), 0.0
+    starts, ahead, behind, failed = iter(range(0, len(items), batch_size)), deque(), deque(), threading.Event()
     with progress(len(items) * steps, what, log=log) as bar, ThreadPoolExecutor(1) as reader, \
             ThreadPoolExecutor(1) as writer:
-        def reading(first):
-            return reader.submit(read, first, items[first:first + batch_size])
+        def read_ahead(count):
+            for first in itertools.islice(starts, count):
+                ahead.append((first, reader.submit(read, first, items[first:first + batch_size])))
 
-        ahead = None
-        for first in starts:
-            batch, count = (ahead or reading(first)).result(), min(batch_size, len(items) - first)
-            ahead = reading(first + batch_size) if first + batch_size < len(items) else None
+        read_ahead(WAITING)
+        while ahead:
+            first, reading = ahead.popleft()
+            batch, count = reading.result(), min(batch_size, len(items) - first)
+            read_ahead(1)
 
             def advance(share, loss, first=first, count=count):
                 bar.n = round((first + share * count) * steps)
@@ -48,14 +54,25 @@ def in_batches(items, batch_size, steps, what, log, work, read=lambda first, bat
                 start = time.perf_counter()
                 result = work(batch, advance)
                 busy += time.perf_counter() - start
-                if written:
-                    written.result()
-                written = writer.submit(write, batch, result)
+                behind.append(writer.submit(_unless, failed, write, batch, result))
+                if len(behind) > WAITING:
+                    behind.popleft().result()
             bar.n = (first + count) * steps
             bar.refresh()
-        if written:
-            written.result()
+        for writing in behind:
+            writing.result()
     return busy / max(time.perf_counter() - began, 1e-9)
+
+
+def _unless(failed, write, *arguments):
+    """Call `write` unless an earlier call has failed: what it leaves out must not be followed by later items."""
+    if failed.is_set():
+        return
+    try:
+        write(*arguments)
+    except BaseException:
+        failed.set()
+        raise
 
 
 def to_the_end(work, finish):
