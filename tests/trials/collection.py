@@ -1,10 +1,11 @@
 """Trial: encode a large collection of rendered portraits with the embedded model, killed and resumed.
 
-    python tests/trials/collection.py [20000 [FOLDER]]
+    python tests/trials/collection.py [20000 [1000 [FOLDER]]]
 
-Prints pictures a second, the device's busy share and the peak memory (RSS) of encoding 1,000 and all pictures; whether
-a run that was killed (SIGKILL) three times ends in the same codes; the size of the index page, and the seconds in which
-a headless Chromium opens it, if there is one. The pictures in FOLDER are kept for the next trial.
+Encodes 1,000 pictures with reading, computing and writing in turn, then beside each other, then all 20,000. Prints
+pictures a second, the device's busy share and the peak memory (RSS); whether a run that was killed (SIGKILL) three
+times ends in the same codes; the size of the index page, and the seconds in which a headless Chromium opens it, if
+there is one. The pictures in FOLDER are kept for the next trial.
 """
 from __future__ import annotations
 
@@ -22,7 +23,25 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 MODEL = ROOT / "checkpoints/portraits64-force-in-domain.h5"
-FEW, KILLS, CHUNK = 1000, 3, 500
+KILLS, CHUNK = 3, 500
+IN_TURN = """
+import sys
+from concurrent.futures import Future
+from tf_idinvert.cli import command, invert
+from tf_idinvert.jobs import batches
+
+class InTurn:
+    def __init__(self, _): pass
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+batches.ThreadPoolExecutor, batches.WAITING = InTurn, 1
+command.run(invert.main)
+"""
 
 
 def render(folder, count):
@@ -39,18 +58,18 @@ def render(folder, count):
     return [folder / f"{i:06}.png" for i in range(count)]
 
 
-def start(pictures, output):
+def start(pictures, output, program=(str(ROOT / "tools/invert.py"),)):
     """Start invert.py on a list of pictures; return the process."""
     names = output.with_suffix(".list")
     names.write_text("".join(f"{path}\n" for path in pictures))
     return subprocess.Popen([
-        sys.executable, str(ROOT / "tools/invert.py"), str(MODEL), str(names), "-o", str(output), "--num_iterations",
+        sys.executable, *program, str(MODEL), str(names), "-o", str(output), "--num_iterations",
         "0", "--batch_size", "16", "--features", "none"], env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
-def whole(pictures, output):
+def whole(pictures, output, **how):
     """Encode without interruption; return the peak memory in MB."""
-    began, process = time.perf_counter(), start(pictures, output)
+    began, process = time.perf_counter(), start(pictures, output, **how)
     _, status, usage = os.wait4(process.pid, 0)
     seconds, options = time.perf_counter() - began, json.loads((output / "options.json").read_text())
     print(f"{len(pictures)} pictures: {seconds:.0f} s, {len(pictures) / options['seconds']:.1f} pictures/s after the "
@@ -83,15 +102,17 @@ def opened(page):
         print(f"Chromium, start to picture, {address.rpartition('/')[2]}: {time.perf_counter() - began:.2f} s")
 
 
-def main(count="20000", folder=None):
+def main(count="20000", few="1000", folder=None):
     with tempfile.TemporaryDirectory() as temporary:
         work, rng = Path(folder or temporary), random.Random(0)
         pictures = render(work / "pictures", int(count))
-        few, all_, again = (work / name for name in ("few", "all", "again"))
-        for old in few, all_, again:
+        some, all_, again = (work / name for name in ("some", "all", "again"))
+        for old in some, all_, again:
             shutil.rmtree(old, ignore_errors=True)
-        small, large = whole(pictures[:FEW], few), whole(pictures, all_)
-        print(f"peak memory of all against {FEW}: {large / small - 1:+.1%}")
+        print("in turn: ", end="", flush=True)
+        whole(pictures[:int(few)], some, program=("-c", IN_TURN))
+        small, large = whole(pictures[:int(few)], some), whole(pictures, all_)
+        print(f"peak memory of all against {few}: {large / small - 1:+.1%}")
         killed(pictures, again, rng)
         alike = [(all_ / f"{name}_codes.npy").read_bytes() == (again / f"{name}_codes.npy").read_bytes()
                  for name in ("encoded", "inverted")]

@@ -144,7 +144,7 @@ def _picture(pixels, viz_size):
     if viz_size and side > viz_size:
         width, height = (max(1, round(length * viz_size / side)) for length in picture.size)
         picture, side = picture.resize((width, height), Image.Resampling.LANCZOS), viz_size
-    kind, options = ("PNG", {"optimize": True}) if side <= _SMALL else ("JPEG", _JPEG)
+    kind, options = ("PNG", {}) if side <= _SMALL else ("JPEG", _JPEG)
     file = io.BytesIO()
     picture.save(file, kind, **options)
     factor = max(1, min(_VISIBLE, viz_size or math.inf) // side)
