@@ -162,9 +162,11 @@ def test_workers_write_what_one_writes(tmp_path, listing, monkeypatch, few):
     assert several == {name: data for name, data in one.items() if not name.startswith("inversion")}
 
 
-def test_a_worker_of_other_options_is_not_waited_for_and_not_taken(tmp_path, listing):
+@pytest.mark.parametrize("other", ["options", "list"])
+def test_what_a_worker_did_of_another_run_is_not_taken(tmp_path, listing, other):
     folder = made(tmp_path / "out")
-    inverter(record={"arguments": {"seed": 1}}, worker=Worker(0, 2))(listing, folder)
+    record = {"arguments": {"seed": 1}} if other == "options" else {}
+    inverter(record=record, worker=Worker(0, 2))(listing[:-1] if other == "list" else listing, folder)
     inverter(worker=Worker(1, 2))(listing, folder)
     assert not list(folder.glob("*.npy"))
     inverter(worker=Worker(0, 2))(listing, folder)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic, locks
 from tf_idinvert.files.digests import file_digest
 from tf_idinvert.files.workers import Worker
@@ -170,5 +171,5 @@ def unchanged(path, state):
     try:
         status = os.stat(path)
         return [status.st_size, status.st_mtime_ns] == state[:2] or file_digest(path) == state[2]
-    except OSError:
+    except (OSError, InputError):       # it is gone, or no file any more
         return False

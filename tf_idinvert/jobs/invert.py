@@ -16,6 +16,7 @@ from tf_idinvert import apart
 from tf_idinvert.alignment import record
 from tf_idinvert.codes import gaussian_codes, mean_code, random_codes
 from tf_idinvert.files import atomic, images, results
+from tf_idinvert.files.digests import digest
 from tf_idinvert.files.printing import printable
 from tf_idinvert.files.unfinished import Unfinished, file_state
 from tf_idinvert.files.workers import Worker
@@ -66,8 +67,9 @@ class Inverter:
         worker that finishes last writes what is made of the pictures of all.
         """
         share, started = self.worker.share(listing), time.time()
+        shared = {"pictures": digest([str(path) for _, path in listing])} if self.worker.count > 1 else {}
         key = shares.key(self.record, options=dataclasses.asdict(self.options), start=self.start, seed=self.seed,
-                         many=len(listing) > ROWS)
+                         many=len(listing) > ROWS, **shared)        # other shares of another list
         unfinished = Unfinished(folder, key, shares.valid(share), self.worker)
         run = _Folder(Path(folder), unfinished, self._pages(Path(folder), len(listing) > ROWS), len(listing))
         if run.done:
