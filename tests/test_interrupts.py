@@ -124,7 +124,7 @@ def test_pairs_are_diffused_whole_or_not_at_all(tmp_path, pictures):
     invert_.options = options
 
     def run(number):
-        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number)).mkdir(exist_ok=True)
         diffuse.Diffusion(tmp_path / str(number) / "job", pictures[:1], pictures, (0, 0, 4), invert_, generator,
                           model="", viz_size=0, log=logging.Logger("")).run()
 
@@ -142,6 +142,11 @@ def test_pairs_are_diffused_whole_or_not_at_all(tmp_path, pictures):
             assert np.isnan(kept[len(names):]).all()
         assert all((folder / "job" / f"{name.replace(' to ', '_TO_')}_{kind}.png").exists()
                    for name in names for kind in ("sti", "enc", "inv"))
+    again = counts.index(2) + 1
+    run(again)      # continues
+    assert np.load(tmp_path / f"{again}/job_encoded_codes.npy")[0, :, 0, 0].tolist() == [0, 50, 100]
+    assert len(json.loads((tmp_path / f"{again}/job.html").read_text())) == 3
+    assert not list(tmp_path.glob(f"{again}/*/.*"))
     assert set(counts) == {0, 2, 3} and counts == sorted(counts)
 
 
@@ -158,7 +163,7 @@ def test_pictures_are_restored_whole_or_not_at_all(tmp_path, pictures, monkeypat
     models = SimpleNamespace(generator=SimpleNamespace(resolution=SIDE), encoder=None)
 
     def run(number):
-        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number)).mkdir(exist_ok=True)
         restore.Restorer(models, search, restore.RestoreOptions("inversion"), viz_size=0, log=logging.Logger(""),
                          record={})(pictures, tmp_path / str(number))
 
@@ -176,6 +181,9 @@ def test_pictures_are_restored_whole_or_not_at_all(tmp_path, pictures, monkeypat
             assert all((folder / f"{name}_{kind}.png").exists() for name in names for kind in ("ori", "deg", "res"))
         counts.append(len(names))
         assert names == list(NAMES[:len(names)])
+    again = tmp_path / str(counts.index(2) + 1)
+    run(again.name)     # continues
+    assert np.load(again / "codes.npy")[:, 0, 0, 0].tolist() == [1, 51, 101] and not list(again.glob(".*"))
     assert set(counts) == {0, 2, 3} and counts == sorted(counts)
 
 
