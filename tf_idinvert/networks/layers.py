@@ -149,18 +149,18 @@ class Conv(EqualizedLayer):
     def call(self, x):
         weight = self.used_weight(x.dtype)
         if self.resample == "up" and (self.fused or (x.shape[1] or 0) * 2 >= CHEAPER_FROM):
-            kernel, size = _sum_of_shifts(weight if self.fused else weight[::-1, ::-1]), tf.shape(x)
+            kernel, size = sum_of_shifts(weight if self.fused else weight[::-1, ::-1]), tf.shape(x)
             y = tf.nn.conv2d_transpose(x, tf.transpose(kernel, [0, 1, 3, 2]),
                                        [size[0], size[1] * 2, size[2] * 2, self.outputs], 2, "SAME")
             sides = [side and side * 2 for side in x.shape[1:3]]
             return self.add_bias(tf.ensure_shape(y, [None, *sides, self.outputs]))
         if self.resample == "down" and self.fused:
-            return self.add_bias(tf.nn.conv2d(x, _sum_of_shifts(weight) * 0.25, 2, "SAME"))
+            return self.add_bias(tf.nn.conv2d(x, sum_of_shifts(weight) * 0.25, 2, "SAME"))
         y = tf.nn.conv2d(upscale(x) if self.resample == "up" else x, weight, 1, "SAME")
         return self.add_bias(downscale(y) if self.resample == "down" else y)
 
 
-def _sum_of_shifts(kernel):
+def sum_of_shifts(kernel):
     """Convolve the kernel with a 2x2 box: `[k, k, in, out] -> [k + 1, k + 1, in, out]`."""
     none = [0, 0]       # pad the shifted kernels: slices of a padded kernel have slow gradients
     kernel = tf.pad(kernel, [[0, 1], none, none, none]) + tf.pad(kernel, [[1, 0], none, none, none])
