@@ -5,6 +5,7 @@ import base64
 import dataclasses
 import io
 import json
+import socket
 import threading
 import zipfile
 
@@ -17,6 +18,7 @@ from running import error_line, run
 from tf_idinvert import checkpoint
 from tf_idinvert.alignment import quad, warp
 from tf_idinvert.boundaries import Boundary
+from tf_idinvert.cli import editor as tool
 from tf_idinvert.editor import actions, combining, recipe, studio
 from tf_idinvert.editor.limits import Limits, Stopped, Together, Visits, read_upload
 from tf_idinvert.editor.session import STEPS_KEPT, Edit, Picture, Place, Session
@@ -469,3 +471,17 @@ def test_text_of_visitors_is_escaped(desk, visit):
     desk.second_sample(visit, "two")
     assert "<script>" not in desk.mix(visit, 0, 1) + desk.interpolate(visit, 3, "WebP")[0]
     assert all("<b>" not in each.status for each in desk.refine(visit))
+
+
+@pytest.mark.parametrize("host", ["an address", "a" * 70])
+def test_an_address_where_nothing_can_listen_is_one_line(host):
+    with pytest.raises(InputError, match="cannot listen at --host .*: "):
+        tool.require_address(host, None)
+
+
+def test_a_port_in_use_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InputError, match=f"cannot listen at --host 127.0.0.1 --port {port}: Address already in use"):
+            tool.require_address("127.0.0.1", port)
+    tool.require_address("127.0.0.1", None)

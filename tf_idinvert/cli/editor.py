@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import alignment_options, command, inversion_options, loading
 from tf_idinvert.cli.command import number
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, reason
 from tf_idinvert.files.printing import say
 
 SAMPLES = 6
@@ -62,6 +63,7 @@ def main(argv=None):
     with tempfile.TemporaryDirectory(prefix="editor-") as folder:
         os.environ.update(OFFLINE, GRADIO_TEMP_DIR=folder)
         require_gradio()
+        require_address(args.host, args.port)
         log = command.open_log()
         samples, groups = sample_files(args, folder), boundary_groups(args, log)
         command.import_tensorflow()
@@ -80,6 +82,15 @@ def main(argv=None):
         shown.close(verbose=False)
         say("the editor is closed, and what visitors had opened is gone")
     return 0
+
+
+def require_address(host, port):
+    """InputError where nothing can listen; Gradio would look a wrong name up for each of a hundred ports."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"cannot listen at --host {host}{f' --port {port}' if port else ''}: {reason(error)}") from error
 
 
 def require_gradio():
