@@ -6,6 +6,7 @@ import sys
 
 # before TensorFlow is imported by a test
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("IDINVERT_RETURN_MEMORY", "1")        # hundreds of models come and go in a process
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")        # a step then compiles in half the time
 
 from pathlib import Path

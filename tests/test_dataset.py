@@ -55,7 +55,7 @@ def test_corrupt_picture_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capf
     (["pack", "{}/none.npy", "{}/out"], "no such file"),
     (["pack", "{}/in", "{}/in", "--resolution", "8"], "new folder"),
     (["pack", "{}/in", "{}/out", "--resolution", "12"], "power of two"),
-    (["extract", "{}/in/a.png", "{}/in/a.png", "--resolution", "8"], "File exists")])
+    (["extract", "{}/in/a.png", "{}/in/a.png", "--resolution", "8"], "a.png: is a file")])
 def test_errors_are_one_line_and_exit_code_2(tmp_path, monkeypatch, capfd, arguments, message):
     (tmp_path / "in").mkdir()
     images.save(tmp_path / "in" / "a.png", np.zeros([8, 8, 3], "uint8"))

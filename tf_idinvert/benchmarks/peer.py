@@ -82,7 +82,8 @@ def _rows(side, batch, found):
 
 def theirs(python, path, steps, form, log):
     """Return what `torch_peer` measures; None where it fails, such as without a compiler."""
-    code = "import runpy, sys; runpy.run_path(sys.argv[1])['main'](sys.argv[2], int(sys.argv[3]), sys.argv[4])"
+    code = ("import json, runpy, sys; main = runpy.run_path(sys.argv[1])['main']; "
+            "print(json.dumps(main(sys.argv[2], int(sys.argv[3]), sys.argv[4])))")
     done = subprocess.run([python, "-c", code, torch_peer.__file__, str(path), str(steps), form], text=True,
                           capture_output=True)
     if done.returncode:

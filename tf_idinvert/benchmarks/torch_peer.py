@@ -7,13 +7,12 @@ Weights are frozen, scaled and summed beforehand, and F(x) is computed once: wha
 """
 from __future__ import annotations
 
-import json
 import resource
 import time
 
 
 def main(path, steps, how):
-    """Print {'loss': before the first step, 'startup': s, 'steps': [{wall, cpu, system, faults}], 'peak': bytes}."""
+    """Return {'loss': before the first step, 'startup': s, 'steps': [{wall, cpu, system, faults}], 'peak': bytes}."""
     started = time.perf_counter()
     import numpy as np
     import torch
@@ -42,7 +41,7 @@ def main(path, steps, how):
             startup = time.perf_counter() - started
     with open("/proc/self/status", encoding="ascii") as file:       # getrusage would tell the parent's peak
         peak = next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM"))
-    print(json.dumps(dict(loss=losses[0], startup=startup, steps=rows[1:], peak=peak)))
+    return dict(loss=losses[0], startup=startup, steps=rows[1:], peak=peak)
 
 
 def objective(arrays, x, target, z):

@@ -90,7 +90,8 @@ def require_address(host, port):
         family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
         socket.create_server(address[:2], family=family).close()
     except (OSError, UnicodeError) as error:
-        raise InputError(f"cannot listen at --host {host}{f' --port {port}' if port else ''}: {reason(error)}") from error
+        where = f"--host {host}{f' --port {port}' if port else ''}"
+        raise InputError(f"cannot listen at {where}: {reason(error)}") from error
 
 
 def require_gradio():
