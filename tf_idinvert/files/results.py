@@ -125,7 +125,7 @@ def read(folder):
 
 def check_range(path, codes):
     """InputError where an array has numbers that no network takes: NaN, infinite, or beyond LARGEST."""
-    if not (np.abs(codes) <= LARGEST).all():        # NaN is not, either
+    if not (np.abs(codes) <= np.float32(LARGEST)).all():        # NaN is not, either
         known = codes[np.isfinite(codes)]
         seen = f"from {known.min():g} to {known.max():g}" if len(known) == codes.size else "NaN or infinite"
         raise InputError(f"{path}: codes that are {seen}; expected numbers from -{LARGEST:g} to {LARGEST:g}")
