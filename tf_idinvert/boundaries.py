@@ -22,7 +22,7 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import arrays, atomic
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import require_file
 from tf_idinvert.formats import boundary_members
 from tf_idinvert.formats.boundary_members import About, Styles
 from tf_idinvert.formats.pickle_machine import Array, Machine, Refused
@@ -261,10 +261,7 @@ def read(path):
     """
     path = Path(path)
     try:
-        if not path.exists():
-            raise BoundaryError(f"{path}: {missing(path, 'no such file, expected a boundary (.npy or .npz)')}")
-        if not path.is_file():      # opening a pipe would wait for its writer
-            raise BoundaryError(f"{path}: not a file, expected a boundary (.npy or .npz)")
+        require_file(path, "a boundary (.npy or .npz)", BoundaryError)
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise BoundaryError(f"{path}: {size} bytes, expected a boundary of at most {MAX_BYTES}")

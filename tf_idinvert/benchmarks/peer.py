@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import subprocess
 import tempfile
 import time
@@ -108,13 +107,10 @@ def ours(side, batch, steps, path, started):
     codes, target = inversion._encode(x), inversion._features_of(x)
     memories, rows = inversion.optimizer.start(codes), []
     for i in range(steps + 1):      # the first one is not measured
-        before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        before = torch_peer.now()
         codes, memories, losses = inversion._advance((codes, memories, x, target), tf.constant(i), tf.constant(i + 1))
         losses = losses.numpy()
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        rows.append(dict(wall=time.perf_counter() - start, system=after.ru_stime - before.ru_stime,
-                         cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-                         faults=after.ru_minflt - before.ru_minflt))
+        rows.append(torch_peer.spent(before))
         if i == 0:
             loss, startup = float(losses[:, 0, -1].sum()), time.time() - started
     return dict(loss=loss, startup=startup, steps=rows[1:], peak=memory.peak())

@@ -24,7 +24,7 @@ def main(path, steps, how):
     optimizer, losses, rows = torch.optim.Adam([z], lr=0.01), [], []
     closure = torch.compile(objective) if how == "compiled" else objective
     for i in range(steps + 1):      # the first one is not measured
-        before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        before = now()
         optimizer.zero_grad()
         if how == "original":
             with torch.no_grad():
@@ -33,15 +33,25 @@ def main(path, steps, how):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        rows.append(dict(wall=time.perf_counter() - start, system=after.ru_stime - before.ru_stime,
-                         cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-                         faults=after.ru_minflt - before.ru_minflt))
+        rows.append(spent(before))
         if i == 0:
             startup = time.perf_counter() - started
     with open("/proc/self/status", encoding="ascii") as file:       # getrusage would tell the parent's peak
         peak = next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM"))
     return dict(loss=losses[0], startup=startup, steps=rows[1:], peak=peak)
+
+
+def now():
+    """Return what the process has spent until now, for `spent`."""
+    return time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+
+
+def spent(since):
+    """Return {wall, cpu, system: seconds, faults: page faults} of this process since a `now()`."""
+    (start, before), (end, after) = since, now()
+    return dict(wall=end - start, system=after.ru_stime - before.ru_stime,
+                cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+                faults=after.ru_minflt - before.ru_minflt)
 
 
 def objective(arrays, x, target, z):

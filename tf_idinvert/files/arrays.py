@@ -15,7 +15,7 @@ import numpy as np
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import require_file
 
 MAX_ARCHIVE = 1 << 30       # bytes of all arrays in a .npz file that compression has made smaller
 
@@ -70,10 +70,7 @@ def _opened(path):
     """Yield the open file; OSError becomes ArrayError."""
     path = Path(path)
     try:
-        if not path.exists():
-            raise ArrayError(f"{path}: {missing(path, 'no such file, expected an array (.npy)')}")
-        if not path.is_file():      # opening a pipe would wait for its writer
-            raise ArrayError(f"{path}: not a file, expected an array (.npy)")
+        require_file(path, "an array (.npy)", ArrayError)
         with open(path, "rb") as file:
             yield file
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What to say of a path where nothing is: existence comes before all other checks of a file."""
+"""What to say of a path where no file is: existence comes before all other checks of a file, then its kind."""
 from __future__ import annotations
 
 import os
@@ -23,3 +23,16 @@ def missing(path, expected="no such file or folder"):
         if os.path.lexists(parent):
             return expected if parent.is_dir() else f"{expected}: {parent} is a file, not a folder"
     return expected
+
+
+def require_file(path, expected, error):
+    """Raise `error`, a class, with one line unless a regular file is there; `expected`: what it is to be.
+
+    Opening a pipe would wait for its writer.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise error(f"{path}: {missing(path, f'no such file, expected {expected}')}")
+    if not path.is_file():
+        kind = "is a folder, not a file" if path.is_dir() else "not a regular file"
+        raise error(f"{path}: {kind}, expected {expected}")

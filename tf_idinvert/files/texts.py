@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import require_file
 
 LARGEST = 64 << 20      # bytes: a table of a million pictures is smaller
 
@@ -23,10 +23,7 @@ def read_bytes(path, expected, largest=LARGEST):
     """
     path = Path(path)
     try:
-        if not path.exists():
-            raise InputError(f"{path}: {missing(path, f'no such file, expected {expected}')}")
-        if not path.is_file():      # opening a pipe would wait for its writer
-            raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'not a regular file'}, expected {expected}")
+        require_file(path, expected, InputError)
         if path.stat().st_size > largest:
             raise InputError(f"{path}: {path.stat().st_size} bytes, expected {expected} of at most {largest}")
         return path.read_bytes()
