@@ -1,12 +1,15 @@
 """Fixtures that several tests share."""
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 # before TensorFlow is imported by a test
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("IDINVERT_RETURN_MEMORY", "1")        # hundreds of models come and go in a process
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")       # tiny products: what threads share is less than it costs
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")        # a step then compiles in half the time
 
 from pathlib import Path
@@ -27,6 +30,10 @@ LONGEST = ("test_evaluate", "test_train", "test_export", "test_editor_page", "te
 def pytest_make_parametrize_id(val):
     """Names of tests travel between processes with every report: not with the million characters of some parameters."""
     return ascii(val[:60]) if isinstance(val, (str, bytes)) and len(val) > 60 else None
+
+
+def pytest_collection_finish():
+    gc.freeze()         # what all imports have left stays: collections need not look through it again and again
 
 
 def pytest_collection_modifyitems(items):

@@ -167,6 +167,7 @@ def two_devices():
     """Return the strategy of two logical CPU devices; TensorFlow must not have started in the process."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})      # for two steps: see conftest
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
@@ -184,6 +185,7 @@ def run_replicas(strategy, make, batches):
 
 def run_worker(make, batches):
     """Run as one of two workers, which TF_CONFIG defines. Keras 3 has no `fit` for several workers."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})      # for two steps: see conftest
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     with strategy.scope():
         model = make(0)

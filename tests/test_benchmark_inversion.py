@@ -37,6 +37,7 @@ def test_first_step_below_a_loss(losses, target, steps):
     np.testing.assert_array_equal(found, [steps, 0])
 
 
+@pytest.mark.one_stack
 def test_optimisers_are_compared_on_the_embedded_model(monkeypatch, tmp_path):
     monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
     assert inversion.run(print, sides=()) == [], "without a model there is nothing to compare"

@@ -58,6 +58,7 @@ def test_rows_of_a_step_and_its_parts(method, names):
     assert rows[0]["GFLOP"] == pytest.approx(sum(row["GFLOP"] * times.get(row["part"], 1) for row in rows[1:]))
 
 
+@pytest.mark.one_stack
 def test_stylegan_while_it_grows():
     recipe, encoders = SMALLER
     stages = tuple(dataclasses.replace(recipe.stages[-1], resolution=side) for side in (4, 4, 8))
@@ -95,6 +96,7 @@ def test_parts_are_gradients_of_the_networks_that_learn():
             assert max(float(tf.reduce_max(tf.abs(each))) for each in gradients) > 0, (method, name)
 
 
+@pytest.mark.one_stack
 def test_two_replicas_in_a_process_of_their_own(monkeypatch):
     monkeypatch.setattr(matmul, "rate", functools.partial(matmul.rate, size=256, seconds=0.1))     # is tested elsewhere
     lines = []

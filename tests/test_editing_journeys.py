@@ -143,6 +143,7 @@ def test_diffusion_puts_every_target_into_every_context(monkeypatch, tmp_path, m
     assert all(header in page for header in headers) and page.count("data:image/png;base64") == 6 * 6
 
 
+@pytest.mark.one_stack
 def test_only_the_crop_counts_in_diffusion(monkeypatch, tmp_path, model):
     from tf_idinvert import inversion
     seen = {}
@@ -174,6 +175,7 @@ def test_pictures_are_inverted_first(monkeypatch, tmp_path, model):
     assert (tmp_path / "out/inversion/faces/inversion.html").exists()
 
 
+@pytest.mark.one_stack
 def test_inputs_of_equal_name_are_kept_apart_and_unreadable_pictures_left_out(monkeypatch, tmp_path, model, capfd):
     for parent, count in ("a", 1), ("b", 2):
         (tmp_path / parent).mkdir()
@@ -257,6 +259,7 @@ def test_conversion_shows_and_keeps_everything(monkeypatch, tmp_path, model, cap
     assert all(np.array_equal(one, other) for one, other in zip(before.get_weights(), after.get_weights()))
 
 
+@pytest.mark.one_stack
 def test_conversion_to_a_w_of_another_size_without_some_networks(monkeypatch, tmp_path, capfd):
     models = checkpoint.Models(generator=tiny.generator(), discriminator=tiny.discriminator())
     checkpoint.save(models, tmp_path / "g.h5")
@@ -313,6 +316,7 @@ def test_what_cannot_be_done_is_one_line(monkeypatch, tmp_path, model, capfd, ar
     assert words in error_line(capfd)
 
 
+@pytest.mark.one_stack
 @pytest.mark.parametrize("error, code", [(KeyboardInterrupt, 130), (OSError(28, "No space left on device"), 2)])
 @pytest.mark.parametrize("arguments, codes_file", [
     (["interpolate.py", "MODEL", "ps", "qs", "--step", "1"], "ps_TO_qs_codes.npy"),
@@ -342,6 +346,7 @@ def test_what_is_done_is_kept(monkeypatch, tmp_path, model, capfd, error, code, 
     assert [path.name for path in tmp_path.rglob(".*")] == left
 
 
+@pytest.mark.one_stack
 def test_a_full_disk_keeps_what_inversion_has_done(monkeypatch, tmp_path, model, capfd):
     write_pictures(tmp_path / "faces", 3)
     saved, save = [], Image.Image.save

@@ -52,6 +52,7 @@ def whole(tmp_path_factory):
     return folder, out, printed.getvalue()
 
 
+@pytest.mark.one_stack
 def test_everything_of_the_embedded_networks(whole, tmp_path, monkeypatch):
     checkpoints, out, printed = whole
     monkeypatch.setattr(embedded, "CHECKPOINTS", checkpoints)
@@ -84,6 +85,7 @@ def test_everything_of_the_embedded_networks(whole, tmp_path, monkeypatch):
         assert without_seconds(numbers(again)["parts"][part]) == without_seconds(found["parts"][part])
 
 
+@pytest.mark.one_stack
 def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, tmp_path, monkeypatch):
     inverted, invert, stops = [], bench.Bench._invert, True
 
@@ -130,6 +132,7 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
     assert any("cropped 24x20" in note for note in found["about"]["notes"])
 
 
+@pytest.mark.one_stack
 def test_a_second_network_judges(checkpoints, tmp_path, monkeypatch, capfd):
     """One of half the side, that sees parts and scores nothing: the distance is its, not that of F."""
     network = tiny.attributes(seed=9, names=("hat",), binary=(), resolution=8)
@@ -149,6 +152,7 @@ def test_a_second_network_judges(checkpoints, tmp_path, monkeypatch, capfd):
     assert "for pictures of 4 px; the generator's have 16" in running.error_line(capfd)
 
 
+@pytest.mark.one_stack
 def test_labels_of_a_user(checkpoints, tmp_path, monkeypatch, capfd):
     """A corrected table is measured anew; of rendered portraits all is known."""
     (tmp_path / "pictures").mkdir()
@@ -163,6 +167,7 @@ def test_labels_of_a_user(checkpoints, tmp_path, monkeypatch, capfd):
     assert "the attributes of rendered portraits are known" in running.error_line(capfd)
 
 
+@pytest.mark.one_stack
 def test_reasons_beside_the_embedded_networks_are_told(whole):
     failed = [each for each in numbers(whole[1])["claims"] if each["holds"] is False]
     assert failed and all(each["reason"].endswith(f"of {each['name']}") for each in failed)

@@ -91,6 +91,7 @@ def test_two_files_of_pytorch_make_one_model(monkeypatch, tmp_path, pictures, ca
     assert caplog.text.count("tanh") == before
 
 
+@pytest.mark.one_stack
 def test_pictures_that_cannot_be_read_are_skipped(monkeypatch, tmp_path, model_path, pictures, capfd):
     (pictures / "p1.png").write_bytes(b"no picture")
     names = "\n# a comment\n".join(["pictures/p0.png", "pictures/p1.png", "pictures/absent.png", "pictures/p2.png"])
@@ -105,6 +106,7 @@ def test_pictures_that_cannot_be_read_are_skipped(monkeypatch, tmp_path, model_p
     assert "skipped" in (out / "inversion.html").read_text()
 
 
+@pytest.mark.one_stack
 def test_equal_names_do_not_overwrite_each_other(monkeypatch, tmp_path, model_path, pictures):
     (tmp_path / "other").mkdir()
     (pictures / "p0.png").rename(tmp_path / "other/p1.png")
@@ -126,6 +128,7 @@ def test_the_domain_term_can_be_switched_off(monkeypatch, tmp_path, model_path, 
     assert json.loads((tmp_path / "out/options.json").read_text())["options"]["domain_weight"] == 0.0
 
 
+@pytest.mark.one_stack
 def test_a_random_start_needs_no_encoder(monkeypatch, tmp_path, model_path, pictures, capfd):
     models = checkpoint.load(model_path)
     models.encoder = None
@@ -157,6 +160,7 @@ def test_what_cannot_be_done_is_one_line(monkeypatch, tmp_path, model_path, pict
     assert len(errors) == 1 and line in errors[0]
 
 
+@pytest.mark.one_stack
 def test_without_vgg16_it_goes_on_and_says_so(monkeypatch, tmp_path, model_path, pictures, capfd):
     def offline(**kwargs):
         raise OSError("name or service not known")
@@ -168,6 +172,7 @@ def test_without_vgg16_it_goes_on_and_says_so(monkeypatch, tmp_path, model_path,
     assert run(monkeypatch, "invert.py", *arguments, "--features", "imagenet") == 2
 
 
+@pytest.mark.one_stack
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_interrupted_runs_keep_what_is_done(tmp_path, model_path, pictures):
     for i in range(3, 60):      # so many that the signal comes in the middle, however busy the machine is

@@ -114,6 +114,7 @@ def test_other_tasks(monkeypatch, folder, bare_model, arguments, kinds):
     assert ("PSNR" in (out / "restoration.html").read_text()) == ("ori" in kinds)
 
 
+@pytest.mark.one_stack
 def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch, folder, bare_model):
     arguments = "--factor", "4", "--keep-input"
     small = np.asarray(Downsampling(SIDE, 4)(picture("faces/f0.png")[None]))[0]
@@ -125,6 +126,7 @@ def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch
     assert np.abs(picture("a/small_res.png") - picture("b/f0_res.png")).mean() < 0.02, "but for 8 bits"
 
 
+@pytest.mark.one_stack
 def test_the_mask_is_white_where_pictures_are_missing(monkeypatch, folder, model):
     mask = np.zeros([32, 32, 3], np.uint8)
     mask[:16, 16:] = 255
@@ -134,6 +136,7 @@ def test_the_mask_is_white_where_pictures_are_missing(monkeypatch, folder, model
     assert (degraded[:4, 4:] == -1).all() and np.array_equal(degraded[4:], picture("faces/f0.png")[4:])
 
 
+@pytest.mark.one_stack
 def test_without_arguments_it_inpaints_rendered_portraits(monkeypatch, folder, model):
     monkeypatch.setattr(embedded, "model_path", lambda: model)
     assert run(monkeypatch, "restore.py", "inpaint", *SETTINGS) == 0
@@ -166,6 +169,7 @@ def test_scores_by_hand():
 
 # ---- what goes wrong
 
+@pytest.mark.one_stack
 def test_interrupts_keep_what_is_done(monkeypatch, folder, model):
     original, calls = MultiCode.__call__, []
 
@@ -183,6 +187,7 @@ def test_interrupts_keep_what_is_done(monkeypatch, folder, model):
     assert (out / "restoration.html").exists() and not (out / "f2_res.png").exists()
 
 
+@pytest.mark.one_stack
 def test_unreadable_pictures_are_left_out(monkeypatch, folder, model, capfd):
     (folder / "faces/f1.png").write_bytes(b"no picture")
     assert run(monkeypatch, "restore.py", "colorize", model, "faces", *SETTINGS) == 1
@@ -211,6 +216,7 @@ def test_arguments_that_are_refused(monkeypatch, capfd, arguments):
 
 # ---- the measurements
 
+@pytest.mark.one_stack
 def test_evaluation_goes_on_where_it_was_ended(monkeypatch, folder, model):
     arguments = [model, "--pictures", "faces", "--quick", "-o", "out", "--parts", "codes", "tasks", "photographs",
                  "--tasks", "colorize", "--features", "none", "-l", "2"]
@@ -236,6 +242,7 @@ def test_evaluation_goes_on_where_it_was_ended(monkeypatch, folder, model):
     assert json.loads((folder / "out/tables.json").read_text()) == tables
 
 
+@pytest.mark.one_stack
 def test_costs(monkeypatch, folder, model):
     from tf_idinvert.evaluation.quality import restoration_cost
     calls = []

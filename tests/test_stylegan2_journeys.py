@@ -91,6 +91,7 @@ def test_inverts_with_the_encoder(monkeypatch, tmp_path, trained):
         assert np.abs(shown - images.to_uint8(np.asarray(drawn))[i]).max() <= 1
 
 
+@pytest.mark.one_stack
 @pytest.mark.parametrize("start", [["--start", "mean"], ["--random_init"]])
 def test_inverts_without_an_encoder(monkeypatch, tmp_path, model, start):
     assert run(monkeypatch, "invert.py", model, "faces", "-o", "out", *start, "--no-domain-regularizer", *FAST) == 0
@@ -104,6 +105,7 @@ def test_needs_an_encoder_to_start_from(monkeypatch, model, capfd):
     assert "holds no encoder" in error_line(capfd)
 
 
+@pytest.mark.one_stack
 def test_edits(monkeypatch, tmp_path, trained):
     network = trained / "network.h5"
     boundaries.write(tmp_path / "age.npz", boundaries.Boundary(tiny.normal(1, 4, 8, seed=9), (1, 2)))
@@ -123,6 +125,7 @@ def test_samples_for_boundaries(monkeypatch, tmp_path, model):
     assert codes.shape == (5, 4, 8) and np.abs(shown - drawn).max() <= 1
 
 
+@pytest.mark.one_stack
 @pytest.mark.parametrize("layer", [1, 2, 3])
 def test_restores_with_several_codes(monkeypatch, tmp_path, model, layer):
     assert run(monkeypatch, "restore.py", "inpaint", model, "faces", "-o", "out", *FAST, "-N", "3", "-l", layer) == 0
@@ -167,6 +170,7 @@ def test_its_own_training_is_not_offered(monkeypatch, model, pictures, capfd):
     assert "holds a StyleGAN2Generator; --method stylegan trains StyleGAN" in error_line(capfd)
 
 
+@pytest.mark.one_stack
 def test_is_shown_and_converted(monkeypatch, tmp_path, model, capfd):
     assert run(monkeypatch, "convert.py", model, "ours.h5") == 0
     printed = capfd.readouterr().out

@@ -64,6 +64,7 @@ def test_inversion(monkeypatch, tmp_path, small_checkpoints):
     assert record["options"]["feature_weight"] == 20.0, "the embedded attribute network gives the features"
 
 
+@pytest.mark.one_stack
 @pytest.mark.parametrize("tool, job, shape", [
     ("interpolate.py", "interpolation/portraits_TO_others_codes.npy", (4, 2, 7, 4, 8)),
     ("mix_style.py", "style_mixing/others_STYLIZE_portraits_codes.npy", (2, 4, 4, 8)),
@@ -75,6 +76,7 @@ def test_pairs_of_pictures(monkeypatch, tmp_path, tool, job, shape):
     assert one.read_bytes() != other.read_bytes()
 
 
+@pytest.mark.one_stack
 def test_manipulation_along_every_boundary(monkeypatch, tmp_path, small_checkpoints):
     assert run(monkeypatch, "manipulate.py", *SHORT) == 0
     out = tmp_path / "results/manipulation"
@@ -155,6 +157,7 @@ def test_options(monkeypatch, tmp_path, no_search, arguments, expected):
     assert {name: options[name] for name in expected} == expected
 
 
+@pytest.mark.one_stack
 def test_baselines(monkeypatch, tmp_path, small_checkpoints):
     """The encoder alone; and from the mean code, without encoder and features: Image2StyleGAN."""
     models = checkpoint.load(small_checkpoints / embedded.MODELS[0])

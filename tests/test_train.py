@@ -162,6 +162,7 @@ def test_other_options_or_files_do_not_take_up_a_run(train, whole, tmp_path, cap
     assert "generator_sha256" in running.error_line(capfd)
 
 
+@pytest.mark.one_stack
 def test_divergence_is_one_line_that_says_what_to_try(train, tmp_path, capfd):
     assert train("in-domain", "--learning-rate", "1e30", "--encoder-norm", "none") == 2
     assert "Try a lower learning rate" in running.error_line(capfd)
@@ -283,6 +284,7 @@ def test_attribute_network(tmp_path, monkeypatch):
     assert list(found) == list(network.names) and all(value <= 1 for value in found.values())
 
 
+@pytest.mark.one_stack
 def test_attribute_network_of_the_wild_world(tmp_path, monkeypatch):
     """What the second task asks for, from parts of half the side."""
     train = train_attributes.train
@@ -296,6 +298,7 @@ def test_attribute_network_of_the_wild_world(tmp_path, monkeypatch):
     assert list(json.loads((tmp_path / "run/agreement.json").read_text())) == list(network.names)
 
 
+@pytest.mark.one_stack
 def test_two_workers_train_like_one(train, files, tmp_path):
     """Each takes half of the batch; the first one writes. Without batch norm: the bias before it has no gradient but
     rounding errors, of which Adam makes steps."""

@@ -274,6 +274,7 @@ def inverted(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.one_stack
 def test_tuning_results_and_editing_with_their_generators(monkeypatch, tmp_path, inverted):
     arguments = ["ps", "--tune", "4", "--tune_rate", "0.01", "--features", "none"]
     assert run(monkeypatch, "tune.py", *arguments) == 0
@@ -320,6 +321,7 @@ def test_a_stopped_run_goes_on_with_the_same_result(monkeypatch, inverted):
     assert one["mse_after"] == other["mse_after"] and one["pictures"] == ["p0", "p1"]
 
 
+@pytest.mark.one_stack
 def test_inversion_tunes_afterwards_and_what_cannot_be_tuned_is_one_line(monkeypatch, tmp_path, inverted, capfd):
     assert run(monkeypatch, "invert.py", "network.h5", inverted / "p0_ori.png", "--start", "mean", "-E",
                "--num_iterations", "1", "--features", "none", "--tune", "1", "-o", "out") == 0
