@@ -1,4 +1,5 @@
-"""Folders of pictures, rendered portraits or other sets -> a set in the original's TFRecord format, and back.
+"""Folders of pictures, rendered portraits or other sets -> a set in the original's TFRecord format, and back. Further
+sources: `celeba`, `lsun`.
 
 Several processes write the set in parts; when all are there, they are joined. A run that was stopped goes on when
 it is started again, and ends in the same bytes. A set is a folder with
@@ -85,7 +86,7 @@ class Pictures:
         source, path = _opened(self.path, self.resolution), Path(self.path)
         files = source.paths if isinstance(source, pipeline.FolderSource) else record_files(path) or [path]
         beside = [path / classes.INDEX, *filter(None, [_labels_file(path)])]
-        found = [(str(file), *_size_and_date(file)) for file in [*files, *(file for file in beside if file.exists())]]
+        found = [(str(file), *size_and_date(file)) for file in [*files, *(file for file in beside if file.exists())]]
         return {"pictures": str(path.resolve()), "resolution": self.resolution,
                 "state": hashlib.sha256(repr(found).encode("utf-8", "surrogateescape")).hexdigest()}
 
@@ -154,7 +155,7 @@ def _labels_file(path):
     return None
 
 
-def _size_and_date(file):
+def size_and_date(file):
     """(bytes, time of the last change), None for a file that is missing, which is reported when it is read."""
     try:
         about = os.stat(file)
@@ -169,7 +170,7 @@ def pack(source, folder, processes=None, progress=None, report=None):
     """Write a set of TFRecords; go on with it where a run was stopped.
 
     Args:
-        source: Portraits or Pictures.
+        source: Portraits, Pictures, CelebA or Lsun.
         folder: to be made, or of a run that was stopped.
         processes: how many; None: as many as processors.
         progress: None, or a function called with the number of pictures just done.
