@@ -63,9 +63,9 @@ def test_the_tool_prints_tables_and_writes_json(monkeypatch, tmp_path, capsys):
         return rows
     monkeypatch.setattr(inversion, "run", fake)
     out = tmp_path / "speed.json"
-    assert run(monkeypatch, "benchmark.py", "inversion", "--sides", "64", "256", "--json", out) == 0
+    assert run(monkeypatch, "benchmark.py", "inversion", "--sides", "64", "256", "--jit", "--json", out) == 0
     assert capsys.readouterr().out == " px      s\n 64  1.235\n256     22\n\noptimizer  steps\n    lbfgs    nan\n"
-    assert len(json.loads(out.read_text())) == 3 and asked == {"sides": [64, 256]}
+    assert len(json.loads(out.read_text())) == 3 and asked == {"sides": [64, 256], "jit": True}
 
 
 def test_the_tool_loads_a_served_model(monkeypatch, capsys):

@@ -106,6 +106,16 @@ def test_mask_restricts_pixels_and_features(shape, domain_weight):
     assert result.losses["domain"].any() == bool(domain_weight)
 
 
+
+def test_compiled_by_xla_it_is_the_same_search(monkeypatch):
+    asked, function = [], tf.function
+    monkeypatch.setattr(tf, "function", lambda *args, **options: asked.append(options) or function(*args, **options))
+    images = images_of(2)
+    found, (codes, losses) = run(images, steps=5, jit=True), by_hand(images, 5)
+    assert any(options.get("jit_compile") for options in asked)
+    assert relative(found.codes, codes) < 1e-4 and relative(found.losses["total"], losses[3]) < 1e-4
+
+
 def test_what_is_outside_the_mask_only_starts_the_search():
     images, mask = images_of(1), np.zeros((1, 4, 4, 1), "float32")
     mask[:, 1:3, 1:3] = 1

@@ -20,7 +20,7 @@ import tiny
 
 from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
-from tf_idinvert.cli import train_attributes, train_encoder
+from tf_idinvert.cli import precision, train_attributes, train_encoder
 from tf_idinvert.training import callbacks, force_in_domain, loop
 
 SCRIPT = running.TOOLS / "train.py"
@@ -170,7 +170,7 @@ def test_divergence_is_one_line_that_says_what_to_try(train, tmp_path, capfd):
 
 
 def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weights(train, whole, tmp_path, monkeypatch):
-    if not train_encoder.convolves_in_bfloat16():
+    if not precision.convolves_in_bfloat16():
         pytest.skip("TensorFlow has no convolution in bfloat16 on this processor, which the tool says")
     seen = []
     penalty = force_in_domain.losses.r1_penalty
@@ -189,7 +189,7 @@ def test_a_processor_without_bfloat16_is_one_line(train, tmp_path, monkeypatch, 
     def refuse(*_, **__):
         raise tf.errors.AbortedError(None, None, "could not create a primitive descriptor")
 
-    monkeypatch.setattr(train_encoder.tf.nn, "conv2d", refuse)
+    monkeypatch.setattr(precision.tf.nn, "conv2d", refuse)
     assert train("in-domain", "--precision", "mixed") == 2
     assert "no convolution in bfloat16 on this processor" in running.error_line(capfd)
     assert not (tmp_path / "run/state.npz").exists()

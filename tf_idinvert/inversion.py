@@ -37,6 +37,7 @@ class InversionOptions:
     domain_weight: float = 2.0              # lambda_dom
     masked_domain_weight: float = 0.0       # lambda_dom with a mask; 0 because published diffusion has no domain term
     batch_size: int = 4                     # largest number of images optimised together
+    jit: bool = False                       # compile loss and gradient with XLA
     results: int = 0                        # intermediate images to keep, evenly spaced, the last after the final step
 
     def __post_init__(self):
@@ -236,7 +237,7 @@ class Inversion:
                              features=self.features, feature_weight=self.options.feature_weight,
                              domain_weight=self._domain_weight(mask))[1]
 
-        return optimizers.advance(self.optimizer, losses, codes, memory, step, stop)
+        return optimizers.advance(self.optimizer, losses, codes, memory, step, stop, self.options.jit)
 
 
 def objective(codes, images, target, mask=None, *, synthesis, encoder, features, feature_weight, domain_weight):

@@ -64,7 +64,7 @@ def make(name, learning_rate, steps, keep_best=False, cut_rising=False, toleranc
     return Guarded(optimizer, keep_best, cut_rising and name != LBFGS, tolerance)   # L-BFGS cuts its steps by itself
 
 
-def advance(optimizer, losses, codes, memory, step, stop):
+def advance(optimizer, losses, codes, memory, step, stop, jit=False):
     """Run steps `step` + 1 to `stop` of a search as one loop in the graph.
 
     Args:
@@ -72,16 +72,23 @@ def advance(optimizer, losses, codes, memory, step, stop):
         losses: function, codes [N, L, D] -> terms, each [N]; the last one is minimised.
         codes, memory: current state of the search.
         step, stop: int32 scalars.
+        jit: whether to compile losses and gradient with XLA.
     Returns:
         (codes, memory, terms [N, stop - step, T] before each step).
     """
     history = tf.TensorArray(tf.float32, size=stop - step)
 
-    def body(i, codes, memory, history):
+    def evaluated(codes):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(codes)
             terms = losses(codes)
-        codes, memory = optimizer.step(i, codes, memory, terms[-1], tape.gradient(terms[-1], codes))
+        return terms, tape.gradient(terms[-1], codes)
+
+    evaluate = tf.function(evaluated, jit_compile=True, autograph=False) if jit else evaluated
+
+    def body(i, codes, memory, history):
+        terms, gradient = evaluate(codes)
+        codes, memory = optimizer.step(i, codes, memory, terms[-1], gradient)
         return i + 1, codes, memory, history.write(i - step, tf.stack(terms, axis=1))
 
     _, codes, memory, history = tf.while_loop(

@@ -31,13 +31,14 @@ EAGER_STEPS = 3
 NEAR = 1.01             # losses within this factor count as equal, because searches end in different minima
 
 
-def run(log, sides=SIDES, batches=BATCHES):
+def run(log, sides=SIDES, batches=BATCHES, jit=False):
     """Return a row for every side, batch size and generator, measured in separate processes, and for every optimiser.
 
     Args:
         log: callable that prints a line.
         sides: resolutions in pixels.
         batches: batch sizes.
+        jit: see `InversionOptions`.
     Returns:
         list of dict, column -> text or number.
     """
@@ -48,19 +49,20 @@ def run(log, sides=SIDES, batches=BATCHES):
         log(f"inversion with {generator} at {side} px, batch {batch}")
         rate = matmul.rate()
         with multiprocessing.get_context("spawn").Pool(1, allocator.keep_memory) as child:
-            row = child.apply(measure, (side, batch, time.time(), generator))
+            row = child.apply(measure, (side, batch, time.time(), generator, jit))
         share = matmul.share(row["GFLOP"], row["s/iteration"], [rate, matmul.rate()])
         rows.append({"benchmark": "inversion", **row, **share})
     return rows + _to_loss(log)
 
 
-def measure(side, batch, started, generator="StyleGAN", **widths):
+def measure(side, batch, started, generator="StyleGAN", jit=False, **widths):
     """Measure time, memory and operations of inversion in this process.
 
     Args:
         side, batch: resolution and batch size.
         started: `time.time()` at the start of this process.
         generator: one of GENERATORS.
+        jit: see `InversionOptions`.
         widths: constructor arguments that make the generator narrower, for tests.
     Returns:
         dict, a row.
@@ -70,7 +72,7 @@ def measure(side, batch, started, generator="StyleGAN", **widths):
     vgg = keras.applications.VGG16(include_top=False, weights=None)
     networks = encoder, network.synthesis, LayerFeatures(vgg, VGG16_LAYER)
     images = np.random.default_rng(0).uniform(-1, 1, [batch, side, side, 3]).astype("float32")
-    options, stamps = InversionOptions(steps=REPORTS, batch_size=batch).for_features(networks[2]), []
+    options, stamps = InversionOptions(steps=REPORTS, batch_size=batch, jit=jit).for_features(networks[2]), []
     inversion = Inversion(synthesis=networks[1], encoder=encoder, features=networks[2], options=options)
     codes = inversion(images, progress=lambda *_: stamps.append(time.time())).codes
     row = {"generator": generator, "px": side, "batch": batch, "s/iteration": float(np.median(np.diff(stamps))),

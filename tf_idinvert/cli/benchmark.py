@@ -2,7 +2,7 @@
 
     python tools/benchmark.py                       # a part of all benchmarks, some minutes
     python tools/benchmark.py inversion             # 64, 128 and 256 px, batches of 1 and 4; optimisers; half an hour
-    python tools/benchmark.py inversion --sides 64 --batches 1 --json speed.json
+    python tools/benchmark.py inversion --sides 256 --batches 1 8 32 --json speed.json      # on a GPU; also with --jit
     python tools/benchmark.py inversion --peer ~/torch/bin/python   # beside plain PyTorch, of another environment
     python tools/benchmark.py training
     python tools/benchmark.py alignment             # what a misalignment costs an inversion; the embedded model
@@ -39,12 +39,15 @@ def parse_arguments(argv):
     parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion, editor: sides of the "
                         "pictures in pixels (64 128 256; 64 256)")
     parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="inversion: batch sizes (1 4)")
+    parser.add_argument("--jit", action="store_true", help="inversion: compile loss and gradient with XLA")
     parser.add_argument("--peer", metavar="PYTHON", help="inversion: a Python with torch and numpy, runs the same "
                         "steps in turns with ours")
     parser.add_argument("--json", type=Path, help="JSON file to write the figures to as well")
     args = parser.parse_intermixed_args(argv)
     if args.folder and args.kind not in ("serving", "alignment"):
         parser.error(f"{args.folder}: only `serving` and `alignment` take a folder")
+    if args.jit and args.peer:
+        parser.error("--jit: not beside --peer, whose steps are compared with ours as they are")
     return args
 
 
@@ -70,7 +73,7 @@ def log(line):
 def inversion(args):
     from tf_idinvert.benchmarks import inversion as benchmark
     some = {} if args.kind else {"sides": (64,), "batches": (4,)}
-    given = {name: getattr(args, name) for name in ("sides", "batches") if getattr(args, name)}
+    given = {name: getattr(args, name) for name in ("sides", "batches", "jit") if getattr(args, name)}
     if args.peer:
         from tf_idinvert.benchmarks import peer
         return peer.run(log, args.peer, **given)

@@ -5,6 +5,8 @@ inside functions, so that `--help` does not wait for it.
 """
 from __future__ import annotations
 
+import argparse
+import dataclasses
 from pathlib import Path
 
 from tf_idinvert.cli import alignment_options, command
@@ -67,6 +69,8 @@ def add_optimisation_options(group):
                        help="if the loss of a picture rises, return to its best code and halve the step")
     group.add_argument("--tolerance", type=number(float, 0), default=0.0, help="stop a picture when ten steps have "
                        "lowered its loss by less than this share; 0: never (0)")
+    group.add_argument("--jit", action=argparse.BooleanOptionalAction, default=False, help="compile loss and gradient "
+                       "with XLA: longer to start; whether a step is faster then, measure on your device (no)")
     group.add_argument("--num_results", type=number(int, 0), default=5, help="number of steps that the page shows (5)")
     add_feature_options(group)
     group.add_argument("--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
@@ -104,6 +108,12 @@ def add_inversion_options(group):
     group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0,
                        help="seed of --start random and gaussian (0)")
     add_label(group.add_argument)
+
+
+def add_precision(add):
+    """Add --precision, by an `add_argument`."""
+    add("--precision", choices=["float32", "mixed"], default="float32", help="mixed: encoder and feature network (not "
+        "LPIPS) compute in bfloat16; the generator, codes and losses stay float32 (float32)")
 
 
 def add_label(add):
@@ -153,7 +163,7 @@ def inversion_options(args, batch_size, **more):
         steps=suits.steps if args.num_iterations is None else args.num_iterations,
         learning_rate=suits.learning_rate if args.learning_rate is None else args.learning_rate,
         optimizer=args.optimizer, keep_best=args.keep_best, cut_rising=args.cut_rising, tolerance=args.tolerance,
-        batch_size=batch_size, results=args.num_results,
+        batch_size=batch_size, results=args.num_results, jit=args.jit,
         feature_weight=args.loss_weight_feat, **more)
 
 
@@ -161,13 +171,27 @@ def make_inverter(args, batch_size, models, log, worker=Worker()):
     """Return the `jobs.invert.Inverter` of the arguments; InputError if the model lacks a network for it."""
     from tf_idinvert.jobs.invert import Inverter
     _check(models, args)
-    features, note = load_features(args, log, models.generator.resolution)
+    models, features, note = computing(args, models, log)
     options = inversion_options(args, batch_size,
                                 domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
     return Inverter(models, options, features, start=args.start, seed=args.seed, label=args.label,
                     viz_size=args.viz_size, log=log, record={
                         "model": str(args.model_path), "sha256": digests(args), "arguments": vars(args)},
                     notes=[*models.notes, note], worker=worker)
+
+
+def computing(args, models, log):
+    """Return (models, F or None, note) with E and F that compute as --precision says."""
+    resolution = models.generator.resolution
+    if getattr(args, "precision", "float32") == "float32":
+        return models, *load_features(args, log, resolution)
+    from tf_idinvert.cli import precision
+    precision.check(args.precision)
+    with precision.policy(args.precision):
+        encoder = models.encoder and precision.again(models.encoder)
+        features, note = load_features(args, log, resolution)
+    return (dataclasses.replace(models, encoder=encoder and precision.in_float32(encoder)),
+            features and precision.in_float32(features), note)
 
 
 def digests(args, *more):

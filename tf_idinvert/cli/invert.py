@@ -36,6 +36,7 @@ def parse_arguments(argv):
     devices.add(parser.add_argument)
     alignment_options.add_alignment_options(parser)
     inversion_options.add_inversion_options(parser)
+    inversion_options.add_precision(parser.add_argument)
     tuning_options.add_tuning_options(parser.add_argument_group("pivotal tuning, afterwards (see tune.py)"), 0)
     return inversion_options.parse(parser, argv, image_list=("portraits", 4))
 

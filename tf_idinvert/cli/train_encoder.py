@@ -1,17 +1,15 @@
 """`tools/train.py` for the three encoders: create networks, data, recipe and run from the options."""
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tf_idinvert import checkpoint, features
-from tf_idinvert.cli import training_options
+from tf_idinvert.cli import precision, training_options
 from tf_idinvert.data import pipeline, training_set
 from tf_idinvert.errors import InputError
 from tf_idinvert.networks.encoder import Encoder
@@ -23,9 +21,7 @@ from tf_idinvert.training import encoder, encoder_recipes
 
 def train(args):
     """Train an encoder with the options of the command line; return the number of files that were left out."""
-    if args.precision == "mixed" and not convolves_in_bfloat16():
-        raise InputError("--precision mixed: TensorFlow has no convolution in bfloat16 on this processor; "
-                         "give --precision float32")
+    precision.check(args.precision)
     run = training_options.make_run(args)
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
@@ -39,15 +35,6 @@ def train(args):
                           save=lambda path: checkpoint.save(models, path), test=test,
                           features=make_features(args, models.generator.resolution))
     return len(left_out)
-
-
-def convolves_in_bfloat16():
-    """Return whether TensorFlow convolves in bfloat16 here; limited to older instructions, oneDNN does not."""
-    try:
-        tf.nn.conv2d(tf.zeros([1, 4, 4, 8], tf.bfloat16), tf.zeros([3, 3, 8, 8], tf.bfloat16), 1, "SAME")
-    except tf.errors.OpError:
-        return False
-    return True
 
 
 def load_generator(args):
@@ -64,7 +51,7 @@ def load_generator(args):
 
 def add_networks(models, args, recipe):
     """Add the encoder, new or of an earlier training, and the latent discriminator if the method has one."""
-    with _policy("mixed_bfloat16" if args.precision == "mixed" else "float32"):
+    with precision.policy(args.precision):
         if args.initial_encoder:
             models.encoder = checkpoint.load(args.initial_encoder, only=("encoder",)).encoder
         else:
@@ -142,16 +129,3 @@ def make_features(args, resolution):
     found = features.load(args.features, resolution)
     side = 256 if args.feature_size is None else args.feature_size
     return at_side(found, side) if side else found
-
-
-@contextlib.contextmanager
-def _policy(name):
-    """Set Keras' dtype policy for networks created in the with statement.
-
-    bfloat16 has the range of float32, so losses need no scaling.
-    """
-    keras.mixed_precision.set_global_policy(name)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
