@@ -203,7 +203,13 @@ def print_comparison(alone, distributed, batches):
 
 
 def check_workers(test_module):
-    """Run `test_module.worker()`, which calls `run_worker`, in two processes on this machine."""
+    """Check what both workers print, whose `worker()` calls `run_worker`."""
+    for found in run_workers(test_module):
+        assert found["moved"] > 0.5 and found["apart"] < 1e-3, found
+
+
+def run_workers(test_module):
+    """Run `test_module.worker()` in two processes on this machine; return what they print, as JSON values."""
     with contextlib.ExitStack() as stack:       # keep both sockets open, so that the ports differ
         sockets = [stack.enter_context(contextlib.closing(socket.socket())) for _ in range(2)]
         for one in sockets:
@@ -212,8 +218,7 @@ def check_workers(test_module):
     processes = [start(f"import {test_module}; {test_module}.worker()", TF_CONFIG=json.dumps(
         {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}})) for i in range(2)]
     try:
-        for process in processes:
-            check_comparison(process)
+        return [printed(process) for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -232,12 +237,11 @@ def start(code, **environment):
                             text=True, env=environment)
 
 
-def check_comparison(process):
+def printed(process):
     try:
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=600)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
     assert process.returncode == 0, errors[-3000:]
-    found = json.loads(output.splitlines()[-1])
-    assert found["moved"] > 0.5 and found["apart"] < 1e-3, found
+    return json.loads(output.splitlines()[-1])

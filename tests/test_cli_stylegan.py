@@ -60,11 +60,6 @@ def test_options_that_cannot_be_are_one_line(parse, capsys, option, message):
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_several_workers_are_refused(parse):
-    with pytest.raises(ValueError, match="multi-worker is for encoders"):
-        train_stylegan.train(parse("--preset", "portraits", "--strategy", "multi-worker"))
-
-
 def tiny_recipe(width):
     shared = dict(resolution=8, fmap_base=16, fmap_max=width)
     generator = dict(shared, latent_size=4, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)

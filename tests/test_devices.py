@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import encoder_training as common
@@ -19,10 +16,12 @@ from tf_idinvert import checkpoint
 from tf_idinvert.cli import boundary as boundary_tool
 from tf_idinvert.cli import devices, diffuse, invert, restore
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import images, workers
+from tf_idinvert.files import images, locks, workers
 
-TOOLS = Path(__file__).parents[1] / "tools"
 COUNT = 5
+ARRAYS = {"invert": ["encoded_codes.npy", "inverted_codes.npy"],
+          "diffuse": ["p0_TO_pictures_encoded_codes.npy", "p0_TO_pictures_inverted_codes.npy"],
+          "restore": ["codes.npy", "shared_codes.npy", "alphas.npy"], "boundary": ["inverted_codes.npy"]}
 
 
 def inputs(folder):
@@ -46,6 +45,7 @@ def run_all(folder, name, *more):
     for tool, arguments in calls.items():
         output = to / tool.__name__.rpartition(".")[2]
         assert not tool.main([*map(str, arguments), "-o", str(output)]), tool
+        locks.release()
 
 
 def replicas(folder):
@@ -66,12 +66,9 @@ def on_devices(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("tool, arrays", [
-    ("invert", ["encoded_codes.npy", "inverted_codes.npy"]),
-    ("diffuse", ["p0_TO_pictures_encoded_codes.npy", "p0_TO_pictures_inverted_codes.npy"]),
-    ("restore", ["codes.npy", "shared_codes.npy", "alphas.npy"]), ("boundary", ["inverted_codes.npy"])])
-def test_two_devices_find_what_one_finds(on_devices, tool, arrays):
-    for name in arrays:
+@pytest.mark.parametrize("tool", ARRAYS)
+def test_two_devices_find_what_one_finds(on_devices, tool):
+    for name in ARRAYS[tool]:
         one, two = (np.load(on_devices / count / tool / name) for count in ("one", "two"))
         assert one.size and np.isfinite(one).all()
         assert np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
@@ -91,47 +88,41 @@ def config(index, count=2, addresses=("127.0.0.1:1", "127.0.0.1:2")):
     return json.dumps({"cluster": {"worker": addresses[:count]}, "task": {"type": "worker", "index": index}})
 
 
-def test_two_worker_processes_write_one_folder(tmp_path, on_devices):
-    """Encoding only; one of them is alone at the end and makes what belongs to both."""
-    model, pictures = on_devices / "model.h5", on_devices / "pictures"
-    command = [sys.executable, TOOLS / "invert.py", model, pictures, "--features", "none", "--num_iterations", 0,
-               "--batch_size", 2, "-o", tmp_path / "shared", "--strategy", "multi-worker"]
-    processes = [subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env={
-        **os.environ, "PYTHONPATH": str(TOOLS.parent), "CUDA_VISIBLE_DEVICES": "-1", "TF_CONFIG": config(i)})
-        for i in range(2)]
+def worker(folder):
+    """All tools, as the worker of TF_CONFIG; they share the folder with the other worker, who may be behind."""
+    run_all(folder, "shared", "--strategy", "multi-worker")
+
+
+@pytest.fixture(scope="module")
+def by_workers(on_devices):
+    """The results of one device, and of two processes on this machine."""
+    processes = [common.start(f"import pathlib, test_devices; test_devices.worker(pathlib.Path({str(on_devices)!r}))",
+                              TF_CONFIG=config(i)) for i in range(2)]
     try:
         for process in processes:
-            errors = process.communicate(timeout=300)[1]
-            assert process.returncode == 0, errors
+            errors = process.communicate(timeout=600)[1]
+            assert process.returncode == 0, errors[-3000:]
     finally:
         for process in processes:
             process.kill()
-    shared = tmp_path / "shared"
-    assert (shared / "image_list.txt").read_text().split() == [f"p{i}.png" for i in range(COUNT)]
-    expected = np.load(on_devices / "one/invert/encoded_codes.npy")
-    for kind in "encoded", "inverted":
-        assert np.abs(np.load(shared / f"{kind}_codes.npy") - expected).max() <= 1e-5 * np.abs(expected).max()
-    assert {path.name for path in shared.glob("*.log")} == {"inversion.log", "inversion-1.log"}
-    assert not list(shared.glob(".*")) and (shared / "inversion.html").exists()
+    return on_devices / "one", on_devices / "shared"
 
 
-def test_workers_sample_what_one_does(tmp_path, on_devices, monkeypatch):
-    for index in 1, 0:
-        monkeypatch.setenv("TF_CONFIG", config(index))
-        boundary_tool.main(["sample", str(on_devices / "model.h5"), "--num", str(COUNT), "--batch_size", "2", "-o",
-                            str(tmp_path / "shared"), "--strategy", "multi-worker"])
-        locks_released()
-    one = on_devices / "one/boundary"
-    codes, expected = (np.load(folder / "inverted_codes.npy") for folder in (tmp_path / "shared", one))
-    assert np.abs(codes - expected).max() <= 1e-5 * np.abs(expected).max()
-    for i in range(COUNT):
-        pictures = [images.read(folder / f"{i:06}_inv.png").astype(int) for folder in (one, tmp_path / "shared")]
+@pytest.mark.parametrize("tool", ARRAYS)
+def test_two_worker_processes_write_what_one_writes(by_workers, tool):
+    one, shared = (folder / tool for folder in by_workers)
+    for name in ARRAYS[tool]:
+        expected, found = (np.load(folder / name) for folder in (one, shared))
+        assert expected.size and np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    for path in one.rglob("*.png"):
+        pictures = [images.read(folder / path.relative_to(one)).astype(int) for folder in (one, shared)]
         assert np.abs(pictures[0] - pictures[1]).max() <= 1
-
-
-def locks_released():
-    from tf_idinvert.files import locks
-    locks.release()
+    names = [sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix != ".log")
+             for folder in (one, shared)]
+    assert names[0] == names[1]
+    assert len(list(shared.glob("*.log"))) == 2 and not list(shared.glob(".*"))
+    if tool == "invert":
+        assert (shared / "image_list.txt").read_text() == (one / "image_list.txt").read_text()
 
 
 @pytest.mark.parametrize("text, message", [

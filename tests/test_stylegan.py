@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import encoder_training as common
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -195,7 +196,18 @@ def test_step_compiled_by_xla_is_the_same_step(monkeypatch):
 
 def replicas(two):
     """Run by `test_replicas`, in another process: train on one device and on two; print the largest differences."""
-    phases = [stylegan.Phase(dataclasses.replace(STAGES[1], learning_rate=0.1), 0, 8, fading=True, resets=True)]
+    compare(two, [stylegan.Phase(dataclasses.replace(STAGES[1], learning_rate=0.1), 0, 8, fading=True, resets=True)])
+
+
+def worker():
+    """Run by `test_two_workers_train_like_one`: also through the end of a fade, where the optimisers start afresh."""
+    two = tf.distribute.MultiWorkerMirroredStrategy()       # before any other use of TensorFlow
+    stage = dataclasses.replace(STAGES[1], learning_rate=0.1)
+    compare(two, [stylegan.Phase(stage, 0, 4, fading=True, resets=True),
+                  stylegan.Phase(stage, 4, 8, fading=False, resets=True)])
+
+
+def compare(two, phases):
     results = []
     for strategy in (tf.distribute.get_strategy(), two):
         with strategy.scope():
@@ -208,3 +220,8 @@ def replicas(two):
     apart = [float(np.abs(a - b).max()) for a, b in zip(*results)]
     count = len(model.generator.trainable_variables)
     print(json.dumps({"moved": max(moved[:count]), "apart": max(apart), "steps": int(model.step.numpy())}))
+
+
+def test_two_workers_train_like_one():
+    for found in common.run_workers("test_stylegan"):
+        assert found["steps"] == 2 and found["moved"] > 0.01 and found["apart"] < 1e-3 * found["moved"], found

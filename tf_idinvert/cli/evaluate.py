@@ -16,7 +16,8 @@ boundaries, ...), the log and the rows of the tables say so.
 
 Writes to the output folder: index.html (all results on one page), tables.md, tables.json, figures/*.png, and cache/
 with the inversions of every method and the numbers of every part. An interrupted run resumes from the cache, and a new
-run computes only what has changed. All numbers except seconds are reproducible from the seed.
+run computes only what has changed. All numbers except seconds are reproducible from the seed. It runs on one machine,
+whose GPUs may share the inversions.
 
 Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes in codes), figures5-7 (codes
 and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion; with

@@ -18,8 +18,6 @@ from tf_idinvert.training import generator, stylegan, stylegan_recipes
 
 def train(args):
     """Train a generator with the options of the command line; return the number of files that were left out."""
-    if args.strategy == "multi-worker":
-        raise InputError("--strategy multi-worker is for encoders; stylegan trains on one machine (one or mirrored)")
     run = training_options.make_run(args)
     recipe = make_recipe(args, run.placement.num_replicas_in_sync)
     left_out = []

@@ -119,7 +119,9 @@ def _options(description):
     add("--mirror", action=argparse.BooleanOptionalAction, help="flip half of the pictures (as published: no; stylegan "
         "with --preset faces or wild: yes)")
     add("--strategy", choices=["one", "mirrored", "multi-worker"], default="one", help="devices: one, all GPUs of the "
-        "machine, or (encoders only) the workers in TF_CONFIG, which must share the output folder (one)")
+        "machine, or the workers in TF_CONFIG, which must share the output folder (one)")
+    add("--snapshot-kimg", type=POSITIVE, help="thousands of images between snapshots, instead of minutes; for "
+        "several workers (10)")
     _add_stylegan_options(options.of("stylegan"))
     add = options.of("attributes")
     add("--world", choices=WORLDS, default="portraits", help="which portraits to render (portraits)")
@@ -183,8 +185,6 @@ def _add_encoder_options(add):
     add("--encoder-filters-max", type=COUNT, help="largest number of channels (preset official: 512, portraits: 64)")
     add("--precision", choices=["float32", "mixed"], default="float32", help="mixed: the encoder computes in bfloat16; "
         "weights, losses, R1 and everything else stay float32 (float32)")
-    add("--snapshot-kimg", type=POSITIVE, help="thousands of images between snapshots, instead of minutes; for "
-        "several workers (10)")
 
 
 def _add_guided_options(add):
