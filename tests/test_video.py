@@ -238,5 +238,7 @@ def test_arguments():
     assert (args.model_path, args.clip, args.boundary_path) == ("network.h5", "clip.mp4", "age.npy")
     args = tool.parse_arguments(["clip.mp4", "age.npy"])
     assert (args.clip, args.boundary_path) == ("clip.mp4", "age.npy") and args.model_path.name.endswith(".h5")
-    with pytest.raises(SystemExit):
-        tool.parse_arguments(["clip.mp4"])
+    for wrong in ["clip.mp4"], *(["clip.mp4", "age.npy", *each] for each in (
+            ["--start", "mean"], ["-R"], ["--seed", "1"], ["--label", "0"], ["--num_results", "2"])):   # no effect here
+        with pytest.raises(SystemExit):
+            tool.parse_arguments(wrong)

@@ -43,6 +43,7 @@ def parse_arguments(argv):
                         help="pairs optimised together on a device (4)")
     alignment_options.add_alignment_options(parser)
     inversion_options.add_optimisation_options(parser)
+    inversion_options.add_num_results(parser)
     return inversion_options.parse(parser, argv, target_list=("others", 2), context_list=("portraits", 4))
 
 

@@ -71,11 +71,15 @@ def add_optimisation_options(group):
                        "lowered its loss by less than this share; 0: never (0)")
     group.add_argument("--jit", action=argparse.BooleanOptionalAction, default=False, help="compile loss and gradient "
                        "with XLA: longer to start; whether a step is faster then, measure on your device (no)")
-    group.add_argument("--num_results", type=number(int, 0), default=5, help="number of steps that the page shows (5)")
     add_feature_options(group)
     group.add_argument("--feature_layers", type=weights_of_layers, default=None, metavar="LAYER[:WEIGHT],...",
                        help="layers of VGG16 up to block4_conv3, with their weights in the feature term, such as "
                        "block1_conv2:0.5,block3_conv3,block4_conv3 (block4_conv3)")
+
+
+def add_num_results(group):
+    """Add --num_results, for tools whose page shows the course of the optimisation."""
+    group.add_argument("--num_results", type=number(int, 0), default=5, help="number of steps that the page shows (5)")
 
 
 def add_feature_options(group):
@@ -96,18 +100,24 @@ def weights_of_layers(text):
 def add_inversion_options(group):
     """Add the options of inversion, including those of the optimisation; tools add the batch size themselves."""
     add_optimisation_options(group)
+    add_num_results(group)
     group.add_argument("--start", choices=STARTS, default="encoder", help="initial code: the encoder's, the mean "
                        "code, the code of a random z, or N(0, 1) in W+ (encoder)")
     group.add_argument("--random_init", "-R", action="store_const", dest="start", const="random",
                        help="the same as --start random; the original's is --start gaussian (docs/differences.md)")
+    add_domain_options(group)
+    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0,
+                       help="seed of --start random and gaussian (0)")
+    add_label(group.add_argument)
+
+
+def add_domain_options(group):
+    """Add the options of the domain term."""
     group.add_argument("-E", "--domain_regularizer", "--no-domain-regularizer", dest="domain_regularizer",
                        action="store_false", help="leave out the domain term; as in the original, -E and "
                        "--domain_regularizer switch it off too")
     group.add_argument("--loss_weight_enc", type=number(float, 0), default=2.0,
                        help="lambda_dom, weight of the domain term (2.0)")
-    group.add_argument("--seed", type=number(int, 0, 2 ** 31 - 1), default=0,
-                       help="seed of --start random and gaussian (0)")
-    add_label(group.add_argument)
 
 
 def add_precision(add):
@@ -163,7 +173,7 @@ def inversion_options(args, batch_size, **more):
         steps=suits.steps if args.num_iterations is None else args.num_iterations,
         learning_rate=suits.learning_rate if args.learning_rate is None else args.learning_rate,
         optimizer=args.optimizer, keep_best=args.keep_best, cut_rising=args.cut_rising, tolerance=args.tolerance,
-        batch_size=batch_size, results=args.num_results, jit=args.jit,
+        batch_size=batch_size, results=getattr(args, "num_results", 0), jit=args.jit,
         feature_weight=args.loss_weight_feat, **more)
 
 

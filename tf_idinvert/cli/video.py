@@ -48,7 +48,9 @@ def parse_arguments(argv):
     parser.add_argument("--steps", type=number(int, 0), help="of a frame after the first (20; with lbfgs 8)")
     parser.add_argument("--quality", type=number(int, 0, 51), default=18, help="constant rate factor of H.264 (18)")
     command.add_output_options(parser, DEFAULT)
-    inversion_options.add_inversion_options(parser.add_argument_group("inversion"))
+    group = parser.add_argument_group("inversion")
+    inversion_options.add_optimisation_options(group)
+    inversion_options.add_domain_options(group)
     args = parser.parse_intermixed_args(argv)
     if args.model_path and args.clip and not args.boundary_path and not args.model:
         args.model_path, args.clip, args.boundary_path = None, args.model_path, args.clip
@@ -108,7 +110,6 @@ def make_editor(args, models, clip, boundary, log):
     features, _ = inversion_options.load_features(args, log, generator.resolution)
     options = inversion_options.inversion_options(
         args, 1, domain_weight=args.loss_weight_enc if args.domain_regularizer else 0.0)
-    options = dataclasses.replace(options, results=0)
     following = dataclasses.replace(options, steps=STEPS[args.optimizer] if args.steps is None else args.steps)
     first, others = (Inversion(synthesis=generator.synthesis, encoder=models.encoder, features=features, options=each)
                      for each in (options, following))
