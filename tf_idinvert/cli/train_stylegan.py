@@ -14,6 +14,9 @@ from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.portraits import sets, tasks
 from tf_idinvert.training import generator, stylegan, stylegan_recipes
+from tf_idinvert.training.feature_discriminators import FeatureDiscriminators
+
+FEATURE_WEIGHT = 1.0        # of the feature discriminators' term beside D's
 
 
 def train(args):
@@ -24,11 +27,24 @@ def train(args):
     data, test = make_data(args, recipe, left_out)
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
-        models = make_networks(recipe)
+        models, helpers = make_networks(recipe), make_helpers(args, recipe)
     initial = load_initial(args.initial) if args.initial else None
     generator.train_stylegan(models, data, recipe, run, save=lambda path: checkpoint.save(models, path),
-                             initial=initial, initial_kimg=args.initial_kimg, test=test)
+                             initial=initial, initial_kimg=args.initial_kimg, test=test, helpers=helpers)
     return len(left_out)
+
+
+def make_helpers(args, recipe):
+    """Return the discriminators on the features of --feature-network; None without."""
+    if not args.feature_network:
+        return None
+    network, resolution = checkpoint.load(args.feature_network, only=("attributes",)).attributes, recipe.generator[
+        "resolution"]
+    if network is None or network.resolution != resolution:
+        raise InputError(f"{args.feature_network}: --feature-network needs an attribute network for pictures of "
+                         f"{resolution} px")
+    sizes = [(resolution >> place, width) for place, width in enumerate(network.get_config()["widths"])]
+    return FeatureDiscriminators(lambda x: network.activations(x)[1:], sizes[1:])
 
 
 def load_initial(path):
@@ -46,7 +62,7 @@ def make_recipe(args, replicas=1):
     if args.preset == "portraits":
         recipe = stylegan_recipes.portraits(**length, paired=args.data == "portraits")  # others have no labels
     elif args.preset == "wild":
-        recipe = stylegan_recipes.wild(**length)
+        recipe = stylegan_recipes.wild(**length, feature_weight=FEATURE_WEIGHT if args.feature_network else 0.0)
     else:
         recipe = stylegan_recipes.official(args.resolution or 1024, **length, gpus=args.gpus or replicas,
                                            faces=args.preset == "faces", w_per_layer=bool(args.w_per_layer))

@@ -69,6 +69,8 @@ def parse_arguments(description, argv=None):
         options.parser.error(f"--preset {preset} is for --method stylegan")
     if preset in WORLDS and getattr(args, "w_per_layer", None) is not None:
         options.parser.error(f"--w-per-layer: the generator of --preset {preset} always has a w per layer")
+    if getattr(args, "feature_network", None) and preset != "wild":
+        options.parser.error("--feature-network is for --preset wild")
     if args.method == "attributes" and args.task != "attributes" and args.world != "wild":
         options.parser.error("--task nuisances is for --world wild")
     args.output = args.output or Path("runs") / "-".join(filter(None, (args.method, preset)))
@@ -161,6 +163,8 @@ def _add_stylegan_options(add):
     add("--structure", choices=["growing", "fixed"], default="growing", help="progressive growing, or the full "
         "resolution from the start (growing)")
     add("--batch-size", type=COUNT, help="global batch size at all resolutions (the preset's)")
+    add("--feature-network", type=Path, help="attribute network of the same resolution; small discriminators on its "
+        "features then help D (preset wild)")
     add("--initial", type=Path, default=None, help="network file with initial weights, such as network.h5 of another "
         "run; the optimisers start anew")
     add("--initial-kimg", type=number(float, 0), default=0, help="position of --initial in the schedule, in thousands "

@@ -62,6 +62,15 @@ class Attributes(keras.Model):
 
     features.weight = 20.0      # lambda_vgg; makes the feature term of two portraits about as large as the pixel term
 
+    def activations(self, x):
+        """Return the outputs of all convolutions after ReLU: [N, R, R, C] -> list of [N, R / 2^i, R / 2^i, widths[i]].
+        """
+        found = []
+        for convolution in self.convolutions:
+            x = convolution(tf.nn.avg_pool2d(found[-1], 2, 2, "VALID") if found else tf.convert_to_tensor(x))
+            found.append(x)
+        return found
+
     def embedding(self, x):
         """Return the last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]; larger pictures: mean over crops."""
         side = x.shape[1]

@@ -11,7 +11,8 @@ PREVIEWS = 32
 SETTINGS = "fused_scale", "blur_filter", "final_activation", "pool_last", "normalize_latents", "mapping_lrmul"
 
 
-def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg=0.0, test=None):
+def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg=0.0, test=None,
+                   helpers=None):
     """Train `networks.training_generator` (G) against `networks.discriminator`; `networks.generator` averages G.
 
     Args:
@@ -27,13 +28,15 @@ def train_stylegan(networks, data, recipe, run, save, initial=None, initial_kimg
             `.training_generator`, its `.generator` initialises both. None: random weights.
         initial_kimg: position of `initial` in the schedule, in thousands of images.
         test: function (resolution) -> uint8 [N, r, r, C], held-out pictures whose logits D logs; None: none.
+        helpers: feature_discriminators.FeatureDiscriminators, created in the scope of `run.strategy`, for a recipe
+            whose stages weight their term; None: none.
     Raises:
         InputError: the arguments do not fit together, the folder holds another run, or the training diverges.
     """
     recipe = recipe if run.kimg is None else stylegan_recipes.lasting(recipe, run.kimg)
     resumes = run.takes_up(_asked(recipe, run.seed))
     with run.placement.scope():
-        model = make_model(networks, recipe, run.seed)
+        model = make_model(networks, recipe, run.seed, helpers)
     if resumes:
         run.restore(model)
     elif initial:
@@ -52,10 +55,12 @@ def _asked(recipe, seed):
     return asked
 
 
-def make_model(networks, recipe, seed=0):
+def make_model(networks, recipe, seed=0, helpers=None):
     """Return the Keras model: PairedStyleGAN if the recipe has paired stages, else StyleGAN."""
-    objective = PairedStyleGAN if isinstance(recipe.stages[-1], PairedStage) else stylegan.StyleGAN
-    return objective(networks.training_generator, networks.discriminator, networks.generator, recipe.r1_interval, seed)
+    of_recipe = networks.training_generator, networks.discriminator, networks.generator, recipe.r1_interval, seed
+    if isinstance(recipe.stages[-1], PairedStage):
+        return PairedStyleGAN(*of_recipe, helpers=helpers)
+    return stylegan.StyleGAN(*of_recipe)
 
 
 def start_from(model, initial, kimg):

@@ -9,6 +9,8 @@ w_avg, for generators with a w per layer.
     G:  adversarial + pair_weight * (Laplacian distance + pair_squares * mean squared difference)
         + center_weight * mean over layers of || mean(w_l) - w_avg ||^2
 
+Where there are feature discriminators, G's loss has their term, too (see `feature_discriminators`).
+
 Unlike in StyleGAN's published loop, G and D use the same generated images, and both gradients are computed before
 either update. The generators in the repository were trained like this.
 """
@@ -16,10 +18,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
 from tf_idinvert import losses
-from tf_idinvert.training import steps
+from tf_idinvert.training import feature_discriminators, steps
 from tf_idinvert.training.stylegan import Stage, StyleGAN, global_batch
 
 
@@ -30,10 +33,32 @@ class PairedStage(Stage):
     pair_weight: float = 0.0        # weight of the pair term
     pair_squares: float = 0.0       # weight of the mean squared difference within the pair term
     center_weight: float = 0.0      # weight of the squared distance of the layers' mean codes from w_avg
+    feature_weight: float = 0.0     # weight of the feature discriminators' term, where there are any
 
 
 class PairedStyleGAN(StyleGAN):
-    """StyleGAN with the additional terms of a PairedStage."""
+    """StyleGAN with the additional terms of a PairedStage.
+
+    `helpers`, a `FeatureDiscriminators` or None, is trained along with D where the stage weights its term.
+    """
+
+    def __init__(self, *networks, helpers=None, **kwargs):
+        super().__init__(*networks, **kwargs)
+        self.helpers, self.h_optimizer = helpers, None
+        if helpers:
+            self.h_optimizer = keras.optimizers.Adam(0.0, beta_1=0.0, beta_2=0.99, epsilon=1e-8)
+            self.h_optimizer.build(helpers.trainable_variables)
+
+    def begin(self, phase):
+        super().begin(phase)
+        if self.helpers:        # they know features, which are of one kind at all resolutions: no reset
+            self.h_optimizer.learning_rate = phase.stage.learning_rate
+
+    @property
+    def state(self):
+        """The variables of the run, in a fixed order: those of StyleGAN, then the feature discriminators'."""
+        own = [*self.helpers.weights, *self.h_optimizer.variables] if self.helpers else []
+        return super().state + own
 
     def train_step(self, data):
         """Make one step of G and one of D on the same generated images, then update the running averages.
@@ -57,15 +82,30 @@ class PairedStyleGAN(StyleGAN):
             if stage.pair_weight:
                 terms["pair"] = self._pair_distance(reals, fakes) * whole
                 g_loss += stage.pair_weight * terms["pair"]
+            if self.helpers and stage.feature_weight:
+                real_features, fake_features = self.helpers.features(reals, fakes)
+                terms["g_feature"] = feature_discriminators.fooling(self.helpers(fake_features))
+                g_loss += stage.feature_weight * terms["g_feature"]
             if stage.center_weight:
                 g_loss += stage.center_weight * self._off_center(w)
             total = tf.reduce_sum(g_loss) / batch
         g_gradients = tape.gradient(total, self.generator.trainable_variables)
         if stage.adversarial:
             terms.update(self._step_of_d(reals, fakes, fade, batch))
+        if self.helpers and stage.feature_weight:
+            terms["d_feature"] = self._step_of_helpers(real_features, fake_features, batch)
         steps.apply(self.g_optimizer, g_gradients, self.generator.trainable_variables)
         self._update_averages(w, batch)
         return self._finish(terms, batch)
+
+    def _step_of_helpers(self, real_features, fake_features, batch):
+        """Make one step of the feature discriminators on features that are already there; return their loss, [n]."""
+        variables = self.helpers.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = feature_discriminators.telling(self.helpers(real_features), self.helpers(fake_features))
+            total = tf.reduce_sum(loss) / batch
+        steps.apply(self.h_optimizer, tape.gradient(total, variables), variables)
+        return loss
 
     def _mixed_codes(self, count, z_seed, mixing_seed, known):
         """Return w [n, L, D] of random z, the same after style mixing, and 1 if mixing changed nothing, else 0.

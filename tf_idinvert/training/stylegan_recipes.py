@@ -87,17 +87,22 @@ def _portraits_paired():
     )
 
 
-def wild(kimg=3000):
+def wild(kimg=3000, feature_weight=0.0):
     """Return the recipe for wild portraits (`wild.sample`) of 64 px on few CPU cores: adversarial, without pairs.
 
     The networks are narrow, D more than G. Resampling is fused, D has no blur, resolutions change without fades, and R1
     is computed at every 16th step. G has noise, because the pictures have the grain of a camera. The half-life of the
     running average is short in the early stages, in which G changes fast.
+
+    Args:
+        kimg: length in thousands of images.
+        feature_weight: weight of the term of discriminators on the features of a fixed network, see
+            `feature_discriminators`; 0: none.
     """
     shared = dict(resolution=64, fmap_max=96, fused_scale=True)
     generator = dict(shared, fmap_base=768, latent_size=128, dlatent_size=128, layerwise=True, mapping_layers=4,
                      mapping_fmaps=128, style_mixing_prob=0.5)
-    settings = dict(learning_rate=0.002, center_weight=1.0)
+    settings = dict(learning_rate=0.002, center_weight=1.0, feature_weight=feature_weight)
     stages = (
         PairedStage(8, kimg=40, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
         PairedStage(16, kimg=60, batch_size=32, r1_gamma=1.0, average_kimg=2, **settings),
