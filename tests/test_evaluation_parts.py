@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from tf_idinvert import boundaries, editing
 from tf_idinvert.evaluation import measures, tfgan
+from tf_idinvert.evaluation.papers import bench as benches
 from tf_idinvert.evaluation.papers import diffusion, figure3, figure10, figures5_7, table1, table2
 from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.files import images
@@ -45,6 +46,40 @@ def test_optimising_methods_are_inversions(tmp_path, method, weight):
         expected = invert(pictures, synthesis=networks.generator.synthesis, encoder=networks.encoder, options=options)
     np.testing.assert_allclose(found.codes, expected.codes, rtol=1e-3, atol=1e-3)
     assert bench.size(method) == 6 and len(bench.inverted(method).codes) == 6
+
+
+def test_baseline_with_the_feature_term(tmp_path):
+    bench = evaluating.make(tmp_path, optimised=2)
+    bench.features, bench.feature_weight, bench.baseline_features = lambda x: x[:, ::4, ::4], 3.0, True
+    found, networks = bench.inverted("mse"), bench.networks["in-domain"]
+    start = np.repeat(bench.mapped(networks.generator).mean(0, keepdims=True), 2, axis=0)
+    options = InversionOptions(steps=4, feature_weight=3.0, domain_weight=0.0)
+    expected = invert(images.to_float(np.array(bench.originals.pictures[:2])), synthesis=networks.generator.synthesis,
+                      options=options, start=start, features=bench.features)
+    np.testing.assert_allclose(found.codes, expected.codes, rtol=1e-3, atol=1e-3)
+
+
+def test_stopped_inversion_goes_on_after_its_last_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(benches, "BATCH", 5)
+    whole, done = evaluating.make(tmp_path / "whole").inverted("encoder"), []
+    stopped = evaluating.make(tmp_path / "stopped")
+    invert_batch = stopped._invert
+
+    def stopping(method, networks, originals):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(len(originals))
+        return invert_batch(method, networks, originals)
+
+    stopped._invert = stopping
+    with pytest.raises(KeyboardInterrupt):
+        stopped.inverted("encoder")
+    done.clear()
+    resumed = stopped.inverted("encoder")
+    assert done == [2]      # of 5, 5 and 2 pictures
+    np.testing.assert_array_equal(resumed.pictures, whole.pictures)
+    np.testing.assert_array_equal(resumed.codes, whole.codes)
+    np.testing.assert_array_equal(resumed.mse, whole.mse)
 
 
 def test_missing_encoder_says_which(tmp_path):

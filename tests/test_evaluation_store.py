@@ -30,6 +30,26 @@ def test_entry_is_made_once_and_read_back(tmp_path):
         assert isinstance(entry.array("values"), np.memmap) and list(entry.arrays()) == ["values"]
 
 
+def test_arrays_of_a_stopped_run_are_opened_again_only_where_they_fit(tmp_path):
+    kept, shapes = store.Store(tmp_path), {"a": ([3, 2], np.float32), "b": ([3], np.uint8)}
+
+    def stopping(entry):
+        (a, b), noted = entry.resume(shapes)
+        assert noted is None and not a.any()
+        a[:2], b[:2] = 4, 5
+        entry.note([1, None])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.entry("name", 1, stopping)
+    found = []
+    assert kept.entry("name", 1, lambda entry: found.append(entry.resume(shapes)) or {"x": 1}).numbers == {"x": 1}
+    (a, b), noted = found[0]
+    assert noted == [1, None] and a.tolist() == [[4, 4], [4, 4], [0, 0]] and b.tolist() == [5, 5, 0]
+    entry = kept.known("name", 1)
+    assert entry.resume({**shapes, "b": ([4], np.uint8)})[1] is None and not entry.array("a").any()
+
+
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("{")])
 def test_unfinished_or_damaged_entry_is_made_again(tmp_path, damage):
     kept = store.Store(tmp_path)

@@ -14,6 +14,9 @@ import numpy as np
 from tf_idinvert.files import atomic, digests
 
 
+NOTE = "progress.json"
+
+
 class Store:
     """Entries in a folder, which is created if necessary."""
 
@@ -60,6 +63,28 @@ class Entry:
     def create(self, name, shape, dtype=np.float32):
         """Create a memory-mapped array; assigning to it writes to the file."""
         return np.lib.format.open_memmap(self.path / f"{name}.npy", "w+", dtype, tuple(shape))
+
+    def resume(self, shapes):
+        """Open the arrays that an interrupted run left, or create them.
+
+        Args:
+            shapes: {name: (shape, dtype)}.
+        Returns:
+            ([array], what `note` wrote last); None for the latter if the arrays are new.
+        """
+        try:
+            found = [np.load(self.path / f"{name}.npy", mmap_mode="r+", allow_pickle=False) for name in shapes]
+            noted = json.loads((self.path / NOTE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = noted = None
+        if noted is None or [(each.shape, each.dtype) for each in found] != [
+                (tuple(shape), np.dtype(dtype)) for shape, dtype in shapes.values()]:
+            return [self.create(name, *each) for name, each in shapes.items()], None
+        return found, noted
+
+    def note(self, value):
+        """Write how far the arrays are filled, a JSON value, for `resume`."""
+        atomic.write_text(self.path / NOTE, json.dumps(value))
 
     def array(self, name):
         """Return an array of a complete entry, memory-mapped."""

@@ -40,6 +40,7 @@ class Bench:
         sizes: Sizes.
         seed: seed of all random numbers.
         progress: function (total, what) -> context manager with `update`.
+        baseline_features: whether the optimisation from the mean of W has the feature term, too.
         faces: `identity.Embedding`, or None.
     """
 
@@ -57,6 +58,7 @@ class Bench:
     seed: int
     progress: callable
     likeness: object = None
+    baseline_features: bool = False
     faces: object = None
 
     def __post_init__(self):
@@ -115,7 +117,7 @@ class Bench:
         """Return the number of originals that a method inverts."""
         if method in ("lambda0", "lambda40"):
             return self.sizes.ablated
-        optimises = METHODS[method].pixels_only or METHODS[method].domain_weight is not None
+        optimises = METHODS[method].from_mean or METHODS[method].domain_weight is not None
         return self.sizes.optimised if optimises else self.sizes.count
 
     def inverted(self, method, count=None):
@@ -133,51 +135,60 @@ class Bench:
             Inverted.
         """
         how, networks = METHODS[method], self.of(METHODS[method].role)
-        optimises = how.pixels_only or how.domain_weight is not None
+        optimises = how.from_mean or how.domain_weight is not None
         options = dataclasses.asdict(self._options(how)) if optimises else None
-        features = self.features_key if optimises and not how.pixels_only else None
-        shape = [networks.generator.num_layers, networks.generator.dlatent_size]
-
-        def fill(entry):
-            codes = entry.create("codes", [len(pictures), *shape])
-            drawn, mse = entry.create("pictures", pictures.shape, np.uint8), entry.create("mse", [len(pictures)])
-            batch, seconds = apart.together(self.sizes.inversion_batch) if optimises else BATCH, []
-            with self.progress(len(pictures), how.label) as bar:
-                for start in range(0, len(pictures), batch):
-                    rows, began = slice(start, start + batch), time.perf_counter()
-                    originals = images.to_float(np.asarray(pictures[rows]))
-                    codes[rows], found = self._invert(method, networks, originals)
-                    seconds.append((time.perf_counter() - began) / len(found))
-                    mse[rows] = distances.mse(found.clip(-1, 1), originals)
-                    drawn[rows] = images.to_uint8(found)
-                    bar.update(len(found))
-            # the first batch includes tracing, and the last one may be padded
-            usual = seconds[1:-1] or seconds[1:]
-            return {"seconds": float(np.mean(usual)) if usual else None}
-
+        features = self.features_key if optimises and self._uses_features(how) else None
         entry = self.store.entry(method, [VERSION, method, networks.sha256, options, features, self.seed,
-                                          array_digest(pictures)], fill)
+                                          array_digest(pictures)],
+                                 lambda entry: self._fill(entry, method, pictures, optimises))
         return Inverted(entry.array("codes"), entry.array("pictures"), np.array(entry.array("mse")),
                         entry.numbers["seconds"])
 
+    def _fill(self, entry, method, pictures, optimises):
+        """Invert the pictures into an entry, after the batches that an interrupted run has done; return its numbers."""
+        networks = self.of(METHODS[method].role)
+        shape = len(pictures), networks.generator.num_layers, networks.generator.dlatent_size
+        (codes, drawn, mse), seconds = entry.resume({
+            "codes": (shape, np.float32), "pictures": (pictures.shape, np.uint8), "mse": (shape[:1], np.float32)})
+        seconds = seconds or []         # for a picture, of every batch; None if it includes tracing
+        batch = apart.together(self.sizes.inversion_batch) if optimises else BATCH
+        first = len(seconds) * batch
+        with self.progress(len(pictures), METHODS[method].label) as bar:
+            bar.update(min(first, len(pictures)))
+            for start in range(first, len(pictures), batch):
+                rows, began = slice(start, start + batch), time.perf_counter()
+                originals = images.to_float(np.asarray(pictures[rows]))
+                codes[rows], found = self._invert(method, networks, originals)
+                seconds.append((time.perf_counter() - began) / len(found) if start > first else None)
+                mse[rows] = distances.mse(found.clip(-1, 1), originals)
+                drawn[rows] = images.to_uint8(found)
+                entry.note(seconds)
+                bar.update(len(found))
+        known = [each for each in seconds if each is not None]
+        usual = [each for each in seconds[:-1] if each is not None] or known        # the last one may be padded
+        return {"seconds": float(np.mean(usual)) if usual else None}
+
     def _options(self, how):
         return InversionOptions(
-            steps=self.sizes.mse_steps if how.pixels_only else self.sizes.steps,
-            feature_weight=0.0 if how.pixels_only or self.features is None else self.feature_weight,
+            steps=self.sizes.mse_steps if how.from_mean else self.sizes.steps,
+            feature_weight=self.feature_weight if self._uses_features(how) else 0.0,
             domain_weight=how.domain_weight or 0.0, batch_size=self.sizes.inversion_batch)
+
+    def _uses_features(self, how):
+        return self.features is not None and (self.baseline_features or not how.from_mean)
 
     def _invert(self, method, networks, originals):
         """Invert a batch; return (codes, pictures), pictures float32 in [-1, 1]."""
         how, generator = METHODS[method], networks.generator
-        if not how.pixels_only and how.domain_weight is None:
+        if not how.from_mean and how.domain_weight is None:
             codes = self.encode(networks, originals)
             return codes, next(self.draw(generator, codes))
         if method not in self._inversions:
             self._inversions[method] = Inversion(
-                synthesis=generator.synthesis, encoder=None if how.pixels_only else networks.encoder,
+                synthesis=generator.synthesis, encoder=None if how.from_mean else networks.encoder,
                 features=self.features, options=self._options(how))
         start = None
-        if how.pixels_only:
+        if how.from_mean:
             start = np.repeat(self.mapped(generator).mean(axis=0, keepdims=True), len(originals), axis=0)
         result = self._inversions[method](originals, start=start)
         return result.codes, result.images

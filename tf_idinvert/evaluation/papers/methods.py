@@ -1,8 +1,8 @@
 """The methods that the papers compare.
 
 Sources: Zhu et al. 2020 (In-Domain GAN Inversion), table 1; Leng et al. 2021 (Force-in-domain GAN inversion), table 1.
-MSE-based optimisation represents Image2StyleGAN (Abdal et al. 2019): it starts at the mean of W, optimises the codes of
-all layers, and has a pixel loss only.
+MSE-based optimisation represents Image2StyleGAN (Abdal et al. 2019): it starts at the mean of W and optimises the codes
+of all layers. It has a pixel loss only, or with `Bench.baseline_features` also the feature loss, as that paper has it.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from tf_idinvert.errors import InputError
 
 VERSION = 1                 # version of the stored inversions; older ones are ignored
-PARTS = 3                   # version of the stored numbers of parts; older ones are ignored
+PARTS = 4                   # version of the stored numbers of parts; older ones are ignored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Method:
     label: str
     role: str                               # whose networks; '' the first there is
     domain_weight: float | None = None      # None: no optimisation in the domain
-    pixels_only: bool = False               # optimisation by mean squared error
+    from_mean: bool = False                 # optimisation from the mean of W, without encoder
 
 
 METHODS = {
     "traditional": Method("Traditional encoder", "traditional"),
-    "mse": Method("MSE-based optimisation", "", pixels_only=True),
+    "mse": Method("MSE-based optimisation", "", from_mean=True),
     "encoder": Method("Domain-guided encoder", "in-domain"),
     "inversion": Method("In-domain inversion", "in-domain", domain_weight=2.0),
     "nobn": Method("In-domain encoder without BN", "in-domain-nobn"),
