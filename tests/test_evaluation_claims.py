@@ -99,3 +99,23 @@ def test_overlapping_intervals_are_counted():
     close = {"table1": {"encoder": {"mse": [1.0, 0.5, 1.5]}, "traditional": {"mse": [1.2, 0.7, 1.7]}}}
     table = claims.table(claims.decide(close, {}, {}))
     assert "1 hold, 0 do not" in table.text and "In 1 of those that hold and 0 of those that do not" in table.text
+
+
+def test_the_judge_decides_and_the_second_network_is_told():
+    numbers = {name: {**method(1, 1, judged), claims.SECOND: second} for name, judged, second in (
+        ("encoder", 2.0, 9.0), ("traditional", 3.0, 8.0), ("mse", 4.0, 7.0), ("inversion", 1.0, 6.0))}
+    ours, holds, _ = claim("encoder-frechet").decide(numbers)
+    assert holds and ours == "2 against 3 (by the second network 9 against 8)"
+    ours, holds, _ = claim("best-fid").decide(numbers)
+    assert holds and ours.endswith("by the second network 6 against 8 (traditional), 7 (mse), 9 (encoder)")
+    assert "second" not in claim("encoder-swd").decide(numbers)[0]
+
+
+def test_claims_of_another_evaluation_stand_beside():
+    rows = claims.decide({"table1": {"encoder": method(0.1), "traditional": method(0.5)}}, {}, {})
+    table = claims.table(rows, ("elsewhere", {"encoder-mse": ("0.3 against 0.2", False)}))
+    line = dict(zip(table.columns, table.rows[[row["name"] for row in rows].index("encoder-mse")]))
+    assert line["holds"] == "holds" and line["elsewhere: holds"] == "does not hold"
+    assert line["elsewhere: ours"] == "0.3 against 0.2"
+    other = dict(zip(table.columns, table.rows[-1]))
+    assert other["elsewhere: holds"] == "not measured" and other["elsewhere: ours"] is None

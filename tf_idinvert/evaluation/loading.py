@@ -112,8 +112,8 @@ def load_judge(path, inception, resolution, second=None):
         inception: path of pytorch-fid's Inception (.pth), or of InceptionV3 'notop' weights of Keras (.h5); None: the
             embedding of the attribute network.
         resolution: side of the pictures in pixels.
-        second: path of another attribute network, whose embedding replaces the first one's; a network of half the
-            resolution scores crops of the pictures.
+        second: path of another attribute network, whose embedding decides instead of the first one's, which becomes the
+            judge's second; a network of half the resolution scores crops of the pictures.
     Returns:
         (attribute network or None, Judge or None).
     Raises:
@@ -126,12 +126,15 @@ def load_judge(path, inception, resolution, second=None):
     if inception:
         embed, about = load_inception(inception)
         return network, Judge("FID", about, _compiled(embed), score, binary, key)
-    judging = load_attributes(second, resolution, parts=True) if second else network
-    if judging is None:
-        return None, None
-    name = Path(second or path).name
-    return network, Judge("FD", f"the embedding of the attribute network {name} (not comparable with FID)",
-                          _compiled(judging.embedding), score, binary, key)
+    own = network and Judge("FD", _about(path), _compiled(network.embedding), score, binary, file_digest(path))
+    if second is None:
+        return network, own
+    judging = load_attributes(second, resolution, parts=True)
+    return network, Judge("FD", _about(second), _compiled(judging.embedding), score, binary, key, own)
+
+
+def _about(path):
+    return f"the embedding of the attribute network {Path(path).name} (not comparable with FID)"
 
 
 def load_inception(path):
@@ -165,19 +168,20 @@ def load_lpips(files, resolution):
                         " ".join(map(file_digest, files)))
 
 
-def load_boundaries(folder, generator):
+def load_boundaries(folder, generator, world="portraits"):
     """Load boundaries for a generator.
 
     Args:
         folder: folder of boundary files; None: the embedded model's boundaries as far as they fit.
         generator: Generator.
+        world: of the embedded model, see `embedded.files_of`.
     Returns:
         ({name: Boundary}, notes).
     Raises:
         InputError: the folder holds no boundary, or one that does not fit.
     """
     try:
-        paths = embedded.boundary_paths().values() if folder is None else [folder]
+        paths = embedded.boundary_paths(world).values() if folder is None else [folder]
     except embedded.EmbeddedError as error:
         return {}, [f"No manipulations: {error}"]
     found, notes = {}, []

@@ -29,6 +29,7 @@ class Judge:
         score: function, the same input -> {name of an attribute: [n]}; None without attributes.
         binary: names of attributes that are probabilities.
         key: SHA-256 of its files.
+        second: another Judge, whose distance is given besides; None: none.
     """
 
     distance: str
@@ -37,6 +38,7 @@ class Judge:
     score: callable = None
     binary: tuple = ()
     key: str = ""
+    second: Judge | None = None
 
     def __call__(self, batch):
         """Return (embedding, {}), as `measure` requires; `attributes` computes the attributes separately."""
@@ -79,12 +81,14 @@ class Measured:
         projections: result of `sliced_wasserstein.project`.
         embedding: moments of their embeddings; None without a network.
         attributes: {name: [N]}, scores of a network; {} without one.
+        second: moments of the embeddings of the judge's second network; None without one.
     """
 
     count: int
     projections: dict
     embedding: Parts | None = None
     attributes: dict = dataclasses.field(default_factory=dict)
+    second: Parts | None = None
 
 
 class InBatches:
@@ -118,14 +122,17 @@ def measure(pictures, judge, seed, groups=GROUPS, progress=None):
         Measured.
     """
     parts = InBatches(pictures) if isinstance(pictures, np.ndarray) else pictures
-    embedding, seen = Parts(groups) if judge else None, []
+    other = getattr(judge, "second", None)
+    embedding, second, seen = Parts(groups) if judge else None, Parts(groups) if other else None, []
     for batch in parts if judge else ():
         embedded, attributes = judge(images.to_float(batch))
         embedding.add(np.asarray(embedded))
+        if other:
+            second.add(np.asarray(other.embed(images.to_float(batch))))
         seen.append(attributes)
         if progress:
             progress(len(batch))
-    return Measured(len(pictures), sliced_wasserstein.project(parts, seed), embedding, joined(seen))
+    return Measured(len(pictures), sliced_wasserstein.project(parts, seed), embedding, joined(seen), second)
 
 
 def joined(batches_of_scores):
@@ -140,7 +147,7 @@ def compare(reference, other):
     Returns:
         dict: 'frechet' [value, low, high] and 'extrapolated', the Fréchet distance extrapolated to infinitely many
         pictures (None: too few pictures, or no judge); 'swd', 1000 times the sliced Wasserstein distance, mean over
-        the pyramid's levels; 'swd_levels' {side: value}.
+        the pyramid's levels; 'swd_levels' {side: value}; where the judge has a second network, 'frechet_second' by it.
     """
     levels = {side: 1000 * value
               for side, value in sliced_wasserstein.distances(reference.projections, other.projections).items()}
@@ -148,6 +155,8 @@ def compare(reference, other):
     if reference.embedding is not None:
         found["frechet"] = frechet(reference.embedding, other.embedding)
         found["extrapolated"] = extrapolated(reference.embedding, other.embedding)
+    if reference.second is not None:
+        found["frechet_second"] = frechet(reference.second, other.second)
     return found
 
 

@@ -5,6 +5,7 @@ are rendered when they are needed.
 """
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from tf_idinvert.errors import InputError
@@ -20,7 +21,32 @@ ATTRIBUTES = "portraits64-attributes.h5"
 BOUNDARIES = "boundaries"       # folder of NAME.npz
 DIRECTIONS = "directions"       # folder of METHOD_K.npz, found without labels
 REASONS = "reasons.json"        # {name of a claim: reason why it does not hold for these networks}
+WILD = "training"               # folder of the wild portraits' networks, which are still in training
 SEED = 1000                     # no seed of `portraits.sample` gives a portrait of the training (see `sets.chunks`)
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldFiles:
+    """Where the files of a kind of portraits are; whether they exist is the caller's affair.
+
+    Attributes:
+        networks: pattern of a network's path, `networks.format("in-domain")`, ROLE, 'attributes' or 'judge'.
+        boundaries: folder of NAME.npz.
+        reasons: JSON file, see REASONS.
+    """
+
+    networks: str
+    boundaries: Path
+    reasons: Path
+
+    def network(self, name):
+        return Path(self.networks.format(name))
+
+
+def files_of(world):
+    """Return the WorldFiles of 'portraits' or 'wild'."""
+    folder, prefix = (CHECKPOINTS, "portraits64") if world == "portraits" else (CHECKPOINTS / WILD, "wild64")
+    return WorldFiles(str(folder / f"{prefix}-{{}}.h5"), folder / BOUNDARIES, folder / REASONS)
 
 
 class EmbeddedError(InputError):
@@ -63,13 +89,15 @@ def attributes_for(model_path):
     return path if Path(str(model_path)).resolve().parent == path.parent else None
 
 
-def boundary_paths():
+def boundary_paths(world="portraits"):
     """Return the embedded model's boundaries, {name: path}, in the order of `portraits.ATTRIBUTES`, then by name.
 
+    Args:
+        world: of the model, see `files_of`.
     Raises:
         EmbeddedError: no boundary exists.
     """
-    found = {path.stem: path for path in sorted((CHECKPOINTS / BOUNDARIES).glob("*.npz"))}
+    found = {path.stem: path for path in sorted(files_of(world).boundaries.glob("*.npz"))}
     if not found:
         raise EmbeddedError(_absent("boundaries of the embedded model", f"{BOUNDARIES}/NAME.npz",
                                     "a boundary file as the last argument"))

@@ -10,6 +10,7 @@ import dataclasses
 
 from tf_idinvert.evaluation.tables import Table, cell
 
+SECOND = "frechet_second"   # FD of the judge's second network, given besides
 OVERLAP = "the 95 % intervals overlap"
 EVEN, NEAR = 2.0, 1.5       # limits of 'smooth' (largest over mean step) and of 'about as well' (ratio of errors)
 
@@ -62,8 +63,10 @@ def compared(smaller, larger, *path, times=1.0):
     def decide(numbers):
         first, second = numbers[smaller], numbers[larger]
         for step in path:
+            by_second = [each.get(SECOND) if step == "frechet" else None for each in (first, second)]
             first, second = first[step], second[step]
-        return less(first, second, times)
+        text, holds, remark = less(first, second, times)
+        return text + ("" if None in by_second else f" (by the second network {less(*by_second)[0]})"), holds, remark
     return decide
 
 
@@ -95,6 +98,8 @@ def _least(part):
         decisions = [less(best, numbers[name][part]) for name in ("traditional", "mse", "encoder")]
         ours = f"{cell(value(best))} against " + ", ".join(
             f"{cell(value(numbers[name][part]))} ({name})" for name in ("traditional", "mse", "encoder"))
+        if part == "frechet" and SECOND in numbers["inversion"]:
+            ours += f"; by the second network {_least(SECOND)(numbers)[0]}"
         return ours, *all_of(decisions)[1:]
     return decide
 
@@ -291,8 +296,13 @@ def decide(parts, absent, reasons):
     return rows
 
 
-def table(rows):
-    """Return the decided claims as a Table."""
+def table(rows, beside=None):
+    """Return the decided claims as a Table.
+
+    Args:
+        rows: result of `decide`.
+        beside: (name, {name of a claim: (numbers as text, holds)}) of another evaluation, for two more columns.
+    """
     words = {True: "holds", False: "does not hold", None: "not measured"}
     count = {word: sum(words[row["holds"]] == word for row in rows) for word in words.values()}
     close = {word: sum(words[row["holds"]] == word and OVERLAP in row["reason"] for row in rows) for word in count}
@@ -300,6 +310,13 @@ def table(rows):
             f"not measured. In {close['holds']} of those that hold and {close['does not hold']} of those that do not, "
             f"{OVERLAP}: so few pictures do not decide them. What counts is who is better; the numbers are of other "
             "pictures, features and sizes than the papers'.")
-    return Table("The papers' claims", text, ["claim", "source", "their number", "ours", "holds", "reason"], [
-        [row["claim"], row["source"], row["published"], row["ours"], words[row["holds"]], row["reason"]]
-        for row in rows])
+    columns = ["claim", "source", "their number", "ours", "holds"]
+    cells = [[row["claim"], row["source"], row["published"], row["ours"], words[row["holds"]]] for row in rows]
+    if beside:
+        name, others = beside
+        columns += [f"{name}: ours", f"{name}: holds"]
+        for row, line in zip(rows, cells):
+            ours, holds = others.get(row["name"], (None, None))
+            line += [ours, words[holds]]
+    return Table("The papers' claims", text, [*columns, "reason"],
+                 [[*line, row["reason"]] for row, line in zip(rows, cells)])

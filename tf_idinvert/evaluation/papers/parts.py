@@ -79,20 +79,22 @@ def everything(bench, photographs):
             bench.judge and [bench.judge.key, bench.judge.about], bench.features_key, bench.feature_weight,
             {name: [array_digest(each.normal), each.layers] for name, each in bench.boundaries.items()},
             [file_digest(path) for _, path in photographs if Path(path).is_file()],
-            *([bench.likeness.key] if bench.likeness else [])]
+            *([bench.likeness.key] if bench.likeness else []),
+            *(["features in the baseline"] if bench.baseline_features else [])]
 
 
-def write(folder, title, about, results, names, reasons):
+def write(folder, title, about, results, names, reasons, beside=None):
     """Write claims, tables and page from the results so far; return the number of measured parts.
 
     Args:
         folder, title, about, results: as in `writing.write`.
         names: names of the chosen parts.
         reasons: {name of a claim: reason why it does not hold}.
+        beside: see `claims.table`.
     """
     measured = {name: part["numbers"] for name, part in results.items() if "missing" not in part}
     absent = {name: part["missing"] for name, part in results.items() if "missing" in part}
     absent.update({name: "stopped before" for name in names if name not in results})
     rows = claims.decide(measured, absent, reasons)
-    writing.write(folder, title, about, results, rows, claims.table(rows))
+    writing.write(folder, title, about, results, rows, claims.table(rows, beside))
     return len(measured)

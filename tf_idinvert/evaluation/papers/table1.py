@@ -26,10 +26,10 @@ def in_domain(bench):
         more, further = _measured(bench, [name for name in FOUR if bench.size(name) > count], bench.sizes.count)
         numbers["all"] = more
         rows += further
-    sizes = bench.sizes
+    sizes, terms = bench.sizes, "pixels and features" if bench.baseline_features else "pixels alone"
     text = (f"The first {count} of {bench.originals.about}; then the encoders on all {sizes.count}. In-domain "
             f"inversion: {sizes.steps} steps; MSE-based optimisation: {sizes.mse_steps} steps from the mean of W on "
-            f"pixels alone, in batches of {sizes.inversion_batch}. {_explained(bench)} Seconds: of this machine, "
+            f"{terms}, in batches of {sizes.inversion_batch}. {_explained(bench)} Seconds: of this machine, "
             "pictures of a batch together, without the first batch.")
     tables = [Table("Table 1 (In-Domain GAN Inversion): methods", text, _columns(bench), rows)]
     try:
@@ -70,19 +70,25 @@ def _shown(bench, methods, rows):
 def _columns(bench):
     name = bench.judge.distance if bench.judge else "FD"
     likeness = [bench.likeness.name] if bench.likeness else []
-    return ["method", "pictures", name, f"{name}, infinitely many", "SWD x 1000", "MSE", *likeness, "s per picture",
-            "deviations from W"]
+    second = [f"{bench.judge.second.distance}, second network"] if _second(bench) else []
+    return ["method", "pictures", name, f"{name}, infinitely many", *second, "SWD x 1000", "MSE", *likeness,
+            "s per picture", "deviations from W"]
+
+
+def _second(bench):
+    return bench.judge is not None and bench.judge.second is not None
 
 
 def _explained(bench):
     judge = bench.judge.about if bench.judge else "not measured, since no feature network was given"
     name = bench.judge.distance if bench.judge else "FD"
     likeness = f"{bench.likeness.about}. " if bench.likeness else ""
+    second = f"Second network: {bench.judge.second.about}. " if _second(bench) else ""
     return (f"Against the same originals; 8 bits, not resized but as said. {name}: {judge}; too large with few "
-            "pictures, as the row 'other originals' shows, which is what as many real pictures give. SWD: Karras et "
-            f"al. 2018, mean over the pyramid. MSE: values in [-1, 1], clipped. {likeness}Deviations from W: of the "
-            "codes' components from the mean of W, in its standard deviations (root mean square; mapped codes have 1). "
-            "In brackets: 95 % intervals.")
+            "pictures, as the row 'other originals' shows, which is what as many real pictures give. "
+            f"{second}SWD: Karras et al. 2018, mean over the pyramid. MSE: values in [-1, 1], clipped. {likeness}"
+            "Deviations from W: of the codes' components from the mean of W, in its standard deviations (root mean "
+            "square; mapped codes have 1). In brackets: 95 % intervals.")
 
 
 def _measured(bench, methods, count):
@@ -114,9 +120,9 @@ def _measured(bench, methods, count):
 
 
 def _row(bench, label, count, numbers):
-    likeness = ["likeness"] if bench.likeness else []
+    likeness, second = ["likeness"] if bench.likeness else [], ["frechet_second"] if _second(bench) else []
     return [label, count, *(numbers.get(name) for name in (
-        "frechet", "extrapolated", "swd", "mse", *likeness, "seconds", "deviations"))]
+        "frechet", "extrapolated", *second, "swd", "mse", *likeness, "seconds", "deviations"))]
 
 
 # ------------------------------------------------------------------------------------------------- TF-GAN

@@ -27,25 +27,26 @@ def table(bench):
     reference = measures.measure(bench.originals.pictures, bench.judge, bench.seed)
     count, numbers, arrays = bench.sizes.optimised, {}, {}
     rows, quality_rows = [], []
+    name, second = bench.judge.distance if bench.judge else "FD", bench.judge and bench.judge.second
+    measured = {"frechet": name, **({"frechet_second": f"{name} (second)"} if second else {}), "swd": "SWD x 1000"}
     for method in COMPARED:
         label = METHODS[method].label
         try:
             inverted = bench.inverted(method, count)
         except Missing as error:
-            rows.append([label, str(error)] + [None] * 5)
+            rows.append([label, str(error)] + [None] * (2 * len(measured) + 1))
             quality_rows.append([label, str(error)] + [None] * 3)
             continue
         numbers[method] = _measured(bench, method, inverted, reference)
         between, moved = (numbers[method][name] or {} for name in ("interpolation", "manipulation"))
-        rows.append([label, count, *(each.get(name) for each in (between, moved) for name in ("frechet", "swd")),
+        rows.append([label, count, *(each.get(name) for each in (between, moved) for name in measured),
                      numbers[method]["evenness"]])
         quality_rows += [[label, name, each["wanted"], each["unwanted"], each["quality"]]
                          for name, each in (numbers[method]["quality"] or {}).items()]
         arrays[method] = shown(bench, method, inverted)
-    name = bench.judge.distance if bench.judge else "FD"
     tables = [Table("Table 2: interpolation and manipulation", _about(bench), [
-        "codes of", "pictures", f"{name}, interpolation", "SWD x 1000, interpolation", f"{name}, manipulation",
-        "SWD x 1000, manipulation", "unevenness of interpolation"], rows)]
+        "codes of", "pictures", *(f"{each}, {what}" for what in ("interpolation", "manipulation")
+                                  for each in measured.values()), "unevenness of interpolation"], rows)]
     if quality_rows:
         tables.append(Table("Manipulations: what was wanted, and what else changed", ABOUT_QUALITY, [
             "codes of", "attribute", "wanted change", "unwanted change", "quality"], quality_rows))
@@ -60,6 +61,8 @@ ABOUT_QUALITY = (
 
 def _about(bench):
     judge = f"{bench.judge.distance}: {bench.judge.about}" if bench.judge else "FD: no feature network was given"
+    if bench.judge and bench.judge.second:
+        judge += f". Second: {bench.judge.second.about}"
     return (f"Codes of the first {bench.sizes.optimised} of {bench.originals.about}, against all "
             f"{len(bench.originals.pictures)} originals; 8 bits. Interpolation: between each picture and the next, "
             f"{STEPS - 2} pictures on the way. Manipulation: each attribute that has a boundary, {REACH:g} deviations "
