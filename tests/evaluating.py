@@ -50,20 +50,30 @@ def make(folder, roles=methods.ROLES, judged=True, with_boundaries=True, **sizes
                          boundaries=found if with_boundaries else {}, sizes=sizes, seed=5, progress=silent)
 
 
-def normal(seed):
-    values = np.random.default_rng(seed).standard_normal([1, 6, 8]).astype("float32")
+def normal(seed, num_layers=6):
+    values = np.random.default_rng(seed).standard_normal([1, num_layers, 8]).astype("float32")
     return values / np.linalg.norm(values, axis=-1, keepdims=True)
 
 
-def write_files(folder):
+def write_files(folder, prefix="portraits64", resolution=16, num_layers=6):
     """A folder as `checkpoints`, with everything but the encoder without batch norm."""
     (folder / "boundaries").mkdir(parents=True)
     for i, role in enumerate(("traditional", "in-domain", "force-in-domain")):
-        checkpoint.save(checkpoint.Models(encoder=tiny.encoder(seed=20 + i), generator=tiny.generator()),
-                        folder / f"portraits64-{role}.h5")
+        checkpoint.save(checkpoint.Models(
+            encoder=tiny.encoder(seed=20 + i, resolution=resolution, num_layers=num_layers),
+            generator=tiny.generator(resolution=resolution)), folder / f"{prefix}-{role}.h5")
     names = portrait.ATTRIBUTES
-    checkpoint.save(checkpoint.Models(attributes=tiny.attributes(names=names, binary=("eyeglasses",))),
-                    folder / "portraits64-attributes.h5")
+    checkpoint.save(checkpoint.Models(attributes=tiny.attributes(names=names, binary=("eyeglasses",),
+                                                             resolution=resolution)),
+                    folder / f"{prefix}-attributes.h5")
     for i, name in enumerate(names):
-        boundaries.write(folder / "boundaries" / f"{name}.npz", boundaries.Boundary(normal(i)))
+        boundaries.write(folder / "boundaries" / f"{name}.npz", boundaries.Boundary(normal(i, num_layers)))
+    return folder
+
+
+def write_wild_files(folder):
+    """The files of the wild portraits, of 32 px, the least they are drawn at; one of half the side judges."""
+    wild = write_files(folder / "training", "wild64", resolution=32, num_layers=8)
+    checkpoint.save(checkpoint.Models(attributes=tiny.attributes(seed=9, names=("hat",), binary=())),
+                    wild / "wild64-judge.h5")
     return folder

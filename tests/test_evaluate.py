@@ -14,7 +14,7 @@ from PIL import Image
 
 from tf_idinvert import checkpoint
 from tf_idinvert.evaluation.papers import bench, claims
-from tf_idinvert.portraits import embedded
+from tf_idinvert.portraits import embedded, portrait
 
 FEW = [text for name, value in evaluating.SIZES.items() for text in (f"--{name}", value)]
 
@@ -83,6 +83,31 @@ def test_everything_of_the_embedded_networks(whole, tmp_path, monkeypatch):
     assert evaluate(monkeypatch, again, *FEW, "--parts", "table1-force", "figures5-7") == 0
     for part in "table1-force", "figures5-7":
         assert without_seconds(numbers(again)["parts"][part]) == without_seconds(found["parts"][part])
+
+
+@pytest.mark.one_stack
+def test_the_wild_world_by_two_judges_beside_the_other(whole, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(embedded, "CHECKPOINTS", evaluating.write_wild_files(tmp_path / "networks"))
+    out, parts = tmp_path / "out", ("--parts", "table1", "figure3")
+    assert evaluate(monkeypatch, out, "--world", "wild", *FEW, *parts, "--beside", whole[1]) == 0
+    found = numbers(out)
+    measured = found["parts"]["table1"]["numbers"]
+    assert measured["mse"]["frechet"] != measured["mse"]["frechet_second"] and measured["floor"]["frechet_second"]
+    assert set(found["parts"]["figure3"]["numbers"]["inversion"]) == set(portrait.ATTRIBUTES)
+    assert "wild64-judge.h5" in found["about"]["Distance"] and "wild portraits" in found["about"]["Pictures"]
+    assert any("with hat" in note and "with hand" in note for note in found["about"]["notes"])
+    assert not any("features of the network that measures" in note for note in found["about"]["notes"])
+    text = (out / "tables.md").read_text(encoding="utf-8")
+    for expected in ("pixels and features", "FD, second network", "wild64-attributes.h5", "by the second network",
+                     f"{whole[1].name}: holds"):
+        assert expected in text
+    monkeypatch.setattr(bench.Bench, "_invert", None)       # whoever inverts again fails
+    assert evaluate(monkeypatch, out, "--world", "wild", *FEW, *parts) == 0
+    assert numbers(out) == found
+
+    capfd.readouterr()
+    assert evaluate(monkeypatch, out, "--world", "wild", "--beside", tmp_path / "none") == 2
+    assert "--beside needs the folder of an evaluation" in running.error_line(capfd)
 
 
 @pytest.mark.one_stack

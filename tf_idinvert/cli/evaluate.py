@@ -7,12 +7,15 @@ It measures all methods on the same held-out pictures and decides every claim of
     python tools/evaluate.py --encoders styleganinv_face_256.pkl --images photographs/ \
         --inception pt_inception-2015-12-05-6726825d.pth --lpips vgg.pth vgg16-397923af.pth
     python tools/evaluate.py --encoders encoder.h5 --images photographs/ --labels labels.csv --boundaries boundaries/
+    python tools/evaluate.py --world wild -o results/wild --beside results/evaluation     # hours; both worlds' claims
 
 Encoders are given as ROLE=FILE, where FILE holds an encoder and its generator, and ROLE is in-domain, in-domain-nobn
 (without batch norm), force-in-domain or traditional; without ROLE=, a role in the file's name counts, else in-domain.
 Two files that make one set are given as ROLE=FILE,FILE: in-domain=generator.pth,encoder.pth.
-Without --images, the tool renders held-out portraits, whose attributes are known. If something is missing (an encoder,
-boundaries, ...), the log and the rows of the tables say so.
+Without --images, the tool renders held-out portraits, whose attributes are known. --world wild takes the wild portraits
+and their networks instead. There the FD is that of a network that no method minimises, and beside it that of the
+attribute network; and MSE-based optimisation has pixels and features, with 35 times the steps of in-domain inversion.
+If something is missing (an encoder, boundaries, ...), the log and the rows of the tables say so.
 
 Writes to the output folder: index.html (all results on one page), tables.md, tables.json, figures/*.png, and cache/
 with the inversions of every method and the numbers of every part. An interrupted run resumes from the cache, and a new
@@ -25,6 +28,7 @@ and W), figure9 (the weight of the domain term), figure10 (out of the domain), d
 """
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from tf_idinvert.cli import command, devices
@@ -36,6 +40,7 @@ from tf_idinvert.portraits import embedded
 TITLE = "In-domain and force-in-domain GAN inversion, measured"
 ROLES = ("force-in-domain", "in-domain-nobn", "in-domain", "traditional")       # longer names before their beginnings
 FULL = dict(count=500, optimised=100, steps=100, mse_steps=500, ablated=24, diffused=16, codes=1000, projected=500)
+WILD = dict(FULL, optimised=50, mse_steps=3500)     # the papers' ratio of time: 290 s against 8 s
 QUICK = dict(count=40, optimised=8, steps=40, mse_steps=100, ablated=4, diffused=4, codes=100, projected=100)
 HELP = {"count": "number of held-out pictures", "optimised": "number of them for methods that optimise",
         "steps": "steps of in-domain inversion", "mse_steps": "steps of MSE-based optimisation",
@@ -48,7 +53,9 @@ def parse_arguments(argv):
     add = parser.add_argument
     add("--quick", action="store_true", help="few pictures and steps")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(all)")
-    add("--encoders", nargs="+", metavar="[ROLE=]FILE[,FILE]", help="(checkpoints/portraits64-ROLE.h5)")
+    add("--world", choices=("portraits", "wild"), default="portraits", help="which rendered portraits (portraits)")
+    add("--encoders", nargs="+", metavar="[ROLE=]FILE[,FILE]", help="(checkpoints/portraits64-ROLE.h5; --world wild: "
+        "checkpoints/training/wild64-ROLE.h5, and likewise all other files)")
     command.add_final_activation(add)
     add("--images", help="pictures: a folder, a text list or one picture (rendered portraits)")
     add("--labels", help="attributes of --images, for figure3: CSV file, first line 'picture,NAME,...', then the file "
@@ -70,16 +77,27 @@ def parse_arguments(argv):
     add("--photographs", help="pictures for figure10, in addition to drawn scenes: a folder, a list or one picture")
     add("--reasons", help="JSON file {name of a claim: reason why it does not hold}, names as in tables.json "
         f"(checkpoints/{embedded.REASONS} for the embedded networks without --quick)")
+    add("--beside", metavar="FOLDER", help="output folder of another evaluation, whose claims are shown beside these")
+    parser.add_argument("--baseline_features", action=argparse.BooleanOptionalAction, help="whether MSE-based "
+                        "optimisation has the feature term too, as in Image2StyleGAN (--world wild: yes, else no)")
     for name, what in HELP.items():
         parser.add_argument(f"--{name}", type=command.number(int, 2),
-                            help=f"{what} ({FULL[name]}; {QUICK[name]})")
+                            help=f"{what} ({FULL[name]}; --quick: {QUICK[name]})")
     parser.add_argument("--inversion_batch_size", type=command.number(int, 1), default=4,
                         help="pictures optimised together (4)")
     add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="seed of all random numbers (1000)")
     parser.add_argument("--output_dir", "-o", default="results/evaluation", help="output folder (results/evaluation)")
     devices.add(parser.add_argument, devices.STRATEGIES[:2])
-    args = parser.parse_args(argv)
-    for name, value in (QUICK if args.quick else FULL).items():
+    return _completed(parser, parser.parse_args(argv))
+
+
+def _completed(parser, args):
+    """Fill in defaults that depend on other arguments."""
+    if args.world != "portraits" and args.images:
+        parser.error(f"--world {args.world}: only without --images")
+    if args.baseline_features is None:
+        args.baseline_features = args.world == "wild"
+    for name, value in (QUICK if args.quick else WILD if args.world == "wild" else FULL).items():
         if getattr(args, name) is None:
             setattr(args, name, value)
     return args
@@ -89,6 +107,7 @@ def main(argv=None):
     args = parse_arguments(argv)
     devices.choose(args)
     listing, photographs, reasons, known = given_files(args)
+    beside = claims_beside(args)
     paths, missing = encoder_paths(args)
     folder = Path(args.output_dir)
     log = command.open_log(folder / "evaluate.log")
@@ -98,11 +117,14 @@ def main(argv=None):
     command.import_tensorflow()
     with devices.scope(args):
         bench, about = make_bench(args, paths, missing, listing, known, log)
-        return measure(args, bench, about, photographs, reasons, folder, log)
+        return measure(args, bench, about, photographs, (reasons, beside), folder, log)
 
 
-def measure(args, bench, about, photographs, reasons, folder, log):
-    """Measure the parts and write their numbers; return the exit status."""
+def measure(args, bench, about, photographs, beside_claims, folder, log):
+    """Measure the parts and write their numbers; return the exit status.
+
+    `beside_claims`: reasons and other claims, to be shown beside the claims; see `parts.write`.
+    """
     from tf_idinvert.evaluation.papers import figure10, parts
     for note in filter(lambda note: "left out: " in note, bench.originals.notes):
         log.error("%s", note)
@@ -113,7 +135,7 @@ def measure(args, bench, about, photographs, reasons, folder, log):
         parts.measure(bench, args.parts, readable, folder, results, log)
     finally:        # also after Ctrl-C: keep the finished parts
         if results:
-            done = parts.write(folder, title, about, results, args.parts, reasons)
+            done = parts.write(folder, title, about, results, args.parts, *beside_claims)
             log.info("%d of %d parts -> %s", done, len(PARTS), folder / "index.html")
     return 1 if bench.originals.left_out or len(readable) < min(len(photographs), figure10.PHOTOGRAPHS) else 0
 
@@ -127,7 +149,7 @@ def given_files(args):
     from tf_idinvert.files import finding
     if args.labels and not args.images:
         raise InputError("--labels: only with --images; the attributes of rendered portraits are known")
-    reasons, path, own = {}, args.reasons, embedded.CHECKPOINTS / embedded.REASONS
+    reasons, path, own = {}, args.reasons, embedded.files_of(args.world).reasons
     if path is None and args.encoders is None and not args.quick and own.is_file():
         path = own
     if path:
@@ -142,13 +164,28 @@ def given_files(args):
             labels.read(args.labels) if args.labels else None)
 
 
+def claims_beside(args):
+    """Return (name of the folder, its decided claims) of --beside; None without."""
+    import json
+    if not args.beside:
+        return None
+    path = Path(args.beside) / "tables.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["claims"]
+        return Path(args.beside).name, {row["name"]: (row["ours"], row["holds"]) for row in rows}
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; --beside needs the folder of an evaluation") from error
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: holds no claims; --beside needs the folder of an evaluation") from None
+
+
 def encoder_paths(args):
     """Return ({role: files of its set}, {role: reason why it is missing})."""
     if args.encoders is None:
-        paths = {role: embedded.CHECKPOINTS / f"portraits64-{role}.h5" for role in ROLES}
+        paths = {role: embedded.files_of(args.world).network(role) for role in ROLES}
         missing = {role: f"{path.name} is not there" for role, path in paths.items() if not path.is_file()}
         if len(missing) == len(paths):
-            raise InputError(f"{embedded.CHECKPOINTS}: holds none of "
+            raise InputError(f"{next(iter(paths.values())).parent}: holds none of "
                              f"{', '.join(path.name for path in paths.values())}; give --encoders")
         return {role: [path] for role, path in paths.items() if role not in missing}, missing
     paths = {}
@@ -171,16 +208,18 @@ def make_bench(args, paths, missing, listing, known, log):
     from tf_idinvert.evaluation.papers.bench import Bench
     from tf_idinvert.evaluation.papers.methods import Sizes
     from tf_idinvert.evaluation.papers.originals import load
+    from tf_idinvert.portraits import wild
     faces = Embedding(args.identity) if args.identity else None     # first, for a mistyped path
     networks, notes = loading.load_networks(paths, args.final_activation)
     generator = next(iter(networks.values())).generator
     attributes, judge = loading.load_judge(attributes_path(args, listing), args.inception, generator.resolution,
-                                           args.judge)
+                                           judge_path(args))
     likeness = args.lpips and loading.load_lpips(args.lpips, generator.resolution)
     features, features_key, weight, said = load_features(args, attributes, judge, generator.resolution, log)
-    boundaries, remarks = loading.load_boundaries(args.boundaries, generator)
+    boundaries, remarks = loading.load_boundaries(args.boundaries, generator, args.world)
     kept = store.Store(Path(args.output_dir) / "cache")
-    originals, others = load(kept, listing, args.count, args.seed, generator.resolution, progress)
+    originals, others = load(kept, listing, args.count, args.seed, generator.resolution, progress,
+                             *([("wild", wild.sample)] if args.world == "wild" else []))
     if known is not None:
         originals = labels.labelled(originals, known, args.labels)
     if judge is not None and features_key == judge.key:
@@ -199,7 +238,7 @@ def make_bench(args, paths, missing, listing, known, log):
     return Bench(store=kept, originals=originals, others=others, networks=networks, missing=missing,
                  features=features, features_key=features_key, feature_weight=weight, judge=judge,
                  boundaries=boundaries, sizes=sizes, seed=args.seed, progress=progress, likeness=likeness,
-                 faces=faces), about
+                 faces=faces, baseline_features=args.baseline_features), about
 
 
 def of_few(judge, count):
@@ -215,9 +254,15 @@ def of_few(judge, count):
 def attributes_path(args, listing):
     """Return the path of the attribute network: --attributes, else for rendered portraits the embedded one, else None.
     """
-    if args.attributes is None and listing is None and (embedded.CHECKPOINTS / embedded.ATTRIBUTES).is_file():
-        return embedded.attributes_path()
-    return args.attributes
+    own = embedded.files_of(args.world).network("attributes")
+    return own if args.attributes is None and listing is None and own.is_file() else args.attributes
+
+
+def judge_path(args):
+    """Return the path of the network that judges besides the attribute network: --judge, else the world's own, if any.
+    """
+    own = embedded.files_of(args.world).network("judge")
+    return own if args.judge is None and not args.inception and not args.images and own.is_file() else args.judge
 
 
 def load_features(args, attributes, judge, resolution, log):
@@ -232,7 +277,7 @@ def load_features(args, attributes, judge, resolution, log):
         raise InputError("--features lpips: give its files, --lpips HEADS VGG16")
     if given is None and attributes is not None:
         weight = feature_weight(attributes.features, args.loss_weight_feat)
-        key = judge.key.split()[0] if args.judge else judge.key
+        key = judge.second.key if judge.second else judge.key
         return attributes.features, key, weight, f"the attribute network's convolutions, weight {weight:g}"
     try:
         features = network.load(given or "imagenet", resolution, lpips=args.lpips)

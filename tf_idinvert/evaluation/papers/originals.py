@@ -11,7 +11,10 @@ import numpy as np
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
 from tf_idinvert.files.digests import file_digest
-from tf_idinvert.portraits import sets
+from tf_idinvert.portraits import portrait, sets
+
+PORTRAITS = "", portrait.sample
+RARE = ("hat", "scarf", "headphones", "hand", "dye", "scar")       # things that few wild portraits have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Originals:
     left_out: int = 0
 
 
-def load(store, listing, count, seed, resolution, progress):
+def load(store, listing, count, seed, resolution, progress, world=PORTRAITS):
     """Load the input pictures of all methods, and as many others.
 
     Args:
@@ -48,33 +51,34 @@ def load(store, listing, count, seed, resolution, progress):
         count: largest number of pictures in either set.
         seed: seed of the rendered portraits; the other set has the next one.
         resolution: side of the pictures in pixels.
-        progress: as in `rendered`.
+        progress, world: as in `rendered`.
     Returns:
         (Originals, Originals or None).
     Raises:
         InputError: fewer than two pictures can be read.
     """
     if listing is None:
-        return tuple(rendered(store, count, each, resolution, progress) for each in (seed, seed + 1))
+        return tuple(rendered(store, count, each, resolution, progress, world) for each in (seed, seed + 1))
     return split(read(store, listing[:2 * count], resolution, progress), count)
 
 
-def rendered(store, count, seed, resolution, progress):
+def rendered(store, count, seed, resolution, progress, world=PORTRAITS):
     """Render portraits that no network was trained on: `sets.chunks` with a seed that no training uses.
 
     Args:
         store: Store.
         count, seed, resolution: as in `sets.chunks`.
         progress: function (total, what) -> context manager with `update(count)`, such as `command.progress`.
+        world: (name of a kind of portraits, function that renders them); '' for the first kind.
     Returns:
         Originals.
     """
-    key = ["rendered", count, seed, resolution]
+    (kind, sample), key = world, ["rendered", count, seed, resolution, *filter(None, world[:1])]
 
     def fill(entry):
         pictures, at, rows = entry.create("pictures", [count, resolution, resolution, 3], np.uint8), 0, []
         with progress(count, f"rendering, seed {seed}") as bar:
-            for drawn, attributes in sets.chunks(count, seed, resolution):
+            for drawn, attributes in sets.chunks(count, seed, resolution, sample=sample):
                 pictures[at:at + len(drawn)] = drawn
                 at += len(drawn)
                 rows.append(attributes)
@@ -86,9 +90,11 @@ def rendered(store, count, seed, resolution, progress):
     entry = store.entry("portraits", key, fill)
     attributes = {name.partition("-")[2]: np.array(values) for name, values in entry.arrays().items()
                   if name.startswith("attribute-")}
+    rare = [f"{int((attributes[name] > 0).sum())} with {name}" for name in RARE if name in attributes]
     return Originals(entry.array("pictures"), attributes, key,
-                     f"{count} rendered portraits that no network was trained on (seed {seed}), drawn at {resolution} "
-                     "px, not resized")
+                     f"{count} rendered {' '.join(filter(None, [kind, 'portraits']))} that no network was trained on "
+                     f"(seed {seed}), drawn at {resolution} px, not resized",
+                     notes=(f"Rare things among the pictures: {', '.join(rare)}.",) if rare else ())
 
 
 def read(store, listing, resolution, progress):
