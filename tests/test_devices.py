@@ -7,6 +7,7 @@ import os
 from types import SimpleNamespace
 
 import encoder_training as common
+import evaluating
 import numpy as np
 import pytest
 import tiny
@@ -48,10 +49,19 @@ def run_all(folder, name, *more):
         locks.release()
 
 
+def evaluated(folder):
+    """Write the codes of in-domain inversion that `evaluate.py` measures, by tiny networks."""
+    bench = evaluating.make(folder, roles=("in-domain",), judged=False, with_boundaries=False, optimised=3, steps=2)
+    np.save(folder / "codes.npy", bench.inverted("inversion").codes)
+
+
 def replicas(folder):
     """All tools on one device, then on two, in a process of two devices."""
     strategy = common.two_devices()
     run_all(folder, "one")
+    evaluated(folder / "one/evaluate")
+    with devices.scope(SimpleNamespace(strategy="mirrored")):
+        evaluated(folder / "two/evaluate")
     assert devices.scope(SimpleNamespace(strategy="mirrored")) is not None and strategy.num_replicas_in_sync == 2
     run_all(folder, "two", "--strategy", "mirrored")
 
@@ -78,6 +88,11 @@ def test_two_devices_find_what_one_finds(on_devices, tool):
     if tool == "invert":
         assert {**options(on_devices, "two"), "device_busy": 0}.keys() >= {"device_busy", "pictures"}
         assert list(options(on_devices, "two")["pictures"]) == [f"p{i}" for i in range(COUNT)]
+
+
+def test_two_devices_evaluate_what_one_evaluates(on_devices):
+    one, two = (np.load(on_devices / count / "evaluate/codes.npy") for count in ("one", "two"))
+    assert len(one) == 3 and np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
 
 
 def options(folder, name):
