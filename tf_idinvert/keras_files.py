@@ -21,7 +21,8 @@ import keras
 import tensorflow as tf
 
 from tf_idinvert.errors import InputError, first_line
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import require_file
+from tf_idinvert.formats.hdf5_attributes import attributes
 
 MAX_CONFIG, MAX_GRAPH, MAX_WEIGHTS = 16 << 20, 512 << 20, 4 << 30     # bytes
 MODULES = re.compile(r"(keras|tf_keras|builtins)(\.src)?(\.(layers|models|engine|initializers|regularizers|constraints|"
@@ -44,16 +45,14 @@ def load(path):
     path = Path(path)
     if path.is_dir():
         return _saved_model(path)
-    head = b""
+    require_file(path, "a Keras model (.h5, .keras, or a SavedModel's folder)", InputError)
     try:
-        if path.is_file():
-            with open(path, "rb") as file:
-                head = file.read(8)
+        with open(path, "rb") as file:
+            head = file.read(8)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     if not head:
-        what = "is empty" if path.is_file() else "is no file" if path.exists() else missing(path, "no such file")
-        raise InputError(f"{path}: {what}, expected a Keras model (.h5, .keras, or a SavedModel's folder)")
+        raise InputError(f"{path}: is empty, expected a Keras model (.h5, .keras, or a SavedModel's folder)")
     zipped = path.suffix == ".keras"        # as Keras chooses; a file can be both
     if not head.startswith(b"PK" if zipped else b"\x89HDF"):
         raise InputError(f"{path}: no Keras model: neither .h5, which is HDF5, nor .keras, which is a zip archive")
@@ -83,13 +82,12 @@ def _config_of_keras(path):
 def _config_of_h5(path):
     try:
         with h5py.File(path, "r") as file:
-            text = file.attrs.get("model_config")
-        text = text.decode("utf-8") if isinstance(text, bytes) else text
+            text = attributes(file).get("model_config")
         if not text or len(text) > MAX_CONFIG:
-            raise InputError(f"{path}: holds no model's configuration: weights alone are not enough")
+            raise InputError("holds no model's configuration: weights alone are not enough")
         return json.loads(text)
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except Exception as error:      # a damaged file can fail anywhere in the HDF5 library
         raise InputError(f"{path}: damaged: {first_line(error)}") from error
 

@@ -19,6 +19,7 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.files import atomic
 from tf_idinvert.formats.arguments import shown
 from tf_idinvert.formats.described import Described
+from tf_idinvert.formats.hdf5_attributes import attributes
 
 FORMAT, FORMAT_VERSION = "tf_idinvert", 1
 CHECKSUM = "crc32"          # attribute of a weight, of its bytes, and of a network, of its arguments
@@ -55,11 +56,12 @@ def describe(path, entries, only=None):
 
 
 def _check_format(file):
-    if file.attrs.get("format") != FORMAT:
+    about = attributes(file)
+    if about.get("format") != FORMAT:
         raise InputError(f"an HDF5 file, but not one of ours (no format={FORMAT!r}); Keras weight files hold no "
                          "constructor arguments and cannot be opened here")
-    if file.attrs.get("format_version") != FORMAT_VERSION:
-        version = shown(str(file.attrs.get("format_version")))
+    if about.get("format_version") != FORMAT_VERSION:
+        version = shown(str(about.get("format_version")))
         raise InputError(f"format version {version}; this program reads version {FORMAT_VERSION}")
 
 
@@ -68,11 +70,12 @@ def _described(file_size, file, field, entries):
     if not isinstance(group, h5py.Group):
         raise InputError(f"{field!r} is no group")
     classes = [entry.network.__name__ for entry in entries if field in entry.fields]
-    network = group.attrs.get("network", classes[0])
+    about = attributes(group)
+    network = about.get("network", classes[0])
     if not isinstance(network, str) or network not in classes:
         raise InputError(f"{field!r} is of the class {shown(network)}; known are {', '.join(classes)}")
     try:
-        config = group.attrs["config"]
+        config = about["config"]
         _check_sum(group, config.encode(), f"{field}, arguments")
         config = json.loads(config)
         config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
@@ -112,7 +115,8 @@ def stored_arrays(group, left):
 
 def _check_sum(item, data, name):
     """InputError where the bytes are not those that were written; older files have no such sum."""
-    if CHECKSUM in item.attrs and int(item.attrs[CHECKSUM]) != _sum(data):
+    about = attributes(item)
+    if CHECKSUM in about and int(about[CHECKSUM]) != _sum(data):
         raise InputError(f"{name!r} is damaged: its bytes are not those that were written")
 
 

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.formats import hdf5
+from tf_idinvert.formats import hdf5, hdf5_attributes
 from tf_idinvert.formats.arguments import shown
 from tf_idinvert.formats.pickle_machine import Refused
 from tf_idinvert.formats.untrusted import MAX_BYTES, label, opened
@@ -100,13 +100,14 @@ def read(path):
 
 def _about(file):
     """(digest, record) of an open file; InputError where it is no such file."""
-    if file.attrs.get("format") != FORMAT:
+    about = hdf5_attributes.attributes(file)
+    if about.get("format") != FORMAT:
         raise InputError("an HDF5 file, but not of a tuned generator"
-                         + (", which --model takes" if file.attrs.get("format") == hdf5.FORMAT else ""))
-    if file.attrs.get("format_version") != FORMAT_VERSION:
-        raise InputError(f"of format version {shown(str(file.attrs.get('format_version')))}; this program reads "
+                         + (", which --model takes" if about.get("format") == hdf5.FORMAT else ""))
+    if about.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"of format version {shown(str(about.get('format_version')))}; this program reads "
                          f"version {FORMAT_VERSION}")
-    digest, text = file.attrs.get("original"), file.attrs.get("record")
+    digest, text = about.get("original"), about.get("record")
     try:
         record = json.loads(text) if isinstance(text, str) and len(text) <= MAX_RECORD else None
     except (ValueError, RecursionError):
