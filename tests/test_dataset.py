@@ -27,7 +27,7 @@ def run(monkeypatch, *arguments):
 def test_portraits_to_records_to_pictures_to_records(tmp_path, monkeypatch, capfd):
     faces, pngs, again = (tmp_path / name for name in ("faces", "pngs", "again"))
     assert run(monkeypatch, "portraits", faces, "--count", 5, "--seed", 2, "--resolution", 16) == 0
-    assert run(monkeypatch, "extract", faces, pngs) == 0
+    assert run(monkeypatch, "extract", faces, "--output_dir", pngs) == 0
     assert run(monkeypatch, "pack", pngs, again / "faces", "--resolution", 16) == 0
     assert "5 of 5 pictures, 16 x 16" in capfd.readouterr().out
     for path in faces.iterdir():
@@ -54,7 +54,8 @@ def test_corrupt_picture_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capf
     (["pack", "{}/none", "{}/out", "--resolution", "8"], "no such file"),
     (["pack", "{}/none.npy", "{}/out"], "no such file"),
     (["pack", "{}/in", "{}/in", "--resolution", "8"], "new folder"),
-    (["pack", "{}/in", "{}/out", "--resolution", "12"], "power of two"),
+    (["pack", "{}/in", "-o", "{}/out", "--resolution", "12"], "power of two"),
+    (["pack", "{}/in"], "arguments are required: output"),
     (["extract", "{}/in/a.png", "{}/in/a.png", "--resolution", "8"], "a.png: is a file")])
 def test_errors_are_one_line_and_exit_code_2(tmp_path, monkeypatch, capfd, arguments, message):
     (tmp_path / "in").mkdir()

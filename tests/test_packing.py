@@ -171,6 +171,7 @@ def test_nothing_but_corrupt_pictures_is_an_error(tmp_path, folder):
     for convert in pack, unpack:
         with pytest.raises(InputError, match="none of 7 pictures could be read"):
             convert(Pictures(str(folder), 16), tmp_path / convert.__name__, processes=1)
+        assert not list((tmp_path / convert.__name__).iterdir())        # other pictures may follow
 
 
 def test_damaged_record_is_left_out(tmp_path):

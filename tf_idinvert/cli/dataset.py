@@ -19,6 +19,7 @@ left out. The same command resumes an interrupted run and writes the same files.
 from __future__ import annotations
 
 import os
+import sys
 
 from tf_idinvert.cli import command
 from tf_idinvert.errors import InputError
@@ -32,7 +33,6 @@ def parse_arguments(argv):
     parser = command.parser(__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     portraits = verbs.add_parser("portraits", help="render portraits -> TFRecords")
-    portraits.add_argument("output", help="folder of the set")
     portraits.add_argument("--count", type=command.number(int, 1), default=40000, help="number of portraits (40000)")
     portraits.add_argument("--seed", type=command.number(int, 0, 2 ** 31 - 1), default=1,
                            help="seed of the portraits (1)")
@@ -40,19 +40,28 @@ def parse_arguments(argv):
     pack = verbs.add_parser("pack", help="pictures, or an existing set -> TFRecords")
     pack.add_argument("input", help="folder of pictures, text list with one path per line, .npy file of uint8 "
                       "[N, R, R, C], or TFRecords: their folder, or FOLDER/NAME")
-    pack.add_argument("output", help="folder of the set")
     _add_published(verbs)
     extract = verbs.add_parser("extract", help="TFRecords, or a .npy file -> PNG files")
     extract.add_argument("input", help="folder of TFRecords, FOLDER/NAME of them, or .npy file")
-    extract.add_argument("output", help="folder of the PNG files")
     for verb in pack, extract:
         verb.add_argument("--resolution", type=command.number(int, 4), default=None,
                           help="side in pixels; required for pictures (the largest "
                           "resolution of the set)")
+    by_option = _by_option(sys.argv[1:] if argv is None else argv)
     for verb in verbs.choices.values():
+        if not by_option:
+            verb.add_argument("output", help="folder of the set, or of the PNG files")
+        verb.add_argument("--output_dir", "-o", "--output", dest="output" if by_option else "output_dir",
+                          help="the same as an option, as the other tools have it")
         verb.add_argument("--processes", type=command.number(int, 1), default=os.cpu_count() or 1,
                           help="number of parallel processes (number of CPUs)")
     return parser.parse_args(argv)
+
+
+def _by_option(argv):
+    """Whether the output folder is given by an option; with an optional argument, argparse would misread the others."""
+    return any(command.given(argv, each) for each in ("--output_dir", "--output")) or any(
+        each.startswith("-o") for each in map(str, argv))
 
 
 def _add_published(verbs):
@@ -67,8 +76,6 @@ def _add_published(verbs):
     for name, limits, centre in (("--cx", (64, 114), 89), ("--cy", (64, 154), 121)):
         celeba.add_argument(name, type=command.number(int, *limits), default=centre,
                             help=f"centre of the square of 128 px ({centre})")
-    for verb in lsun, celeba:
-        verb.add_argument("output", help="folder of the set")
 
 
 def main(argv=None):

@@ -224,7 +224,7 @@ def _join(folder, source, results, record):
     """Put the parts together, and the set in its place."""
     count, left_out = sum(each["count"] for each in results), [line for each in results for line in each["left_out"]]
     if not count:
-        raise InputError(f"{folder}: none of {len(source)} pictures could be read")
+        _nothing(folder, source)
     parts, name = folder / PARTS, folder.resolve().name
     starts = range(0, len(source), source.part)
     suffixes = [f"-r{level:02d}.tfrecords" for level in range(2, source.resolution.bit_length())]
@@ -254,7 +254,7 @@ def unpack(source, folder, processes=None, progress=None, report=None):
     left_out = [line for each in results for line in each["left_out"]]
     kept = [i for each in results for i in each["kept"]]
     if not kept:
-        raise InputError(f"{folder}: none of {len(source)} pictures could be read")
+        _nothing(folder, source)
     names = source.label_names()
     if names is not None:
         _write_labels(folder / "labels.npy", _labels(source.path, source.resolution)[0][kept], names)
@@ -302,6 +302,13 @@ def _begin(folder, source):
         _write_json(folder / RECORD, record)
     (folder / PARTS).mkdir(exist_ok=True)
     return record
+
+
+def _nothing(folder, source):
+    """Leave the folder empty, for another attempt with other pictures."""
+    (folder / RECORD).unlink()
+    shutil.rmtree(folder / PARTS)
+    raise InputError(f"{folder}: none of {len(source)} pictures could be read")
 
 
 def _run(function, source, folder, processes, progress, report):
