@@ -40,6 +40,12 @@ def test_labels_of_an_index(tmp_path, labels, expected, names):
     np.testing.assert_array_equal(found.labels, np.float32(expected))
 
 
+def test_a_class_of_pictures_that_cannot_be_read_is_not_passed_over(tmp_path):
+    put(tmp_path, "dog/1.png", "cat/1.png")
+    (tmp_path / "cat/1.png").rename(tmp_path / "cat/1.cr2")
+    assert classes.find(tmp_path).names == ["cat", "dog"]
+
+
 def test_an_index_without_labels_names_all_pictures(tmp_path):
     found = classes.find(index(put(tmp_path, "00000/a.png", "b.png", "00001/c.png"), None))
     assert [path.name for path in found.paths] == ["a.png", "c.png", "b.png"] and found.labels is None

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import decoding, finding, texts
+from tf_idinvert.files import finding, texts
 
 INDEX = "dataset.json"
 MAX_INDEX, MAX_LABELS = 1 << 28, 1 << 28        # bytes of dataset.json; numbers in all labels
@@ -50,7 +50,7 @@ def find(folder):
 
 
 def _is_picture(path):
-    return not path.is_dir() and (path.suffix.lower() in decoding.FORMATS or decoding.looks_like_picture(path))
+    return not path.is_dir() and finding.is_picture(path)
 
 
 def _from_index(folder):

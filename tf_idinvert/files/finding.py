@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tf_idinvert.files import decoding, results
 from tf_idinvert.files.decoding import FORMAT_NAMES, ImageError, one_line
-from tf_idinvert.files.paths import is_address, missing
+from tf_idinvert.files.paths import is_address, missing, require_file
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def _pictures(given):
         raise ImageError(f"{given}: {missing(given if is_address(given) else path)}")
     if path.is_dir():
         return _in_folder(path)
-    if _is_picture(path):
+    if is_picture(path):
         return [path]
     if path.suffix.lower() in _KNOWN:
         raise ImageError(f"{path}: {_KNOWN[path.suffix.lower()]}; expected a picture ({FORMAT_NAMES}), a "
@@ -70,7 +70,7 @@ def _pictures(given):
     return _in_list(path)
 
 
-def _is_picture(path):
+def is_picture(path):
     """Whether a person would take a file for a picture, by its suffix or by its first bytes."""
     suffix = path.suffix.lower()
     return suffix in decoding.FORMATS or suffix in decoding.UNREAD or decoding.looks_like_picture(path)
@@ -88,7 +88,7 @@ def _in_folder(folder):
         raise ImageError(f"{folder}: cannot be read: {one_line(error.strerror)}") from error
     folders = [path for path in inside if path.is_dir()]
     no_files = set(folders)
-    found = [path for path in inside if path not in no_files and _is_picture(path)]
+    found = [path for path in inside if path not in no_files and is_picture(path)]
     below = f"{len(folders)} sub folder{'s' * (len(folders) > 1)} ({_some(folders)}), not looked into"
     if not found:
         raise ImageError(f"{folder}: no pictures in this folder, expected files in {FORMAT_NAMES}"
@@ -127,8 +127,7 @@ def _note(line):
 
 def _in_list(path):
     """Paths named by a text list."""
-    if not path.is_file():
-        raise ImageError(f"{path}: not a regular file, expected a picture, a folder or a text list")
+    require_file(path, "a picture, a folder or a text list", ImageError)
     if path.stat().st_size > LIST_BYTES:
         raise ImageError(f"{path}: {path.stat().st_size} bytes, expected a text list of at most {LIST_BYTES}")
     try:
