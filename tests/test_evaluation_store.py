@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation import store
 from tf_idinvert.evaluation.papers import originals
 from tf_idinvert.files import digests, finding
@@ -56,6 +57,13 @@ def test_unfinished_or_damaged_entry_is_made_again(tmp_path, damage):
     entry = kept.entry("name", 1, lambda entry: {"a": 1})
     damage(entry.path / "numbers.json")
     assert kept.entry("name", 1, lambda entry: {"a": 2}).numbers == {"a": 2}
+
+
+def test_a_damaged_array_is_one_line_with_its_name(tmp_path):
+    entry = store.Store(tmp_path).entry("name", 1, lambda entry: {"shape": entry.create("values", [4]).shape})
+    (entry.path / "values.npy").write_bytes((entry.path / "values.npy").read_bytes()[:-1])
+    with pytest.raises(InputError, match="values.npy: damaged or incomplete"):
+        entry.array("values")
 
 
 def test_stopped_entry_does_not_count(tmp_path):

@@ -312,10 +312,10 @@ def test_configurations_list_the_models_there(tmp_path):
     text = (tmp_path / "models.config").read_text()
     assert text.startswith("#") and [line.split('"')[1] for line in text.splitlines() if "name:" in line] == ["a", "b"]
     assert 'base_path: "/models/a"' in text and "max_batch_size" in (tmp_path / "batching_parameters.txt").read_text()
-    (tmp_path / "models.config").write_text("mine")
+    (tmp_path / "models.config").write_bytes(b"mine \xff")
     (tmp_path / "batching_parameters.txt").write_text("mine, too")
     server_files.write_configs(tmp_path)
-    assert (tmp_path / "models.config").read_text() == "mine"
+    assert (tmp_path / "models.config").read_bytes() == b"mine \xff"
     assert (tmp_path / "batching_parameters.txt").read_text() == "mine, too"
 
 

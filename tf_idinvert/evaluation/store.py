@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_idinvert.files import arrays as npy
 from tf_idinvert.files import atomic, digests
 
 
@@ -88,7 +89,7 @@ class Entry:
 
     def array(self, name):
         """Return an array of a complete entry, memory-mapped."""
-        return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return npy.mapped(self.path / f"{name}.npy")
 
     def arrays(self):
         """Return {name: array} of all arrays."""

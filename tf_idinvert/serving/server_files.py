@@ -61,7 +61,7 @@ def write_configs(folder):
     models = "".join(f'  config {{ name: "{name}" base_path: "/models/{name}" model_platform: "tensorflow" }}\n'
                      for name in names if is_name(name))
     config = folder / CONFIG
-    if not config.exists() or config.read_text(encoding="utf-8").startswith(MARK):
+    if not config.exists() or config.is_file() and config.read_bytes().startswith(MARK.encode()):
         atomic.write_text(config, f"{MARK}model_config_list {{\n{models}}}\n")
     if not (folder / BATCHING).exists():
         atomic.write_text(folder / BATCHING, BATCHING_TEXT)
