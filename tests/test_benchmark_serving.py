@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tf_idinvert.benchmarks import serving
+from tf_idinvert.errors import InputError
 
 
 class Model(tf.Module):
@@ -48,3 +49,12 @@ def test_mixed_rows_are_found(tmp_path):
 def test_signatures_that_cannot_be_tested(tmp_path, signature, words):
     with pytest.raises(ValueError, match=words):
         serving.load_test(saved(Model(), tmp_path / "1"), signature=signature)
+
+
+def test_what_is_no_model_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="saved_model.pb: no such file, expected a SavedModel's"):
+        serving.load_test(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="TensorFlow cannot load it") as caught:
+        serving.load_test(tmp_path)
+    assert "\n" not in str(caught.value)

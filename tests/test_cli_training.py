@@ -174,6 +174,12 @@ def test_data_that_are_not_there_are_refused_before_anything_is_loaded(parse, tm
     training_options.check_options(parse("--data", str(tmp_path / "sets/faces")))
 
 
+@pytest.mark.parametrize("option", ["--generator", "--initial-encoder", "--features"])
+def test_an_option_whose_file_is_not_there_is_named(parse, tmp_path, option):
+    with pytest.raises(ValueError, match=f"{option} {tmp_path}: is a folder, not a file, expected a network file"):
+        parse("--method", "in-domain", "--preset", "portraits", option, str(tmp_path))
+
+
 @pytest.mark.parametrize("content", ["[", "[]", "3"])
 def test_damaged_options_are_one_line(parse, tmp_path, content):
     (tmp_path / "run").mkdir()

@@ -214,6 +214,7 @@ def test_mistakes_are_one_line(checkpoints, tmp_path, monkeypatch, capfd):
             (["--attributes", model], "holds no attribute network"),
             (["--images", tmp_path / "none"], "no such file or folder"),
             (["--reasons", tmp_path / "list.json"], "expected a JSON object"),
+            (["--reasons", tmp_path], "is a folder, not a file"),
             (["--boundaries", tmp_path], "no boundaries (.npy, .npz)")):
         assert evaluate(monkeypatch, tmp_path / "out", *FEW, *arguments) == 2
         assert message in running.error_line(capfd)

@@ -240,7 +240,7 @@ def test_other_formats_are_named(name, tmp_path):
 
 
 def test_paths_that_are_no_files(tmp_path):
-    assert "is a directory" in refusal(tmp_path)
+    assert "is a folder, not a file" in refusal(tmp_path)
     assert "no such file" in refusal(tmp_path / "absent.pkl")
     assert "line\\nbreak" in str(pytest.raises(PickleError, read, tmp_path / "line\nbreak").value)
     with pytest.raises(PickleError, match="more than the 10 allowed"):

@@ -63,6 +63,9 @@ def test_an_incomplete_or_damaged_folder_is_one_line(folder, name, content, word
 
 
 def test_a_missing_folder_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: is no folder"):
+        results.read(tmp_path / "file")
     with pytest.raises(InputError, match="no such folder"):
         results.read(tmp_path / "absent")
 

@@ -29,10 +29,12 @@ def test_the_resolution_is_that_of_the_pictures(tmp_path):
 
 @pytest.mark.parametrize("name, words", [
     ("none", "none: no such file or folder, nor files"), ("https://x.org/a.npy", "is an address"),
+    ("gone.list", "gone.list: none of the first 2 pictures can be read; .*a.png: no such file"),
     ("small.npy", "small.npy: no pictures of a resolution that can be trained, 8 to 64"),
     ("damaged.npy", "damaged.npy: damaged or incomplete: 1 bytes for an array of 12288")])
 def test_what_cannot_be_trained_on_is_one_line(tmp_path, monkeypatch, name, words):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone.list").write_text("a.png\nb.png\n")
     np.save("small.npy", np.zeros([1, 4, 4, 3], np.uint8))
     np.save("damaged.npy", np.zeros([1, 64, 64, 3], np.uint8))
     whole = (tmp_path / "damaged.npy").read_bytes()

@@ -395,7 +395,7 @@ def test_flipped_bytes_give_content_or_one_line(seed, container, tmp_path):
 
 
 def test_paths_that_are_no_files(tmp_path):
-    assert "is a directory" in refusal(tmp_path)
+    assert "is a folder, not a file" in refusal(tmp_path)
     assert "no such file" in str(pytest.raises(InputError, read, tmp_path / "absent.pth").value)
     with pytest.raises(InputError, match="more than the 10 allowed"):
         read(saved(tmp_path, GOOD), max_bytes=10)

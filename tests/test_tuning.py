@@ -224,7 +224,7 @@ def attribute(name, value):
 
 @pytest.mark.parametrize("make, words", [
     (lambda path, source: None, "no such file"),
-    (lambda path, source: path.mkdir(), "is a directory"),
+    (lambda path, source: path.mkdir(), "is a folder, not a file"),
     (lambda path, source: path.write_bytes(b"\x80\x04cos\nsystem\n"), "is no file of a tuned generator"),
     (lambda path, source: path.write_bytes(source.read_bytes()[:3000]), "damaged or truncated"),
     (attribute("format", "tf_idinvert"), "which --model takes"),

@@ -123,7 +123,7 @@ def test_frames_and_sound_come_through(clip, tmp_path):
 def test_what_is_no_video_is_one_line(clip, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     for path, words in ((tmp_path / "none.mp4", "no such file"), (tmp_path / "text.mp4", "no video that can be read"),
-                        (tmp_path, "no such file")):
+                        (tmp_path, "is a folder")):
         with pytest.raises(clips.ClipError, match=words) as error:
             clips.read(path)
         assert "\n" not in str(error.value)

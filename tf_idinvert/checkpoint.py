@@ -13,10 +13,11 @@ from pathlib import Path
 import keras
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.files.paths import why_no_file
 from tf_idinvert.formats import conversion, hdf5, pickles, torch_files, torch_layouts, weights
 from tf_idinvert.formats import tuned as tuned_files
 from tf_idinvert.formats.described import Described
-from tf_idinvert.formats.untrusted import FileError
+from tf_idinvert.formats.untrusted import FileError, label
 
 log = logging.getLogger(__name__)
 NAMES = {"encoder": "encoder", "generator": "generator", "discriminator": "discriminator",
@@ -104,14 +105,15 @@ def load(path, *more, only=None, final_activation=None, tuned=None):
 
 
 def _head(path):
-    """Return the first bytes of a file, which identify its format; b"" if it is no file, which its reader reports."""
+    """Return the first bytes of a file, which identify its format; CheckpointError where no file is."""
+    why = why_no_file(path, "a network file")
+    if why:
+        raise CheckpointError(f"{label(path)}: {why}")
     try:
-        if path.is_file():      # opening a pipe would wait for its writer
-            with open(path, "rb") as file:
-                return file.read(64)
+        with open(path, "rb") as file:
+            return file.read(64)
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}") from error
-    return b""
+        raise CheckpointError(f"{label(path)}: {error.strerror or error}") from error
 
 
 def _described(path, head, only, final_activation):

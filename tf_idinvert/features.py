@@ -4,6 +4,8 @@ An F has an attribute `weight`, its default lambda_vgg (see `losses.feature_weig
 """
 from __future__ import annotations
 
+from pathlib import Path
+
 from tf_idinvert import checkpoint
 from tf_idinvert.errors import InputError
 from tf_idinvert.formats import torch_measures
@@ -34,6 +36,8 @@ def load(name, resolution, layers=None, lpips=()):
     try:
         models = checkpoint.load(name, only=("attributes",))
     except checkpoint.CheckpointError as error:
+        if not Path(name).is_file():
+            raise FeaturesError(f"{error}, or 'imagenet'") from error
         try:
             return _vgg16(name, layers)
         except FeaturesError as other:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tf_idinvert.benchmarks import memory
-from tf_idinvert.errors import InputError
+from tf_idinvert.errors import InputError, first_line
+from tf_idinvert.files.paths import require_file
 
 POOL = 32               # number of rows with known results, of which the calls consist
 PERCENTILES = (50, 95, 99)
@@ -34,9 +36,9 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
         'largest_difference' (between a row's result in a batch and alone, relative to the largest value), and the
         arguments.
     Raises:
-        InputError: the model lacks the signature, or it has other inputs.
+        InputError: no SavedModel, or it lacks the signature, or has other inputs.
     """
-    model = tf.saved_model.load(str(folder))        # keep a reference: the variables live as long as the model
+    model = _loaded(folder)         # keep a reference: the variables live as long as the model
     call = _signature(model, folder, signature)
     rng = np.random.default_rng(seed)
     pool = {name: _rows(name, spec, rng) for name, spec in call.structured_input_signature[1].items()}
@@ -58,6 +60,14 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
             **{f"latency_p{q}": float(np.percentile(latencies, q)) for q in PERCENTILES},
             "latency_max": max(latencies), "memory_before": before, "memory_after": after,
             "mixed_rows": sum(mixed), "largest_difference": max(differences)}
+
+
+def _loaded(folder):
+    require_file(Path(folder) / "saved_model.pb", "a SavedModel's, in its folder NAME/VERSION", InputError)
+    try:
+        return tf.saved_model.load(str(folder))
+    except Exception as error:      # damaged ones fail in many ways
+        raise InputError(f"{folder}: TensorFlow cannot load it: {first_line(error)}") from error
 
 
 def _signature(model, folder, name):

@@ -143,20 +143,15 @@ def measure(args, bench, about, photographs, beside_claims, folder, log):
 def given_files(args):
     """Check the files first; return (listing of --images or None, of --photographs, {claim: reason}, labels or None).
     """
-    import json
-
     from tf_idinvert.evaluation.papers import labels
-    from tf_idinvert.files import finding
+    from tf_idinvert.files import finding, texts
     if args.labels and not args.images:
         raise InputError("--labels: only with --images; the attributes of rendered portraits are known")
     reasons, path, own = {}, args.reasons, embedded.files_of(args.world).reasons
     if path is None and args.encoders is None and not args.quick and own.is_file():
         path = own
     if path:
-        try:
-            reasons = json.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: not JSON ({error})") from None
+        reasons = texts.read_json(path, "a JSON object of texts")
         if not isinstance(reasons, dict) or not all(isinstance(each, str) for each in reasons.values()):
             raise InputError(f"{path}: expected a JSON object of texts")
     return (finding.listing([args.images]) if args.images else None,

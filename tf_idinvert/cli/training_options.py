@@ -91,17 +91,25 @@ def _add_files(args, parser):
         own = [name for name in ("encoder_norm", "encoder_filters", "encoder_filters_max") if getattr(args, name)]
         if own:
             parser.error(f"--{own[0].replace('_', '-')}: --initial-encoder already determines the encoder")
-        args.initial_encoder_sha256 = file_digest(args.initial_encoder)
+        args.initial_encoder_sha256 = _digest(args, "initial_encoder")
         args.generator = args.generator or args.initial_encoder
     else:
         args.encoder_norm = args.encoder_norm or ("none" if args.method == "force-in-domain" else "batch")
     if args.generator is None and args.preset == "official":
         parser.error("--generator is needed, except with --preset portraits")
     args.generator = args.generator or embedded.generator_path()
-    args.generator_sha256 = file_digest(args.generator)
+    args.generator_sha256 = _digest(args, "generator")
     if args.method != "traditional":
         args.features = args.features or (str(embedded.attributes_path()) if args.preset == "portraits" else "imagenet")
-        args.features_sha256 = None if args.features in ("imagenet", "none") else file_digest(args.features)
+        args.features_sha256 = None if args.features in ("imagenet", "none") else _digest(args, "features")
+
+
+def _digest(args, name):
+    """SHA-256 of the file that an option gives; InputError, which names the option, where there is none."""
+    try:
+        return file_digest(getattr(args, name), "a network file")
+    except InputError as error:
+        raise InputError(f"--{name.replace('_', '-')} {error}") from None
 
 
 def _options(description):

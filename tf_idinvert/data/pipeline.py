@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from tf_idinvert.errors import InputError, reason
 from tf_idinvert.files import arrays, atomic, finding, images
+from tf_idinvert.files.paths import require_file
 from tf_idinvert.files.records import check_exists, level_of, record_files
 
 RECORD_HEADER = struct.Struct("<QI")    # length of the record, its checksum; after the record another checksum
@@ -75,6 +76,7 @@ class TFRecordSource:
     def __init__(self, path, resolution=None):
         """`resolution`: reduce the pictures to it by exact means, as `ArraySource` does; None: as they are."""
         self.path = Path(path)
+        require_file(path, "a set of TFRecords", InputError)
         try:
             with open(self.path, "rb") as file:
                 self.bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -141,10 +143,7 @@ def open_source(path, resolution):
     check_exists(path)
     path = Path(path)
     if path.suffix == ".npy":
-        try:
-            return ArraySource(arrays.mapped(path), resolution)
-        except InputError as error:
-            raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
+        return _array_source(path, resolution)
     if path.suffix == ".tfrecords":
         return TFRecordSource(path, resolution)
     files = record_files(path)
@@ -157,14 +156,22 @@ def open_source(path, resolution):
     return TFRecordSource(found[0], resolution)
 
 
+def _array_source(path, resolution=None):
+    pictures = arrays.mapped(path)
+    try:
+        return ArraySource(pictures, resolution)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
 def largest_resolution(path):
     """Side of the largest pictures of a .npy file or of TFRecords; None for a folder of pictures, which have any."""
+    check_exists(path)
     path = Path(path)
     if path.suffix == ".npy":
-        return ArraySource(arrays.mapped(path)).resolution
+        return _array_source(path).resolution
     if path.suffix == ".tfrecords":
         return TFRecordSource(path).resolution
-    check_exists(path)
     levels = [level_of(file) for file in record_files(path)]
     return 2 ** max(levels) if levels else None
 

@@ -33,7 +33,7 @@ def training_resolution(path, allowed):
             return None
         fitting = [each for each in allowed if each <= 2 ** max(levels)]
     else:
-        side = min(_sides(path), default=0)
+        side = min(_sides(path))
         fitting = [each for each in allowed if each <= side]
     if not fitting:
         raise InputError(f"{path}: no pictures of a resolution that can be trained, {min(allowed)} to {max(allowed)}")
@@ -41,10 +41,14 @@ def training_resolution(path, allowed):
 
 
 def _sides(path):
-    """Yield the shorter side of each of the first pictures that can be opened."""
+    """The shorter side of each of the first pictures that can be opened; InputError where none can."""
+    sides, errors = [], []
     for _, file in finding.listing([path])[:LOOKED_AT]:
         try:
             with decoding.opened(file) as image:
-                yield min(image.size)
-        except decoding.ImageError:     # its reader names it
-            continue
+                sides.append(min(image.size))
+        except decoding.ImageError as error:        # its reader names it
+            errors.append(error)
+    if not sides:
+        raise InputError(f"{path}: none of the first {len(errors)} pictures can be read; {errors[0]}")
+    return sides

@@ -122,7 +122,7 @@ def load_judge(path, inception, resolution, second=None):
     network = None if path is None else load_attributes(path, resolution)
     score = network and _compiled(network.predict_attributes)
     binary = network.binary if network else ()
-    key = " ".join(file_digest(each) for each in (path, second, inception) if each)
+    key = " ".join(file_digest(each, "a network file") for each in (path, second, inception) if each)
     if inception:
         embed, about = load_inception(inception)
         return network, Judge("FID", about, _compiled(embed), score, binary, key)

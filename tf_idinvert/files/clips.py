@@ -10,7 +10,7 @@ import numpy as np
 
 from tf_idinvert.errors import InputError, first_line
 from tf_idinvert.files import atomic
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import require_file
 
 MOST_PIXELS = 1 << 26       # of a frame
 INSTALL = "reading and writing video needs PyAV: pip install 'tf_idinvert[video]'"
@@ -44,8 +44,7 @@ class Clip:
 def read(path):
     """The Clip of a path. ClipError: it is missing, no video, or has frames of too many pixels."""
     path = Path(path)
-    if not path.is_file():
-        raise ClipError(f"{path}: {'is no file' if path.exists() else missing(path, 'no such file')}, expected a video")
+    require_file(path, "a video", ClipError)
     with _opened(path) as container:
         if not container.streams.video:
             raise ClipError(f"{path}: holds no video")

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import require_file
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +77,7 @@ def check(path):
     Raises:
         ImageError: missing, not a regular file, empty, or of a kind that is not read; one line.
     """
-    if not os.path.exists(path):
-        raise ImageError(f"{path}: {missing(path, 'no such file')}")
-    if os.path.isdir(path):
-        raise ImageError(f"{path}: is a folder, expected a picture")
-    if not os.path.isfile(path):
-        raise ImageError(f"{path}: not a regular file, expected a picture")
+    require_file(path, "a picture", ImageError)
     if os.path.getsize(path) == 0:
         raise ImageError(f"{path}: is empty, expected a picture")
     reason = UNREAD.get(Path(path).suffix.lower())

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 
 import numpy as np
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.files.paths import require_file
 
 
 def digest(key):
@@ -15,11 +15,10 @@ def digest(key):
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def file_digest(path):
-    """SHA-256 of a file, in hexadecimal; OSError where it cannot be read, InputError where it is none."""
+def file_digest(path, expected="a file"):
+    """SHA-256 of a file, in hexadecimal; OSError where it cannot be read, InputError where there is none."""
+    require_file(path, expected, InputError)
     total = hashlib.sha256()
-    if os.path.exists(path) and not os.path.isfile(path):      # opening a pipe would wait for its writer
-        raise InputError(f"{path}: not a file")
     with open(path, "rb") as file:
         for part in iter(lambda: file.read(1 << 20), b""):
             total.update(part)

@@ -25,14 +25,20 @@ def missing(path, expected="no such file or folder"):
     return expected
 
 
-def require_file(path, expected, error):
-    """Raise `error`, a class, with one line unless a regular file is there; `expected`: what it is to be.
+def why_no_file(path, expected):
+    """Why no regular file is at a path, '' where one is; `expected`: what it is to be.
 
     Opening a pipe would wait for its writer.
     """
-    path = Path(path)
-    if not path.exists():
-        raise error(f"{path}: {missing(path, f'no such file, expected {expected}')}")
-    if not path.is_file():
-        kind = "is a folder, not a file" if path.is_dir() else "not a regular file"
-        raise error(f"{path}: {kind}, expected {expected}")
+    if not os.path.exists(path):
+        return missing(path, f"no such file, expected {expected}")
+    if not os.path.isfile(path):
+        return f"{'is a folder, not a file' if os.path.isdir(path) else 'not a regular file'}, expected {expected}"
+    return ""
+
+
+def require_file(path, expected, error):
+    """Raise `error`, a class, with one line that begins with the path unless a regular file is there."""
+    reason = why_no_file(path, expected)
+    if reason:
+        raise error(f"{path}: {reason}")

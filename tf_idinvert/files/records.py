@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import missing, require_file
 
 
 def record_files(path):
@@ -19,8 +19,11 @@ def record_files(path):
 def check_exists(path):
     """InputError where `path` is nothing that could be a set, see `pipeline.open_source`."""
     path = Path(path)
-    if not path.exists() and not record_files(path):
+    if path.is_dir() or record_files(path):
+        return
+    if not path.exists():
         raise InputError(f"{path}: {missing(path)}, nor files {path}-rXX.tfrecords")
+    require_file(path, "a set, a folder, a list or a picture", InputError)
 
 
 def level_of(file):

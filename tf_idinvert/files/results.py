@@ -105,7 +105,7 @@ def read(folder):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: {paths.missing(folder, 'no such folder')}")
+        raise InputError(f"{folder}: {'is no folder' if folder.exists() else paths.missing(folder, 'no such folder')}")
     for name in (LIST, CODES):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: holds no {name}; expected a folder that inversion has written")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.files.paths import missing
+from tf_idinvert.files.paths import why_no_file
 from tf_idinvert.formats.pickle_machine import Refused
 
 MAX_BYTES = 4 << 30       # the largest known encoder has 236 million parameters, 0.9 GB
@@ -31,18 +30,17 @@ def opened(path, kind, max_bytes=MAX_BYTES, error_class=FileError):
             reason; any other exception in it is reported as damage.
     """
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):    # before opening, because opening a pipe waits for its writer
-            raise Refused("is a directory, not a file" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-        if status.st_size > max_bytes:
-            raise Refused(f"has {status.st_size} bytes, more than the {max_bytes} allowed")
+        why = why_no_file(path, f"a {kind}")
+        if why:
+            raise Refused(why)
+        size = os.path.getsize(path)
+        if size > max_bytes:
+            raise Refused(f"has {size} bytes, more than the {max_bytes} allowed")
         with open(path, "rb") as file:
-            yield file, status.st_size
+            yield file, size
         return
     except Refused as error:
         reason = str(error)
-    except FileNotFoundError:
-        reason = missing(path, "no such file")
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except MemoryError:

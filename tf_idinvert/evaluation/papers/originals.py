@@ -162,6 +162,8 @@ def _digests(listing):
     for name, path in listing:
         try:
             found.append((name, path, file_digest(path)))
+        except InputError as error:
+            notes.append(f"left out: {error}")
         except OSError as error:
             notes.append(f"left out: {path}: {error.strerror or error}")
     return found, notes
