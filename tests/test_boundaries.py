@@ -74,6 +74,11 @@ def test_the_seed_decides_the_split():
     assert np.array_equal(first, again) and not np.allclose(first, other)
 
 
+def test_too_few_codes_are_told_as_such():
+    with pytest.raises(BoundaryError, match="3 codes with scores, expected 4 or more"):
+        boundaries.fit(normal(4, 8), [1.0, 0.0, float("nan"), 1.0])
+
+
 @pytest.mark.parametrize("settings, words", [
     (dict(keep=0.7), "0.7"), (dict(keep=1), "at least 2"), (dict(keep=0), "got 0"),
     (dict(keep=0.001), "0 at either end"),

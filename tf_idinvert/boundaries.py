@@ -180,6 +180,8 @@ def _checked(codes, scores):
 
 def _ends(scores, keep, seed):
     """Return (indices by rising score, number of codes to take from either end)."""
+    if len(scores) < 4:
+        raise BoundaryError(f"{len(scores)} codes with scores, expected 4 or more")
     if not (0 < keep <= 0.5 or keep >= 2):
         raise BoundaryError(f"expected to keep a share up to 0.5 or a count of at least 2, got {keep:g}")
     count = int(keep) if keep >= 2 else int(len(scores) * keep + 1e-9)

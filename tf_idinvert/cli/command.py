@@ -106,7 +106,8 @@ def number(kind, lowest, highest=None, exclusive=False):
             raise ValueError(bound + (f", at most {highest}" if highest is not None else ""))
         return value
 
-    parse.__name__ = f"{'whole number' if kind is int else 'number'} ({'>' if exclusive else '>='} {lowest})"
+    most = f", <= {highest}" if highest is not None else ""
+    parse.__name__ = f"{'whole number' if kind is int else 'number'} ({'>' if exclusive else '>='} {lowest}{most})"
     return parse
 
 

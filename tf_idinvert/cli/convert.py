@@ -28,6 +28,7 @@ from tf_idinvert.files.printing import say
 from tf_idinvert.formats.described import ROLES
 from tf_idinvert.portraits import embedded
 
+SUFFIXES = (".pkl", ".h5", ".hdf5")     # that `checkpoint.save` takes, which would import TensorFlow
 CODES = 10000       # number of codes to measure the standard deviation of W
 
 
@@ -44,8 +45,9 @@ def parse_arguments(argv):
                         help="multiply W so that its components have this mean standard deviation; for generators "
                         "without encoder")
     args = parser.parse_intermixed_args(argv)
-    if args.target and Path(args.target).is_dir():
-        raise InputError(f"{args.target}: is a folder, expected a file name that ends in .pkl or .h5")
+    if args.target and (Path(args.target).is_dir() or Path(args.target).suffix.lower() not in SUFFIXES):
+        what = "is a folder, " if Path(args.target).is_dir() else ""
+        raise InputError(f"{args.target}: {what}expected a file name that ends in .pkl (official format) or .h5 (ours)")
     return args
 
 
