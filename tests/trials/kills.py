@@ -47,8 +47,8 @@ def command_of(what, folder, other):
                 "--kimg", "4", *map(str, snapshots)]
     features = [] if what == "traditional" else ["--features", "none"]
     return tool("train", "--method", what, "--generator", other / "network.h5", "--data", other / "pictures.npy",
-                "--kimg", "4", "--batch-per-replica", "8", "--encoder-filters", "4", "--encoder-filters-max", "8",
-                *features, *snapshots)
+                "--kimg", "2" if what == "force-in-domain" else "4", "--batch-per-replica", "8", "--encoder-filters",
+                "4", "--encoder-filters-max", "8", *features, *snapshots)
 
 
 def narrow(arguments):
