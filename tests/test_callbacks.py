@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from full_disks import full_disk
 
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
@@ -150,3 +151,11 @@ def test_tensorboard_gets_the_sheet(tmp_path):
     width, height, png = tf.make_ndarray(value.tensor)
     assert value.metadata.plugin_data.plugin_name == "images" and (width, height) == (b"32", b"8")
     np.testing.assert_array_equal(tf.io.decode_png(png), np.full((8, 32, 3), 7))
+
+
+def test_a_full_disk_is_one_line_where_events_are_written(tmp_path):
+    with full_disk(10), pytest.raises(InputError, match="tensorboard: cannot be written: File too large$"):
+        callbacks.Log(tmp_path)
+    log = callbacks.Log(tmp_path, interval=10)
+    with full_disk(10), pytest.raises((InputError, OSError), match="log.jsonl.*|tensorboard: cannot be written: File"):
+        run(Model(), log, 3)

@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def write_text(path, text):
@@ -27,9 +30,13 @@ def replacing(path, mend=None):
     path = Path(path)
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         os.close(handle)
-        yield temporary
+        with naming(path, unnamed=temporary):
+            yield temporary
         _place(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):        # it may be in its place already
@@ -37,6 +44,17 @@ def replacing(path, mend=None):
                 _place(temporary, path)
             elif temporary is not None:
                 os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def naming(path, unnamed=None):
+    """Name `path` in errors of a full disk in the block, which come without a file, or with the name `unnamed`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename in (None, unnamed):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

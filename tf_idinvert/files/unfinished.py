@@ -121,11 +121,12 @@ class Unfinished(Part):
         """
         for name, (row, number) in rows.items():
             file = self._file(name)
-            file.seek(number * row.nbytes)
-            file.write(np.ascontiguousarray(row).tobytes())
-            file.flush()
+            with atomic.naming(self.path(name)):
+                file.seek(number * row.nbytes)
+                file.write(np.ascontiguousarray(row).tobytes())
+                file.flush()
         line = json.dumps(record).encode() + b"\n"
-        with open(self.folder / LINES, "ab") as lines:
+        with atomic.naming(self.folder / LINES), open(self.folder / LINES, "ab") as lines:
             lines.write(line)
         self.records.append(record)
 

@@ -5,6 +5,7 @@ The model must count its images in `model.images_seen` and list its variables in
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -16,10 +17,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tf_idinvert.errors import InputError
-from tf_idinvert.files import images
+from tf_idinvert.errors import InputError, first_line
+from tf_idinvert.files import atomic, images
 from tf_idinvert.files.printing import say
 from tf_idinvert.training import state
+
+BOARD = "tensorboard"       # sub folder of the run's
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -71,7 +74,8 @@ class Log(keras.callbacks.Callback):
     def __init__(self, folder, interval=1000, measure=dict):
         super().__init__()
         self.path, self.interval, self.measure = Path(folder) / "log.jsonl", interval, measure
-        self.writer = tf.summary.create_file_writer(str(Path(folder) / "tensorboard"))
+        with _on_full_disks(folder):
+            self.writer = tf.summary.create_file_writer(str(Path(folder) / BOARD))
         self.begun = self.last = None
         self.sums, self.steps = {}, 0
 
@@ -90,7 +94,7 @@ class Log(keras.callbacks.Callback):
         entry = {"images_per_second": (count - self.last[0]) / max(now - self.last[1], 1e-9)}
         entry.update({name: total / self.steps for name, total in self.sums.items()})
         entry.update(self.measure())
-        with open(self.path, "a", encoding="utf-8") as file:
+        with atomic.naming(self.path), open(self.path, "a", encoding="utf-8") as file:
             rounded = {name: round(value, 5) for name, value in entry.items()}
             file.write(json.dumps({"images": count, "seconds": round(now - self.begun, 1), **rounded}) + "\n")
         self._to_tensorboard(entry, count)
@@ -98,11 +102,11 @@ class Log(keras.callbacks.Callback):
 
     def _to_tensorboard(self, entry, step):
         """Write a scalar as `tf.summary.scalar` does, but without the package TensorBoard, which is optional."""
-        with self.writer.as_default():
+        with _on_full_disks(self.path.parent), self.writer.as_default():
             for name, value in entry.items():
                 tf.summary.write(name, np.float32(value), step=step,
                                  metadata=_metadata("scalars", "DATA_CLASS_SCALAR"))
-        self.writer.flush()
+            self.writer.flush()
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -172,10 +176,19 @@ class Snapshots(keras.callbacks.Callback):
     def _to_tensorboard(self, sheet, step):
         """Write an image as `tf.summary.image` does, but without the package TensorBoard."""
         height, width, _ = sheet.shape
-        with self.writer.as_default():
+        with _on_full_disks(self.folder), self.writer.as_default():
             tf.summary.write("preview", tf.stack([str(width), str(height), tf.io.encode_png(sheet)]), step=step,
                              metadata=_metadata("images", "DATA_CLASS_BLOB_SEQUENCE"))
-        self.writer.flush()
+            self.writer.flush()
+
+
+@contextlib.contextmanager
+def _on_full_disks(folder):
+    """InputError where TensorFlow cannot write its events to a folder's sub folder."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise InputError(f"{Path(folder) / BOARD}: cannot be written: {first_line(error).rpartition('; ')[2]}") from error
 
 
 def seen(model):
