@@ -118,6 +118,13 @@ def test_mapped_codes_are_within_w(tmp_path):
     np.testing.assert_array_equal(bench.mapped(generator, 10), codes[:10])
 
 
+def test_mapped_codes_have_the_same_bits_whoever_asked_first(tmp_path):
+    """A run that is taken up leaves out what asked first in the run that was stopped."""
+    one, other = (evaluating.make(tmp_path / name) for name in "ab")
+    generator = one.networks["in-domain"].generator
+    np.testing.assert_array_equal(one.mapped(generator, 100), other.mapped(generator, 1500)[:100])
+
+
 # ------------------------------------------------------------------------------------------------- attributes
 
 def test_scores_of_codes_are_projections_on_the_layers_of_the_boundary(tmp_path):

@@ -96,8 +96,9 @@ class Bench:
     def mapped(self, generator, count=MEAN_CODES):
         """Return the codes of random z, float32 [count, L, D]; code number i does not depend on `count`."""
         known = self._mapped.get(id(generator))
-        if known is None or len(known) < count:
-            known = self._mapped[id(generator)] = random_codes(generator, self.seed, 0, count)
+        if known is None or len(known) < count:     # in batches of one size: the last bits depend on the size
+            known = self._mapped[id(generator)] = np.concatenate([
+                random_codes(generator, self.seed, first, MEAN_CODES) for first in range(0, count, MEAN_CODES)])
         return known[:count]
 
     def strangeness(self, generator, codes):
