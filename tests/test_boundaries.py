@@ -84,7 +84,8 @@ def test_too_few_codes_are_told_as_such():
     (dict(keep=0.001), "0 at either end"),
     (dict(keep=60), "expected 2 to 50"), (dict(scores=np.zeros(100)), "both reach 0"),
     (dict(scores=np.zeros(99)), "99"),
-    (dict(scores=np.r_[np.ones(3), np.zeros(97)]), "both reach 0"), (dict(scores=np.full(100, np.nan)), "0 codes with scores, expected 4"),
+    (dict(scores=np.r_[np.ones(3), np.zeros(97)]), "both reach 0"),
+    (dict(scores=np.full(100, np.nan)), "0 codes with scores, expected 4"),
     (dict(unit="layers"), "'layers'"), (dict(codes=np.full([100, 4, 8], np.inf)), "infinite"),
     (dict(codes=np.zeros([100, 4, 8])), "cannot be told apart"),
 ])

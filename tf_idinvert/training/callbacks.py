@@ -188,7 +188,8 @@ def _on_full_disks(folder):
     try:
         yield
     except tf.errors.OpError as error:
-        raise InputError(f"{Path(folder) / BOARD}: cannot be written: {first_line(error).rpartition('; ')[2]}") from error
+        why = first_line(error).rpartition("; ")[2]
+        raise InputError(f"{Path(folder) / BOARD}: cannot be written: {why}") from error
 
 
 def seen(model):
