@@ -12,7 +12,7 @@ from PIL import Image
 from tf_idinvert.files import images, unfinished
 from tf_idinvert.files.workers import Worker
 from tf_idinvert.inversion import InversionOptions, InversionResult
-from tf_idinvert.jobs import inversion_pages, invert
+from tf_idinvert.jobs import boundary, inversion_pages, invert
 
 SIDE, LAYERS, WIDTH, COUNT = 8, 2, 3, 11
 
@@ -171,3 +171,36 @@ def test_what_a_worker_did_of_another_run_is_not_taken(tmp_path, listing, other)
     assert not list(folder.glob("*.npy"))
     inverter(worker=Worker(0, 2))(listing, folder)
     assert np.load(folder / "inverted_codes.npy").shape[0] == COUNT - 1
+
+
+@pytest.mark.parametrize("kept", [1, 3, 4, 5])
+def test_samples_continue_in_the_same_batches(tmp_path, monkeypatch, kept):
+    """On the size of a batch depend the last bits of its codes."""
+    drawn, written = [], []
+
+    def codes(generator, seed, first, count, label):
+        drawn.append((first, count))
+        return np.full([count, 2, 3], first, "float32")
+
+    def killed(*_):
+        raise Killed
+
+    def sample(folder):
+        generator = SimpleNamespace(num_layers=2, dlatent_size=3, label_size=0, truncate=lambda w, psi: w,
+                                    synthesis=lambda w: w[:, None, None, :, 0])
+        boundary.sample(generator, folder, 5, truncation_psi=1, batch_size=3, seed=0, record={})
+        return (folder / "inverted_codes.npy").read_bytes()
+
+    monkeypatch.setattr(boundary, "random_codes", codes)
+    monkeypatch.setattr(boundary.images, "save", lambda path, _: written.append(path.name))
+    expected = sample(made(tmp_path / "whole")), [*drawn], [*written]
+    assert expected[1] == [(0, 3), (3, 2)]
+    written.clear()
+    parts = made(tmp_path / "parts")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(boundary.images, "save", lambda path, _: killed() if len(written) == kept else
+                      written.append(path.name))
+        patch.setattr(unfinished.Unfinished, "complete", killed)        # where all pictures are kept
+        sample(parts)
+    drawn.clear()
+    assert (sample(parts), expected[1][-len(drawn):], written) == (expected[0], drawn, expected[2])

@@ -54,7 +54,7 @@ def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record
     unfinished = Unfinished(folder, shares.key(record), worker=worker)
 
     def work():
-        _draw(generator, folder, unfinished, share[len(unfinished):], truncation_psi, batch_size, seed, label)
+        _draw(generator, folder, unfinished, share, truncation_psi, batch_size, seed, label)
         unfinished.complete([])
 
     def finish():
@@ -76,9 +76,13 @@ def sample(generator, folder, count, *, truncation_psi, batch_size, seed, record
 
 
 def _draw(generator, folder, unfinished, numbers, truncation_psi, batch_size, seed, label):
-    """Generate the pictures with these numbers, which follow each other, and record their codes."""
+    """Generate the pictures with these numbers, which follow each other, and record their codes; go on behind those
+    that are recorded.
+    """
     import tensorflow as tf
-    synthesize = apart.compiled(generator.synthesis)
+    synthesize, together = apart.compiled(generator.synthesis), apart.together(batch_size)
+    kept = numbers[:len(unfinished)]
+    first = len(kept) // together * together        # whole batches: on their size depend the last bits of codes
 
     def draw(batch, _):
         w = random_codes(generator, seed, batch[0], len(batch), label)
@@ -88,10 +92,12 @@ def _draw(generator, folder, unfinished, numbers, truncation_psi, batch_size, se
 
     def write(batch, drawn):
         for i, code, picture in zip(batch, *drawn):
+            if i in kept:
+                continue
             images.save(folder / f"{_name(i)}_inv.png", picture)
             unfinished.append({"name": _name(i)}, {"codes": (np.asarray(code, "<f4"), len(unfinished))})
 
-    in_batches(numbers, apart.together(batch_size), 1, "sampling", None, draw, write=write)
+    in_batches(numbers[first:], together, 1, "sampling", None, draw, write=write)
 
 
 def _name(i):
