@@ -11,6 +11,7 @@ import types
 
 import pytest
 import tensorflow as tf
+import test_feature_discriminators
 import test_force_in_domain
 import test_in_domain
 import test_pairs
@@ -68,6 +69,8 @@ TRAININGS = {
     "stylegan": lambda: of_stylegan(small_stylegan(), test_stylegan.STAGES, tf.constant(SOURCE[:4])),
     "pairs": lambda: of_stylegan(test_pairs.small(), test_pairs.PAIRED,
                                  (tf.constant(SOURCE[:4]), tf.constant(test_pairs.CODES[:4]))),
+    "feature discriminators": lambda: of_stylegan(
+        test_feature_discriminators.small(), test_feature_discriminators.STAGES, tf.constant(SOURCE[:4])),
 }
 
 
