@@ -175,7 +175,7 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how, message", [
-    ("truncated", "truncated"), ("empty", "empty"), ("huge length", "damaged"), ("missing", "No such file")])
+    ("truncated", "truncated"), ("empty", "empty"), ("huge length", "damaged"), ("missing", "no such file")])
 def test_damaged_file_is_refused_on_opening(records, how, message):
     path = records / "set-r03.tfrecords"
     path.unlink() if how == "missing" else damaged(path, how)

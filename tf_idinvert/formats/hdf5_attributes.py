@@ -60,15 +60,16 @@ def _messages(file, address, limit):
 
 
 def _attribute(file, message, limit):
-    """(name, value) of an attribute's message; the value is None where it is neither text nor whole number."""
+    """(name, value) of an attribute's message; the value is None where it is neither one text nor one whole number."""
     version, flags, *sizes = struct.unpack_from("<BBHHH", message)
     start, (name_size, type_size, space_size) = 9 if version == 3 else 8, sizes
     if version == 1:                    # each part is filled up to eight bytes
         name_size, type_size, space_size = (-(-size // 8) * 8 for size in sizes)
     name = message[start:start + sizes[0]].rstrip(b"\0").decode()
     kind, detail, size = struct.unpack_from("<BB2xI", message, start + name_size)
+    dimensions = message[start + name_size + type_size + 1]
     value = message[start + name_size + type_size + space_size:]
-    if version > 1 and flags & 3 or len(value) < size:      # of types that are elsewhere
+    if dimensions or version > 1 and flags & 3 or len(value) < size:        # a list, or of types that are elsewhere
         return name, None
     if kind & 15 == _INTEGER:
         return name, int.from_bytes(value[:size], "big" if detail & 1 else "little", signed=bool(detail & 8))
