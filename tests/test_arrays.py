@@ -1,6 +1,8 @@
 """arrays: numbers are read as NumPy wrote them, nothing is executed, and an early end keeps finished results."""
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 
 import numpy as np
@@ -111,3 +113,25 @@ def test_a_disk_that_is_too_small_is_known_at_once(monkeypatch, tmp_path):
         with arrays.filling(tmp_path / "x.npy", [3, 2], []):
             pass
     assert not list(tmp_path.iterdir())
+
+
+def test_space_of_a_new_array_is_there_before_it_is_written_to(tmp_path, monkeypatch):
+    """Else a full disk ends the process by a signal, without a word."""
+    array = arrays.create(tmp_path / "x.npy", (1000, 3), np.float32)
+    if hasattr(os, "posix_fallocate"):
+        assert (tmp_path / "x.npy").stat().st_blocks * 512 >= array.nbytes
+    array[5] = 2
+    array.flush()
+    assert np.load(tmp_path / "x.npy").sum() == 6
+
+    def full(number):
+        def reserve(*_):
+            raise OSError(number, os.strerror(number))
+        return reserve
+
+    monkeypatch.setattr(os, "posix_fallocate", full(errno.EOPNOTSUPP), raising=False)
+    assert arrays.create(tmp_path / "y.npy", (2,), np.uint8).sum() == 0
+    monkeypatch.setattr(os, "posix_fallocate", full(errno.ENOSPC), raising=False)
+    with pytest.raises(OSError, match="z.npy") as caught:
+        arrays.create(tmp_path / "z.npy", (2,), np.uint8)
+    assert caught.value.errno == errno.ENOSPC

@@ -63,7 +63,7 @@ class Entry:
 
     def create(self, name, shape, dtype=np.float32):
         """Create a memory-mapped array; assigning to it writes to the file."""
-        return np.lib.format.open_memmap(self.path / f"{name}.npy", "w+", dtype, tuple(shape))
+        return npy.create(self.path / f"{name}.npy", shape, dtype)
 
     def resume(self, shapes):
         """Open the arrays that an interrupted run left, or create them.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
+import os
 import zipfile
 from pathlib import Path
 
@@ -63,6 +64,22 @@ def mapped(path):
         if not math.prod(shape):        # nothing can be mapped
             return np.zeros(shape, dtype)
         return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
+def create(path, shape, dtype):
+    """A new .npy file of zeros, whose array is written to as memory.
+
+    Its space is reserved: where the disk is full, this raises OSError; without, a signal would end the process later.
+    """
+    array = np.lib.format.open_memmap(path, "w+", dtype, tuple(shape))
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "rb+") as file, atomic.naming(path):
+            try:
+                os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):     # file systems that reserve nothing
+                    raise
+    return array
 
 
 @contextlib.contextmanager

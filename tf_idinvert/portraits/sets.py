@@ -7,7 +7,7 @@ import os
 import numpy as np
 from scipy.special import ndtri
 
-from tf_idinvert.files import atomic
+from tf_idinvert.files import arrays, atomic
 from tf_idinvert.portraits import portrait
 
 CHUNK = 250         # portraits per task of a process
@@ -68,7 +68,7 @@ def write(path, count, seed, resolution=64, processes=None, progress=None, sampl
         progress: None, or a function that is called with the number of portraits just rendered.
     """
     with atomic.replacing(path) as temporary:
-        pictures = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, resolution, resolution, 3))
+        pictures = arrays.create(temporary, (count, resolution, resolution, 3), np.uint8)
         at = 0
         for drawn, _ in chunks(count, seed, resolution, processes, sample):
             pictures[at:at + len(drawn)] = drawn
