@@ -161,17 +161,15 @@ def given_files(args):
 
 def claims_beside(args):
     """Return (name of the folder, its decided claims) of --beside; None without."""
-    import json
+    from tf_idinvert.files import texts
     if not args.beside:
         return None
-    path = Path(args.beside) / "tables.json"
+    path, needed = Path(args.beside) / "tables.json", "--beside needs the folder of an evaluation"
+    tables = texts.read_json(path, f"claims; {needed}")
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["claims"]
-        return Path(args.beside).name, {row["name"]: (row["ours"], row["holds"]) for row in rows}
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; --beside needs the folder of an evaluation") from error
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: holds no claims; --beside needs the folder of an evaluation") from None
+        return Path(args.beside).name, {row["name"]: (row["ours"], row["holds"]) for row in tables["claims"]}
+    except (KeyError, TypeError):
+        raise InputError(f"{path}: holds no claims; {needed}") from None
 
 
 def encoder_paths(args):

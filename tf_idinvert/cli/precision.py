@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.formats import weights
 
 
 def check(precision):
@@ -40,9 +41,7 @@ def convolves_in_bfloat16():
 
 def again(network):
     """Return a copy of a network, under the present policy."""
-    copy = type(network).from_config(network.get_config())
-    copy.set_weights(network.get_weights())
-    return copy
+    return weights.build(type(network), network.get_config(), weights.export_arrays(network))
 
 
 def in_float32(network):

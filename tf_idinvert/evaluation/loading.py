@@ -122,15 +122,15 @@ def load_judge(path, inception, resolution, second=None):
     network = None if path is None else load_attributes(path, resolution)
     score = network and _compiled(network.predict_attributes)
     binary = network.binary if network else ()
-    key = " ".join(file_digest(each, "a network file") for each in (path, second, inception) if each)
+    digests = [file_digest(each, "a network file") for each in (path, second, inception) if each]
     if inception:
         embed, about = load_inception(inception)
-        return network, Judge("FID", about, _compiled(embed), score, binary, key)
-    own = network and Judge("FD", _about(path), _compiled(network.embedding), score, binary, file_digest(path))
+        return network, Judge("FID", about, _compiled(embed), score, binary, " ".join(digests))
+    own = network and Judge("FD", _about(path), _compiled(network.embedding), score, binary, digests[0])
     if second is None:
         return network, own
     judging = load_attributes(second, resolution, parts=True)
-    return network, Judge("FD", _about(second), _compiled(judging.embedding), score, binary, key, own)
+    return network, Judge("FD", _about(second), _compiled(judging.embedding), score, binary, " ".join(digests), own)
 
 
 def _about(path):

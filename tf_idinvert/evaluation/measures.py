@@ -125,10 +125,11 @@ def measure(pictures, judge, seed, groups=GROUPS, progress=None):
     other = getattr(judge, "second", None)
     embedding, second, seen = Parts(groups) if judge else None, Parts(groups) if other else None, []
     for batch in parts if judge else ():
-        embedded, attributes = judge(images.to_float(batch))
+        values = images.to_float(batch)
+        embedded, attributes = judge(values)
         embedding.add(np.asarray(embedded))
         if other:
-            second.add(np.asarray(other.embed(images.to_float(batch))))
+            second.add(np.asarray(other.embed(values)))
         seen.append(attributes)
         if progress:
             progress(len(batch))

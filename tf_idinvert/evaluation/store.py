@@ -14,7 +14,6 @@ import numpy as np
 from tf_idinvert.files import arrays as npy
 from tf_idinvert.files import atomic, digests
 
-
 NOTE = "progress.json"
 
 

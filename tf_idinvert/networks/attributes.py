@@ -8,6 +8,8 @@ ImageNet features and face classifiers do not suit rendered portraits, so this n
 """
 from __future__ import annotations
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -56,20 +58,23 @@ class Attributes(keras.Model):
 
     def features(self, x):
         """Return the output of the second to last convolution, after ReLU: [N, R, R, C] -> [N, h, h, F]."""
-        for i, convolution in enumerate(self.convolutions[:-1]):
-            x = convolution(tf.nn.avg_pool2d(x, 2, 2, "VALID") if i else tf.convert_to_tensor(x))
-        return x
+        *_, found = itertools.islice(self._levels(x), len(self.convolutions))
+        return found
 
     features.weight = 20.0      # lambda_vgg; makes the feature term of two portraits about as large as the pixel term
 
     def activations(self, x):
         """Return the outputs of all convolutions after ReLU: [N, R, R, C] -> list of [N, R / 2^i, R / 2^i, widths[i]].
         """
-        found = []
-        for convolution in self.convolutions:
-            x = convolution(tf.nn.avg_pool2d(found[-1], 2, 2, "VALID") if found else tf.convert_to_tensor(x))
-            found.append(x)
-        return found
+        return list(self._levels(x))[1:]
+
+    def _levels(self, x):
+        """Yield the picture, then the output of one convolution after the other."""
+        x = tf.convert_to_tensor(x)
+        yield x
+        for i, convolution in enumerate(self.convolutions):
+            x = convolution(tf.nn.avg_pool2d(x, 2, 2, "VALID") if i else x)
+            yield x
 
     def embedding(self, x):
         """Return the last hidden layer, after ReLU: [N, R, R, C] -> [N, hidden]; larger pictures: mean over crops."""

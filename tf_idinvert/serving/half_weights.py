@@ -32,8 +32,7 @@ class HalfWeight:
 
 def halved(network):
     """A copy of one of our networks, for inference, whose weights are stored as float16."""
-    copy = type(network).from_config(network.get_config())
-    weights.assign_arrays(copy, weights.export_arrays(network))
+    copy = weights.build(type(network), network.get_config(), weights.export_arrays(network))
     names = {id(variable): name for name, variable, _ in weights.table(copy)}
     for layer in copy._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -118,8 +118,7 @@ class Bench:
         """Return the number of originals that a method inverts."""
         if method in ("lambda0", "lambda40"):
             return self.sizes.ablated
-        optimises = METHODS[method].from_mean or METHODS[method].domain_weight is not None
-        return self.sizes.optimised if optimises else self.sizes.count
+        return self.sizes.optimised if METHODS[method].optimises else self.sizes.count
 
     def inverted(self, method, count=None):
         """Return the first `count` originals (None: all of the method), inverted by a method; Missing if impossible."""
@@ -136,25 +135,24 @@ class Bench:
             Inverted.
         """
         how, networks = METHODS[method], self.of(METHODS[method].role)
-        optimises = how.from_mean or how.domain_weight is not None
-        options = dataclasses.asdict(self._options(how)) if optimises else None
-        features = self.features_key if optimises and self._uses_features(how) else None
+        options = dataclasses.asdict(self._options(how)) if how.optimises else None
+        features = self.features_key if how.optimises and self._uses_features(how) else None
         entry = self.store.entry(method, [VERSION, method, networks.sha256, options, features, self.seed,
                                           array_digest(pictures)],
-                                 lambda entry: self._fill(entry, method, pictures, optimises))
+                                 lambda entry: self._fill(entry, method, pictures))
         return Inverted(entry.array("codes"), entry.array("pictures"), np.array(entry.array("mse")),
                         entry.numbers["seconds"])
 
-    def _fill(self, entry, method, pictures, optimises):
+    def _fill(self, entry, method, pictures):
         """Invert the pictures into an entry, after the batches that an interrupted run has done; return its numbers."""
-        networks = self.of(METHODS[method].role)
+        how, networks = METHODS[method], self.of(METHODS[method].role)
         shape = len(pictures), networks.generator.num_layers, networks.generator.dlatent_size
         (codes, drawn, mse), seconds = entry.resume({
             "codes": (shape, np.float32), "pictures": (pictures.shape, np.uint8), "mse": (shape[:1], np.float32)})
         seconds = seconds or []         # for a picture, of every batch; None if it includes tracing
-        batch = apart.together(self.sizes.inversion_batch) if optimises else BATCH
+        batch = apart.together(self.sizes.inversion_batch) if how.optimises else BATCH
         first = len(seconds) * batch
-        with self.progress(len(pictures), METHODS[method].label) as bar:
+        with self.progress(len(pictures), how.label) as bar:
             bar.update(min(first, len(pictures)))
             for start in range(first, len(pictures), batch):
                 rows, began = slice(start, start + batch), time.perf_counter()
@@ -181,7 +179,7 @@ class Bench:
     def _invert(self, method, networks, originals):
         """Invert a batch; return (codes, pictures), pictures float32 in [-1, 1]."""
         how, generator = METHODS[method], networks.generator
-        if not how.from_mean and how.domain_weight is None:
+        if not how.optimises:
             codes = self.encode(networks, originals)
             return codes, next(self.draw(generator, codes))
         if method not in self._inversions:

@@ -25,6 +25,11 @@ class Method:
     domain_weight: float | None = None      # None: no optimisation in the domain
     from_mean: bool = False                 # optimisation from the mean of W, without encoder
 
+    @property
+    def optimises(self):
+        """Whether codes are optimised; else they are the encoder's."""
+        return self.from_mean or self.domain_weight is not None
+
 
 METHODS = {
     "traditional": Method("Traditional encoder", "traditional"),
