@@ -68,6 +68,15 @@ def reference_file():
     return path
 
 
+@pytest.fixture(scope="module")
+def traced_once():
+    """Runs of tools in a file of tests share what they trace; see `traced_once.py`."""
+    import traced_once
+    with pytest.MonkeyPatch.context() as patch:
+        traced_once.share(patch)
+        yield
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

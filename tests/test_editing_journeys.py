@@ -17,6 +17,7 @@ from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 
+pytestmark = pytest.mark.usefixtures("traced_once")
 PAIRS = [f"p{i}_TO_q{j}" for i in range(2) for j in range(3)]
 
 

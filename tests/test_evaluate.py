@@ -16,6 +16,7 @@ from tf_idinvert import checkpoint
 from tf_idinvert.evaluation.papers import bench, claims
 from tf_idinvert.portraits import embedded, portrait
 
+pytestmark = pytest.mark.usefixtures("traced_once")
 FEW = [text for name, value in evaluating.SIZES.items() for text in (f"--{name}", value)]
 
 
@@ -139,7 +140,8 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
         Image.fromarray(pixels).save(tmp_path / f"pictures/{i}.png")
     (tmp_path / "pictures/broken.png").write_bytes(b"no picture")
     monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path / "none")
-    checkpoint.save(tiny.models(), tmp_path / "mine.pkl")
+    checkpoint.save(checkpoint.Models(encoder=tiny.encoder(resolution=8, num_layers=4),
+                                      generator=tiny.generator(resolution=8)), tmp_path / "mine.pkl")
     (tmp_path / "reasons.json").write_text('{"outside-fit": "my reason"}')
     assert evaluate(monkeypatch, tmp_path / "out", *FEW, "--encoders", tmp_path / "mine.pkl", "--images",
                     tmp_path / "pictures", "--features", "none", "--photographs", tmp_path / "pictures/0.png",

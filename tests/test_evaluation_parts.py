@@ -1,6 +1,8 @@
 """Methods and parts of the evaluation on tiny networks, recomputed; a perfect encoder; drawn scenes."""
 from __future__ import annotations
 
+import functools
+
 import evaluating
 import numpy as np
 import pytest
@@ -17,6 +19,15 @@ from tf_idinvert.evaluation.papers.methods import METHODS, Missing
 from tf_idinvert.files import images
 from tf_idinvert.inversion import InversionOptions, invert
 from tf_idinvert.metrics import distances, intervals
+
+
+@pytest.fixture(scope="module", autouse=True)
+def networks_once(traced_once):
+    """All benches have the same networks, whose searches are traced once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluating, "network", functools.lru_cache(maxsize=None)(evaluating.network))
+        yield
+
 
 # ------------------------------------------------------------------------------------------------- methods
 

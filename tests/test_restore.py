@@ -21,6 +21,7 @@ from tf_idinvert.restoration import tasks as restoration
 from tf_idinvert.restoration.degradations import Downsampling, Luminance
 from tf_idinvert.restoration.multi_code import MultiCode, compose
 
+pytestmark = pytest.mark.usefixtures("traced_once")
 SIDE = 8
 SETTINGS = "--features", "none", "--num_iterations", "4", "--num_results", "2", "-N", "3", "-l", "2"
 
@@ -98,9 +99,10 @@ def test_inpainting_writes_pictures_codes_and_a_page(monkeypatch, folder, model)
     (["colorize", "--keep-input", "--degrade"], ["ori", "deg", "res", "com"]), (["denoise"], ["deg", "res"]),
     (["denoise", "--degrade", "--noise", "0.5"], ["ori", "deg", "res"]), (["super-resolve", "--factor", "2"],
                                                                          ["deg", "res"])], ids=" ".join)
-def test_other_tasks(monkeypatch, folder, bare_model, arguments, kinds):
+def test_other_tasks(monkeypatch, folder, model, bare_model, arguments, kinds):
     task, *options = arguments
-    assert run(monkeypatch, "restore.py", task, bare_model, "faces/f1.png", *SETTINGS, *options) == 0
+    network = bare_model if task == "denoise" else model
+    assert run(monkeypatch, "restore.py", task, network, "faces/f1.png", *SETTINGS, *options) == 0
     out = folder / "results/restoration" / task
     assert {name for name in names(out) if name.endswith(".png")} == {f"f1_{kind}.png" for kind in kinds}
     original, made = picture("faces/f1.png"), {kind: picture(out / f"f1_{kind}.png") for kind in kinds}
@@ -115,13 +117,13 @@ def test_other_tasks(monkeypatch, folder, bare_model, arguments, kinds):
 
 
 @pytest.mark.one_stack
-def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch, folder, bare_model):
-    arguments = "--factor", "4", "--keep-input"
-    small = np.asarray(Downsampling(SIDE, 4)(picture("faces/f0.png")[None]))[0]
+def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch, folder, model):
+    arguments = "--factor", "2", "--keep-input"
+    small = np.asarray(Downsampling(SIDE, 2)(picture("faces/f0.png")[None]))[0]
     images.save("small.png", small)
     for given, degrade, out in ("small.png", [], "a"), ("faces/f0.png", ["--degrade"], "b"):
-        assert run(monkeypatch, "restore.py", "super-resolve", bare_model, given, *SETTINGS, *arguments, *degrade,
-                   "-o", out) == 0
+        assert run(monkeypatch, "restore.py", "super-resolve", model, given, *SETTINGS, *arguments, *degrade, "-o",
+                   out) == 0
     assert np.array_equal(picture("a/small_deg.png"), picture("b/f0_deg.png"))
     assert np.abs(picture("a/small_res.png") - picture("b/f0_res.png")).mean() < 0.02, "but for 8 bits"
 
@@ -129,11 +131,12 @@ def test_small_pictures_are_taken_as_they_are_and_intact_ones_shrunk(monkeypatch
 @pytest.mark.one_stack
 def test_the_mask_is_white_where_pictures_are_missing(monkeypatch, folder, model):
     mask = np.zeros([32, 32, 3], np.uint8)
-    mask[:16, 16:] = 255
+    mask[8:24, 4:16] = 255
     images.save("mask.png", mask)
     assert run(monkeypatch, "restore.py", "inpaint", model, "faces/f0.png", "--mask", "mask.png", *SETTINGS) == 0
-    degraded = picture("results/restoration/inpaint/f0_deg.png")
-    assert (degraded[:4, 4:] == -1).all() and np.array_equal(degraded[4:], picture("faces/f0.png")[4:])
+    degraded, missing = picture("results/restoration/inpaint/f0_deg.png"), np.zeros([SIDE, SIDE], bool)
+    missing[2:6, 1:4] = True
+    assert (degraded[missing] == -1).all() and np.array_equal(degraded[~missing], picture("faces/f0.png")[~missing])
 
 
 @pytest.mark.one_stack

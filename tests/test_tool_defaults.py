@@ -16,6 +16,7 @@ from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 from tf_idinvert.portraits import embedded, portrait
 
+pytestmark = pytest.mark.usefixtures("traced_once")
 SHORT = "--num_iterations", "2"
 
 
