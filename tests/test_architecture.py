@@ -19,7 +19,7 @@ LONGEST_CHAIN, LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_LINE = 6, 400, 40, 120
 # The rule: a room may import these rooms, and `errors`. What has no row may import every room but `jobs` and `cli`.
 RULE = {
     "files": set(), "metrics": set(), "networks": set(), "losses": set(), "optimizers": set(), "editing": set(),
-    "apart": set(), "allocator": set(),
+    "apart": set(), "allocator": set(), "starting": {"allocator"},
     "portraits": {"files"},
     "alignment": {"files"},
     "formats": {"networks", "files"},
@@ -43,7 +43,7 @@ RULE = {
 NO_TENSORFLOW = {"files", "metrics", "portraits"}       # nor Keras, nor h5py
 ONLY_FOR_TOOLS = {"jobs", "cli"}
 LIGHT = ("files.images", "files.report", "files.atomic", "formats.pickles", "formats.arguments", "portraits",
-         "files.printing", "allocator", "cli.command", "cli.main")
+         "files.printing", "allocator", "starting", "cli.command", "cli.main")
 
 
 def modules():

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import allocator, checkpoint, optimizers
+from tf_idinvert import checkpoint, optimizers, starting
 from tf_idinvert.benchmarks import matmul, memory, operations
 from tf_idinvert.inversion import REPORTS, Inversion, InversionOptions
 from tf_idinvert.losses import mean_squared_difference
@@ -48,7 +48,7 @@ def run(log, sides=SIDES, batches=BATCHES, jit=False):
             continue
         log(f"inversion with {generator} at {side} px, batch {batch}")
         rate = matmul.rate()
-        with multiprocessing.get_context("spawn").Pool(1, allocator.keep_memory) as child:
+        with multiprocessing.get_context("spawn").Pool(1, starting.prepare) as child:
             row = child.apply(measure, (side, batch, time.time(), generator, jit))
         share = matmul.share(row["GFLOP"], row["s/iteration"], [rate, matmul.rate()])
         rows.append({"benchmark": "inversion", **row, **share})

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import allocator
+from tf_idinvert import starting
 from tf_idinvert.benchmarks import matmul, memory, torch_peer
 from tf_idinvert.errors import InputError
 from tf_idinvert.inversion import Inversion, InversionOptions
@@ -51,7 +51,7 @@ def run(log, python, sides=(64, 128, 256), batches=(1, 4, 8), rounds=3, steps=3)
                             continue        # has failed
                         log(f"{side} px, batch {batch}: {form}")
                         rate = matmul.rate()
-                        with multiprocessing.get_context("spawn").Pool(1, allocator.keep_memory) as child:
+                        with multiprocessing.get_context("spawn").Pool(1, starting.prepare) as child:
                             done = (child.apply(ours, (side, batch, steps, path, time.time()))
                                     if form == "ours" else theirs(python, path, steps, form, log))
                         if done is None:

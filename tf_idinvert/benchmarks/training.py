@@ -14,7 +14,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert import allocator, losses
+from tf_idinvert import losses, starting
 from tf_idinvert.benchmarks import matmul, operations
 from tf_idinvert.checkpoint import Models
 from tf_idinvert.networks.attributes import Attributes
@@ -56,7 +56,7 @@ def run(log, recipe=None, encoders=None, methods=METHODS):
         for replicas, own in cases:
             log(f"training: {method}, {own.stages[-1].resolution} px, replicas: {replicas}")
             rate = matmul.rate()
-            with multiprocessing.get_context("spawn").Pool(1, allocator.keep_memory) as child:     # sets devices once
+            with multiprocessing.get_context("spawn").Pool(1, starting.prepare, [True]) as child:   # sets devices once
                 measured = child.apply(measure, (method, replicas, own, encoders))
             rates = rate, matmul.rate()
             rows += [{"benchmark": "training", **row, **matmul.share(row["GFLOP"], row["s"], rates)}

@@ -53,7 +53,7 @@ def parse_arguments(argv):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    command.import_tensorflow()
+    command.import_tensorflow(trains=True)
     rows = []
     try:
         for kind in [args.kind] if args.kind else KINDS:

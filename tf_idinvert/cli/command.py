@@ -18,7 +18,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from tf_idinvert import allocator
+from tf_idinvert import starting
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import locks
 from tf_idinvert.files.paths import is_address, missing
@@ -257,13 +257,13 @@ def choose_device(gpu_id):
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", gpu_id)
 
 
-def import_tensorflow():
+def import_tensorflow(trains=False):
     """Import TensorFlow and discard what it prints meanwhile, which no log level of TensorFlow suppresses.
 
-    Later it warns only of errors: it takes functions that are compiled for several networks for a mistake. From here
-    on malloc keeps its memory, see `allocator`.
+    Later it warns only of errors: it takes functions that are compiled for several networks for a mistake. `starting`
+    prepares the process, for training if the tool `trains`.
     """
-    allocator.keep_memory()
+    starting.prepare(trains)
     sys.stderr.flush()
     terminal = os.dup(2)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

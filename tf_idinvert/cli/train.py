@@ -38,7 +38,7 @@ def main(argv=None):
     else:
         locks.claim(args.output)
     training_options.check_options(args)
-    command.import_tensorflow()
+    command.import_tensorflow(trains=True)
     if args.method == "stylegan":
         from tf_idinvert.cli import train_stylegan as chosen
     elif args.method == "attributes":

@@ -64,7 +64,7 @@ def main(argv=None):
     folder = Path(args.output_dir or default)
     log = command.open_log(folder / "tuning.log")
 
-    command.import_tensorflow()
+    command.import_tensorflow(trains=True)
     from tf_idinvert import checkpoint
     models = loading.load_models(args, only=inputs.networks())
     checkpoint.require(models, args.model_path, "generator")

@@ -1,0 +1,44 @@
+"""starting: what a process sets before TensorFlow is imported, and what has priority."""
+import sys
+
+import pytest
+
+from tf_idinvert import starting
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """The environment of a process that has not imported TensorFlow; malloc is left as it is."""
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setattr(starting.allocator, "keep_memory", lambda: None)
+    values = {}
+    monkeypatch.setattr(starting.os, "environ", values)
+    monkeypatch.setattr(starting.platform, "machine", lambda: "x86_64")
+    return values
+
+
+@pytest.mark.parametrize("version, machine, trains, given, expected", [
+    ("2.15.1", "x86_64", False, None, "1"),
+    ("2.15.1", "x86_64", False, "0", "0"),
+    ("2.15.1", "x86_64", True, None, None),
+    ("2.15.1", "aarch64", False, None, None),
+    ("2.21.0", "x86_64", False, None, None),
+    (None, "x86_64", False, None, None)])
+def test_onednn_is_taken_where_it_was_measured_to_pay(environment, monkeypatch, version, machine, trains, given,
+                                                      expected):
+    def found(name):
+        if version is None:
+            raise starting.importlib.metadata.PackageNotFoundError(name)
+        return version
+    monkeypatch.setattr(starting.importlib.metadata, "version", found)
+    monkeypatch.setattr(starting.platform, "machine", lambda: machine)
+    environment.update({} if given is None else {starting.ONEDNN: given})
+    starting.prepare(trains)
+    assert environment.get(starting.ONEDNN) == expected
+
+
+def test_nothing_is_set_once_tensorflow_is_imported(environment, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    monkeypatch.setattr(starting.importlib.metadata, "version", lambda _: "2.15.1")
+    starting.prepare()
+    assert starting.ONEDNN not in environment
