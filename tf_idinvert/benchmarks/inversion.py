@@ -1,4 +1,4 @@
-"""Speed of inversion with full-width networks and random weights, and comparison of optimisers on the embedded model.
+"""Speed of inversion with full-width networks and random weights, and comparison of optimisers.
 
 StyleGAN is measured at every batch size, StyleGAN2 (configuration F, twice as wide from 64 px on) at the first. The
 baseline is the paper's equation, executed eagerly in the same process. Rates are relative to the machine's rate of
@@ -27,11 +27,12 @@ from tf_idinvert.portraits import embedded, portrait
 
 GENERATORS = {"StyleGAN": functools.partial(Generator, layerwise=True), "StyleGAN2": StyleGAN2Generator}
 SIDES, BATCHES = (64, 128, 256), (1, 4)
+COMPARED = (128,)       # sides at which optimisers are compared with full-width networks
 EAGER_STEPS = 3
 NEAR = 1.01             # losses within this factor count as equal, because searches end in different minima
 
 
-def run(log, sides=SIDES, batches=BATCHES, jit=False):
+def run(log, sides=SIDES, batches=BATCHES, jit=False, compared=COMPARED):
     """Return a row for every side, batch size and generator, measured in separate processes, and for every optimiser.
 
     Args:
@@ -39,6 +40,7 @@ def run(log, sides=SIDES, batches=BATCHES, jit=False):
         sides: resolutions in pixels.
         batches: batch sizes.
         jit: see `InversionOptions`.
+        compared: sides at which optimisers are compared with full-width networks, besides the embedded model.
     Returns:
         list of dict, column -> text or number.
     """
@@ -52,7 +54,19 @@ def run(log, sides=SIDES, batches=BATCHES, jit=False):
             row = child.apply(measure, (side, batch, time.time(), generator, jit))
         share = matmul.share(row["GFLOP"], row["s/iteration"], [rate, matmul.rate()])
         rows.append({"benchmark": "inversion", **row, **share})
-    return rows + _to_loss(log)
+    rows += _to_loss(log)
+    for side in compared:
+        *networks, features = full_width(side)
+        rows += _compare(log, f"{side} px, full width", *networks, features, _portraits(2, side))
+    return rows
+
+
+def full_width(side, generator="StyleGAN", **widths):
+    """Return (encoder, synthesis, features) with random weights; F has the shape of VGG16."""
+    network = GENERATORS[generator](resolution=side, **widths)
+    encoder = Encoder(resolution=side, num_layers=network.num_layers, dlatent_size=network.dlatent_size)
+    vgg = keras.applications.VGG16(include_top=False, weights=None)
+    return encoder, network.synthesis, LayerFeatures(vgg, VGG16_LAYER)
 
 
 def measure(side, batch, started, generator="StyleGAN", jit=False, **widths):
@@ -67,27 +81,24 @@ def measure(side, batch, started, generator="StyleGAN", jit=False, **widths):
     Returns:
         dict, a row.
     """
-    network = GENERATORS[generator](resolution=side, **widths)
-    encoder = Encoder(resolution=side, num_layers=network.num_layers, dlatent_size=network.dlatent_size)
-    vgg = keras.applications.VGG16(include_top=False, weights=None)
-    networks = encoder, network.synthesis, LayerFeatures(vgg, VGG16_LAYER)
+    networks = encoder, synthesis, features = full_width(side, generator, **widths)
     images = np.random.default_rng(0).uniform(-1, 1, [batch, side, side, 3]).astype("float32")
-    options, stamps = InversionOptions(steps=REPORTS, batch_size=batch, jit=jit).for_features(networks[2]), []
-    inversion = Inversion(synthesis=networks[1], encoder=encoder, features=networks[2], options=options)
+    options, stamps = InversionOptions(steps=REPORTS, batch_size=batch, jit=jit).for_features(features), []
+    inversion = Inversion(synthesis=synthesis, encoder=encoder, features=features, options=options)
     codes = inversion(images, progress=lambda *_: stamps.append(time.time())).codes
     row = {"generator": generator, "px": side, "batch": batch, "s/iteration": float(np.median(np.diff(stamps))),
            "start-up s": stamps[0] - started, "peak MB": memory.peak() / 1e6}
     row["eager s/iteration"] = _eager(images, options, *networks)
     row["faster"] = row["eager s/iteration"] / row["s/iteration"]
     row["encoder s"] = _latency(tf.function(encoder, autograph=False), images)
-    row["synthesis s"] = _latency(tf.function(networks[1], autograph=False), codes)
+    row["synthesis s"] = _latency(tf.function(synthesis, autograph=False), codes)
     row["GFLOP"] = operations.count(
-        lambda x, features, w: _gradient(x, features, w, options, *networks), tf.constant(images),
-        networks[2](images), tf.constant(codes)) / 1e9
+        lambda x, target, w: gradient(x, target, w, options, *networks), tf.constant(images),
+        features(images), tf.constant(codes)) / 1e9
     return row
 
 
-def _gradient(x, features, w, options, encode, synthesize, features_of):
+def gradient(x, features, w, options, encode, synthesize, features_of):
     """Return the gradient of Eq. (4) of Zhu et al. 2020; `features` are F(x)."""
     with tf.GradientTape() as tape:
         tape.watch(w)
@@ -105,7 +116,7 @@ def _eager(images, options, *networks):
     memory = adam.start(w)
     for t in range(EAGER_STEPS + 1):        # the first step is not measured
         start = time.perf_counter()
-        w, memory = adam.step(t, w, memory, None, _gradient(x, features, w, options, *networks))
+        w, memory = adam.step(t, w, memory, None, gradient(x, features, w, options, *networks))
         w.numpy()
         times.append(time.perf_counter() - start)
     return float(np.median(times[1:]))
@@ -122,24 +133,39 @@ def _latency(function, argument, calls=5):
 
 
 def _to_loss(log, count=8):
-    """Return a row for every optimiser: steps until all images are within NEAR of the loss after 100 steps of Adam, as
-    published. Times are relative to the time of these 100 steps."""
+    """Return the rows of `_compare` for the embedded model; none without it."""
     try:
         models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
         attributes = checkpoint.load(embedded.attributes_path(), only=("attributes",)).attributes
     except embedded.EmbeddedError as error:
         log(f"optimisers are not compared: {error}")
         return []
-    images = portrait.sample(count, embedded.SEED, models.generator.resolution)[0] / np.float32(127.5) - 1
+    return _compare(log, "embedded", models.encoder, models.generator.synthesis, attributes.features,
+                    _portraits(count, models.generator.resolution))
+
+
+def _portraits(count, side):
+    return portrait.sample(count, embedded.SEED, side)[0] / np.float32(127.5) - 1
+
+
+def _compare(log, what, *given):
+    """Return a row for every optimiser: steps until all images are within NEAR of the loss after 100 steps of Adam, as
+    published. Times are relative to the time of these 100 steps.
+
+    Args:
+        log: callable that prints a line.
+        what: name of the networks.
+        given: encoder, synthesis, features, images [N, R, R, 3].
+    """
     lowest, seconds = {}, {}        # of the optimisers: lowest losses so far [steps + 1, N], and seconds of a step
     for name in optimizers.NAMES:
-        log(f"optimiser {name} on {count} portraits")
-        lowest[name], seconds[name] = _search(name, images, models, attributes.features)
+        log(f"optimiser {name} on {len(given[-1])} portraits, {what}")
+        lowest[name], seconds[name] = _search(name, *given)
     faithful, rows = InversionOptions.steps, []
     target = lowest[optimizers.ADAM][faithful]
     for name in optimizers.NAMES:
         needed, suits = first_below(lowest[name], NEAR * target), optimizers.recommended(name)
-        rows.append({"optimizer": name, "to": f"{NEAR} x loss of {faithful} steps of adam",
+        rows.append({"networks": what, "optimizer": name, "to": f"{NEAR} x loss of {faithful} steps of adam",
                      "steps, mean": needed.mean(), "steps, most": needed.max(), "s/step": seconds[name],
                      "s": needed.max() * seconds[name], "recommended": suits.steps,
                      "then loss / adam's": float(np.mean(lowest[name][suits.steps] / target)),
@@ -147,7 +173,7 @@ def _to_loss(log, count=8):
     return rows
 
 
-def _search(name, images, models, features):
+def _search(name, encoder, synthesis, features, images):
     """Return (lowest losses so far [steps + 1, N], seconds per step) of an optimiser.
 
     Losses are those before a step, so the search makes one step more than it needs.
@@ -157,8 +183,8 @@ def _search(name, images, models, features):
     options = InversionOptions(steps=steps + 1, learning_rate=suits.learning_rate, optimizer=name,
                                batch_size=len(images))
     stamps = []
-    result = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
-                       options=options)(images, progress=lambda *_: stamps.append(time.perf_counter()))
+    result = Inversion(synthesis=synthesis, encoder=encoder, features=features, options=options)(
+        images, progress=lambda *_: stamps.append(time.perf_counter()))
     return (np.minimum.accumulate(result.losses["total"], axis=0),
             float(np.median(np.diff(stamps))) * REPORTS / options.steps)
 

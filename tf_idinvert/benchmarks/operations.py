@@ -28,8 +28,13 @@ def traced(function, *arguments):
 
 
 def of_graph(graph):
+    """Return the floating-point operations of a graph; bodies of loops count once."""
+    return sum(map(of_operation, needed(graph)))
+
+
+def needed(graph):
     """Yield the operations that the outputs depend on; others, such as unused gradients of weights, never run."""
-    total, seen, pending = 0, set(), [output.op for output in graph.outputs]
+    seen, pending = set(), [output.op for output in graph.outputs]
     while pending:
         operation = pending.pop()
         if operation in seen:
@@ -37,12 +42,13 @@ def of_graph(graph):
         seen.add(operation)
         pending += [each.op for each in operation.inputs]
         attribute = CALLS.get(operation.type)
-        total += of_graph(graph._get_function(operation.get_attr(attribute).name).graph) if attribute else \
-            _of_operation(operation)
-    return total
+        if attribute:
+            yield from needed(graph._get_function(operation.get_attr(attribute).name).graph)
+        else:
+            yield operation
 
 
-def _of_operation(operation):
+def of_operation(operation):
     """Return the floating-point operations of an operation: 2 for every multiplication and addition."""
     def shape(tensor):
         return tensor.shape.as_list()

@@ -4,6 +4,7 @@
     python tools/benchmark.py inversion             # 64, 128 and 256 px, batches of 1 and 4; optimisers; half an hour
     python tools/benchmark.py inversion --sides 256 --batches 1 8 32 --json speed.json      # on a GPU; also with --jit
     python tools/benchmark.py inversion --peer ~/torch/bin/python   # beside plain PyTorch, of another environment
+    python tools/benchmark.py convolutions          # those of a step at 256 px, with oneDNN and without
     python tools/benchmark.py training
     python tools/benchmark.py alignment             # what a misalignment costs an inversion; the embedded model
     python tools/benchmark.py alignment ffhq/       # faces found and how exactly; pictures aligned as FFHQ's
@@ -13,9 +14,10 @@
 Inversion: seconds per iteration, compiled and eager; latency of encoder and synthesis; operations per iteration, and
 their rate relative to matrix multiplication, which is measured first; peak memory; time from the start of a process to
 its first step. The networks have full width and random weights, and F is VGG16; StyleGAN2 is measured at the first of
---batches. Optimisers: steps and time until all of eight portraits are within 1 % of the loss of 100 steps of Adam. Run
-nothing else on the machine meanwhile. Editor: first page and slider moves of one visitor, in a Chromium if there is
-one; then eight visitors, who move sliders for a minute without pause.
+--batches. Optimisers: steps and time until all portraits are within 1 % of the loss of 100 steps of Adam, eight with
+the embedded model and two with full width at 128 px. Run nothing else on the machine meanwhile. Editor: first page and
+slider moves of one visitor, in a Chromium if there is one; then eight visitors, who move sliders for a minute without
+pause.
 """
 from __future__ import annotations
 
@@ -32,20 +34,23 @@ KINDS = "inversion", "training", "serving"     # measured without an argument, a
 
 def parse_arguments(argv):
     parser = command.parser(__doc__)
-    parser.add_argument("kind", nargs="?", choices=(*KINDS, "alignment", "editor"), help="what to measure; default: a "
-                        "part of all but alignment and editor")
+    parser.add_argument("kind", nargs="?", choices=(*KINDS, "convolutions", "alignment", "editor"),
+                        help="what to measure; default: a part of inversion, training and serving")
     parser.add_argument("folder", nargs="?", help="serving: folder NAME/VERSION of a SavedModel; default: the embedded "
                         "model, exported. alignment: pictures aligned as FFHQ's")
-    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion, editor: sides of the "
-                        "pictures in pixels (64 128 256; 64 256)")
+    parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion, convolutions, "
+                        "editor: sides of the pictures in pixels (64 128 256; 256; 64 256)")
     parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="inversion: batch sizes (1 4)")
     parser.add_argument("--jit", action="store_true", help="inversion: compile loss and gradient with XLA")
     parser.add_argument("--peer", metavar="PYTHON", help="inversion: a Python with torch and numpy, runs the same "
                         "steps in turns with ours")
+    parser.add_argument("--rounds", type=command.number(int, 1), help="of --peer: times that each form is run (3)")
     parser.add_argument("--json", type=Path, help="JSON file to write the figures to as well")
     args = parser.parse_intermixed_args(argv)
     if args.folder and args.kind not in ("serving", "alignment"):
         parser.error(f"{args.folder}: only `serving` and `alignment` take a folder")
+    if args.rounds and not args.peer:
+        parser.error("--rounds: only --peer runs rounds")
     if args.jit and args.peer:
         parser.error("--jit: not beside --peer, whose steps are compared with ours as they are")
     return args
@@ -58,7 +63,7 @@ def main(argv=None):
     try:
         for kind in [args.kind] if args.kind else KINDS:
             rows += {"inversion": inversion, "training": training, "serving": serving,
-                     "alignment": alignment, "editor": editor}[kind](args)
+                     "convolutions": convolutions, "alignment": alignment, "editor": editor}[kind](args)
     finally:
         say(*tables(rows))
         if args.json and rows:
@@ -72,12 +77,17 @@ def log(line):
 
 def inversion(args):
     from tf_idinvert.benchmarks import inversion as benchmark
-    some = {} if args.kind else {"sides": (64,), "batches": (4,)}
-    given = {name: getattr(args, name) for name in ("sides", "batches", "jit") if getattr(args, name)}
+    some = {} if args.kind else {"sides": (64,), "batches": (4,), "compared": ()}
+    given = {name: getattr(args, name) for name in ("sides", "batches", "jit", "rounds") if getattr(args, name)}
     if args.peer:
         from tf_idinvert.benchmarks import peer
         return peer.run(log, args.peer, **given)
     return benchmark.run(log, **{**some, **given})
+
+
+def convolutions(args):
+    from tf_idinvert.benchmarks import convolutions as benchmark
+    return benchmark.run(log, **({"sides": args.sides} if args.sides else {}))
 
 
 def training(args):
