@@ -63,11 +63,11 @@ def compiled(function):
 
 
 def _on_one_device(function):
-    if on_gpu():
-        return tf.function(function, autograph=False)
     one = tf.function(function, autograph=False)
+    if on_gpu():
+        return one
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(autograph=False)
     def apart(rows, *shared):
         first = tf.nest.map_structure(lambda x: tf.TensorSpec([1, *x.shape[1:]], x.dtype), rows)
         results = one.get_concrete_function(first, *shared).structured_outputs
@@ -77,7 +77,11 @@ def _on_one_device(function):
             rows, parallel_iterations=os.cpu_count() or 1,
             fn_output_signature=tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape[1:], x.dtype), results))
 
-    return apart
+    def of_any_number(rows, *shared):      # traced once: the last batch may be a shorter one
+        specs = tf.nest.map_structure(lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), rows)
+        return apart.get_concrete_function(specs, *shared)(rows, *shared)
+
+    return of_any_number
 
 
 def on_gpu():
