@@ -18,7 +18,7 @@ SHAPE, CODES = (8, 8, 1), (3, 4)
 A, B = normal(12, 24, seed=1) * 0.5, normal(24, 64, seed=2) * 0.3       # G(w) = tanh(tanh(w A) B), E(x) = x C
 C = normal(64, 12, seed=3) * 0.05
 GUARDS = {}, dict(keep_best=True, cut_rising=True, tolerance=0.02)
-ALL = [dict(optimizer=name, **guards) for name, guards in itertools.product(optimizers.NAMES, GUARDS)]
+ALL = [dict(optimizer=name, **guards) for name, guards in itertools.product(("adam", "lbfgs"), GUARDS)]
 
 
 def synthesis(codes):
@@ -37,8 +37,8 @@ def run(count=4, **options):
     suits = optimizers.recommended(options.get("optimizer", "adam"))
     options = InversionOptions(**{**dict(steps=suits.steps, learning_rate=suits.learning_rate, domain_weight=0.1),
                                   **options})
-    inversion = compiled(dataclasses.replace(options, batch_size=1))        # which the graph does not know
-    inversion.options = dataclasses.replace(inversion.options, batch_size=options.batch_size)
+    inversion = compiled(dataclasses.replace(options, batch_size=1, steps=1))        # which the graph does not know
+    inversion.options = dataclasses.replace(inversion.options, batch_size=options.batch_size, steps=options.steps)
     return inversion(images_of(count))
 
 
@@ -57,12 +57,12 @@ def final_loss(images, codes, domain_weight=0.1):
 
 def drive(optimizer, function, start, steps):
     """Codes after every step, in NumPy; `function`: codes -> losses, gradient."""
-    codes = tf.constant(start)
+    codes, step = tf.constant(start), tf.function(optimizer.step, autograph=False)
     memory, found = optimizer.start(codes), []
     for t in range(steps):
         loss, gradient = function(codes.numpy())
-        codes, memory = optimizer.step(tf.constant(t), codes, memory, tf.constant(loss, tf.float32),
-                                       tf.constant(gradient, tf.float32))
+        codes, memory = step(tf.constant(t), codes, memory, tf.constant(loss, tf.float32),
+                             tf.constant(gradient, tf.float32))
         found.append(optimizer.finish(codes, memory).numpy())
     return found
 
@@ -104,17 +104,25 @@ def lbfgs_by_hand(function, w, steps, first):
     return x
 
 
+START = normal(3, 2, 5, seed=7)
+
+
+@pytest.fixture(scope="module")
+def through_the_valley():
+    """Codes after every step of L-BFGS."""
+    return drive(optimizers.LimitedMemory(0.1), valley, START, 120)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5, 12, 30])
-def test_lbfgs_is_that_of_the_textbook(steps):
-    start = normal(3, 2, 5, seed=7)
-    found = drive(optimizers.LimitedMemory(0.1), valley, start, steps)[-1]
+def test_lbfgs_is_that_of_the_textbook(through_the_valley, steps):
+    found = through_the_valley[steps - 1]
     expected = [lbfgs_by_hand(lambda w, i=i: tuple(v[i:i + 1] for v in valley(np.repeat(w, 3, axis=0))),
-                              start[i].astype("float64"), steps, 0.1) for i in range(3)]
+                              START[i].astype("float64"), steps, 0.1) for i in range(3)]
     np.testing.assert_allclose(found, expected, atol=2e-3 if steps > 12 else 2e-4)
 
 
-def test_lbfgs_finds_the_minimum_and_never_rises():
-    losses = [valley(codes)[0] for codes in drive(optimizers.LimitedMemory(0.1), valley, normal(3, 2, 5, seed=7), 120)]
+def test_lbfgs_finds_the_minimum_and_never_rises(through_the_valley):
+    losses = [valley(codes)[0] for codes in through_the_valley]
     assert (np.diff(losses, axis=0) <= 1e-6).all() and losses[-1].max() < 1e-6
 
 
@@ -143,22 +151,15 @@ def test_one_batch_of_four_and_four_of_one_give_the_same_codes(options):
     assert np.array_equal(four.codes, one.codes) and np.array_equal(four.losses["total"], one.losses["total"])
 
 
-@pytest.fixture(scope="module")
-def models():
-    return checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
-
-
-@pytest.mark.parametrize("optimizer, steps", [("adam", 8), ("cosine", 8), ("lbfgs", 20)])
-def test_the_same_with_real_networks(models, optimizer, steps):
-    """L-BFGS amplifies what differs in the last bits, the others do not: after 8 of their steps one bit still shows."""
-    pictures = portrait.sample(3, embedded.SEED)[0] / np.float32(127.5) - 1
+def test_the_same_with_real_networks():
+    """With L-BFGS, which amplifies what differs in the last bits of losses and gradients."""
+    models = checkpoint.load(embedded.model_path(), only=("encoder", "generator"))
+    pictures = portrait.sample(2, embedded.SEED)[0] / np.float32(127.5) - 1
     inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder,
-                          options=InversionOptions(steps=steps, feature_weight=0.0, optimizer=optimizer))
-    three = inversion(pictures)
-    for i in 0, 2:
-        one = inversion(pictures[i:i + 1])
-        assert np.array_equal(three.codes[i], one.codes[0])
-        assert np.array_equal(three.losses["total"][:, i], one.losses["total"][:, 0])
+                          options=InversionOptions(steps=20, feature_weight=0.0, optimizer="lbfgs"))
+    both, one = inversion(pictures), inversion(pictures[1:])
+    assert np.array_equal(both.codes[1], one.codes[0])
+    assert np.array_equal(both.losses["total"][:, 1], one.losses["total"][:, 0])
 
 
 # ------------------------------------------------------------------------------------------------------------ guards
@@ -171,10 +172,11 @@ def test_without_guards_adam_is_as_published():
     assert optimizers.recommended("adam") == optimizers.Recommended(options.steps, options.learning_rate)
 
 
-@pytest.mark.parametrize("rate", [0.01, 2.0])
-def test_the_best_code_is_kept(rate):
-    plain, best = (run(learning_rate=rate, steps=40, keep_best=keep) for keep in (False, True))
+def test_the_best_code_is_kept():
+    """Where Adam goes astray."""
+    plain, best = (run(learning_rate=1.0, steps=60, keep_best=keep) for keep in (False, True))
     lowest = plain.losses["total"].min(axis=0)
+    assert (lowest < plain.losses["total"][-1]).any()
     np.testing.assert_allclose(final_loss(images_of(4), best.codes), lowest, rtol=1e-4)
     assert relative(best.images, synthesis(best.codes)) < 1e-6
     assert np.array_equal(plain.losses["total"], best.losses["total"])
@@ -190,7 +192,7 @@ def test_a_rising_loss_cuts_the_step():
 
 def test_pictures_that_no_longer_improve_stay_as_they_are():
     tolerance, steps = 0.05, 200
-    plain, stopped = (run(steps=steps, tolerance=t, learning_rate=0.02) for t in (0.0, tolerance))
+    plain, stopped = (run(steps=steps, tolerance=t) for t in (0.0, tolerance))
     for i in range(4):
         loss = stopped.losses["total"][:, i]
         last = next(t for t in range(1, steps) if (loss[t:] == loss[-1]).all())
