@@ -78,5 +78,14 @@ def traced_once():
 
 
 @pytest.fixture
+def eagerly():
+    """Functions run without graphs, which take longer than one or two steps do."""
+    config = sys.modules["tensorflow"].config
+    config.run_functions_eagerly(True)
+    yield
+    config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -172,7 +172,7 @@ def two_devices():
 
 
 def run_replicas(strategy, make, batches):
-    """The same steps on one device and on two, see `two_devices`; prints how far they end apart.
+    """The same steps on one device and on the replicas of a strategy; prints how far they end apart.
 
     One device gets the two shares interleaved, since the discriminator's groups are every second image of eight.
     """
@@ -180,48 +180,27 @@ def run_replicas(strategy, make, batches):
         model = make(0)
     loop.run(model, batches(0), 2, [])
     assert strategy.num_replicas_in_sync == 2 and int(model.images_seen.numpy()) == 16
-    print_comparison(make(0), model, batches)
-
-
-def run_worker(make, batches):
-    """Run as one of two workers, which TF_CONFIG defines. Keras 3 has no `fit` for several workers."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})      # for two steps: see conftest
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    with strategy.scope():
-        model = make(0)
-    step = tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)), autograph=False)
-    for batch in strategy.experimental_distribute_dataset(batches(0).take(2)):
-        step(batch)
-    assert strategy.num_replicas_in_sync == 2 and int(model.images_seen.numpy()) == 16
-    print_comparison(make(0), model, batches)
-
-
-def print_comparison(alone, distributed, batches):
-    order = [0, 4, 1, 5, 2, 6, 3, 7]
+    order, alone = [0, 4, 1, 5, 2, 6, 3, 7], make(0)
     before, expected = values(alone), run(alone, [np.asarray(batch)[order] for batch in batches(0).take(2)])
-    print(json.dumps({"moved": moved(before, expected), "apart": apart(before, expected, values(distributed))}))
+    print(json.dumps({"moved": moved(before, expected), "apart": apart(before, expected, values(model))}))
 
 
-def check_workers(test_module):
-    """Check what both workers print, whose `worker()` calls `run_worker`."""
-    for found in run_workers(test_module):
-        assert found["moved"] > 0.5 and found["apart"] < 1e-3, found
+@contextlib.contextmanager
+def eagerly():
+    """Within, functions have no graphs, which take longer than a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
-def run_workers(test_module):
-    """Run `test_module.worker()` in two processes on this machine; return what they print, as JSON values."""
+def worker_configs():
+    """TF_CONFIG of two workers on this machine."""
     with contextlib.ExitStack() as stack:       # keep both sockets open, so that the ports differ
         sockets = [stack.enter_context(contextlib.closing(socket.socket())) for _ in range(2)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    processes = [start(f"import {test_module}; {test_module}.worker()", TF_CONFIG=json.dumps(
-        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}})) for i in range(2)]
-    try:
-        return [printed(process) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
+    return [json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}}) for i in range(2)]
 
 
 # as `graph_optimisation` in conftest.py, for steps that are compared within tolerances
@@ -237,11 +216,15 @@ def start(code, **environment):
                             text=True, env=environment)
 
 
-def printed(process):
+def printed(*processes):
+    """What each of the processes printed of JSON, as lists of values; all of them end in the same way."""
+    found = []
     try:
-        output, errors = process.communicate(timeout=600)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    assert process.returncode == 0, errors[-3000:]
-    return json.loads(output.splitlines()[-1])
+        for process in processes:
+            output, errors = process.communicate(timeout=600)
+            assert process.returncode == 0, errors[-3000:]
+            found.append([json.loads(line) for line in output.splitlines() if line.startswith("{")])
+    finally:
+        for process in processes:
+            process.kill()
+    return found

@@ -1,6 +1,6 @@
 """apart: batches over the replicas of a strategy; tests share a process of four devices.
 
-`test_devices` does the same with whole tools.
+`test_replicas` does the same with whole tools.
 """
 from __future__ import annotations
 

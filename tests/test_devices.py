@@ -1,15 +1,14 @@
-"""--strategy of the tools for many pictures: several devices, and workers that share a folder, do what one device does.
-"""
+"""--strategy of the tools for many pictures; `test_replicas` runs them on several devices and as workers."""
 from __future__ import annotations
 
 import json
 import os
 from types import SimpleNamespace
 
-import encoder_training as common
 import evaluating
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from PIL import Image
 
@@ -17,7 +16,7 @@ from tf_idinvert import checkpoint
 from tf_idinvert.cli import boundary as boundary_tool
 from tf_idinvert.cli import devices, diffuse, invert, restore
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import images, locks, workers
+from tf_idinvert.files import locks, workers
 
 COUNT = 5
 ARRAYS = {"invert": ["encoded_codes.npy", "inverted_codes.npy"],
@@ -57,50 +56,12 @@ def evaluated(folder):
 
 def replicas(folder):
     """All tools on one device, then on two, in a process of two devices."""
-    strategy = common.two_devices()
     run_all(folder, "one")
     evaluated(folder / "one/evaluate")
     with devices.scope(SimpleNamespace(strategy="mirrored")):
+        assert tf.distribute.get_strategy().num_replicas_in_sync == 2
         evaluated(folder / "two/evaluate")
-    assert devices.scope(SimpleNamespace(strategy="mirrored")) is not None and strategy.num_replicas_in_sync == 2
     run_all(folder, "two", "--strategy", "mirrored")
-
-
-@pytest.fixture(scope="module")
-def on_devices(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("devices")
-    inputs(folder)
-    process = common.start(f"import pathlib, test_devices; test_devices.replicas(pathlib.Path({str(folder)!r}))")
-    errors = process.communicate(timeout=600)[1]
-    assert process.returncode == 0, errors[-3000:]
-    return folder
-
-
-@pytest.mark.parametrize("tool", ARRAYS)
-def test_two_devices_find_what_one_finds(on_devices, tool):
-    for name in ARRAYS[tool]:
-        one, two = (np.load(on_devices / count / tool / name) for count in ("one", "two"))
-        assert one.size and np.isfinite(one).all()
-        assert np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
-    files = [sorted(path.relative_to(on_devices / count / tool) for path in (on_devices / count / tool).rglob("*"))
-             for count in ("one", "two")]
-    assert files[0] == files[1]
-    if tool == "invert":
-        assert {**options(on_devices, "two"), "device_busy": 0}.keys() >= {"device_busy", "pictures"}
-        assert list(options(on_devices, "two")["pictures"]) == [f"p{i}" for i in range(COUNT)]
-
-
-def test_two_devices_evaluate_what_one_evaluates(on_devices):
-    one, two = (np.load(on_devices / count / "evaluate/codes.npy") for count in ("one", "two"))
-    assert len(one) == 3 and np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
-
-
-def options(folder, name):
-    return json.loads((folder / name / "invert/options.json").read_text())
-
-
-def config(index, count=2, addresses=("127.0.0.1:1", "127.0.0.1:2")):
-    return json.dumps({"cluster": {"worker": addresses[:count]}, "task": {"type": "worker", "index": index}})
 
 
 def worker(folder):
@@ -108,36 +69,8 @@ def worker(folder):
     run_all(folder, "shared", "--strategy", "multi-worker")
 
 
-@pytest.fixture(scope="module")
-def by_workers(on_devices):
-    """The results of one device, and of two processes on this machine."""
-    processes = [common.start(f"import pathlib, test_devices; test_devices.worker(pathlib.Path({str(on_devices)!r}))",
-                              TF_CONFIG=config(i)) for i in range(2)]
-    try:
-        for process in processes:
-            errors = process.communicate(timeout=600)[1]
-            assert process.returncode == 0, errors[-3000:]
-    finally:
-        for process in processes:
-            process.kill()
-    return on_devices / "one", on_devices / "shared"
-
-
-@pytest.mark.parametrize("tool", ARRAYS)
-def test_two_worker_processes_write_what_one_writes(by_workers, tool):
-    one, shared = (folder / tool for folder in by_workers)
-    for name in ARRAYS[tool]:
-        expected, found = (np.load(folder / name) for folder in (one, shared))
-        assert expected.size and np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
-    for path in one.rglob("*.png"):
-        pictures = [images.read(folder / path.relative_to(one)).astype(int) for folder in (one, shared)]
-        assert np.abs(pictures[0] - pictures[1]).max() <= 1
-    names = [sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix != ".log")
-             for folder in (one, shared)]
-    assert names[0] == names[1]
-    assert len(list(shared.glob("*.log"))) == 2 and not list(shared.glob(".*"))
-    if tool == "invert":
-        assert (shared / "image_list.txt").read_text() == (one / "image_list.txt").read_text()
+def config(index, count=2, addresses=("127.0.0.1:1", "127.0.0.1:2")):
+    return json.dumps({"cluster": {"worker": addresses[:count]}, "task": {"type": "worker", "index": index}})
 
 
 @pytest.mark.parametrize("text, message", [

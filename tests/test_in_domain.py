@@ -123,18 +123,6 @@ def test_resumed_run_goes_on_as_if_not_stopped(tmp_path):
                         common.picture_batches, tmp_path / "state.npz")
 
 
-def test_compiled_step_is_the_same_step():
-    common.check_compiled(small, common.PICTURES[:8])
-
-
 def replicas(strategy):
-    """Run by `test_replicas`, in another process."""
+    """Run by `test_replicas`, in other processes."""
     common.run_replicas(strategy, small, common.picture_batches)
-
-
-def worker():
-    common.run_worker(small, common.picture_batches)
-
-
-def test_two_workers_train_like_one():
-    common.check_workers("test_in_domain")

@@ -83,7 +83,7 @@ def test_pair_term_counts_where_no_styles_are_mixed():
         assert float(whole) == (not mixes) and np.any(w != mixed) == mixes
 
 
-def test_paired_run_draws_nearer_and_goes_on_after_a_stop(tmp_path):
+def test_paired_run_draws_nearer_and_goes_on_after_a_stop(eagerly, tmp_path):
     phases = stylegan.schedule(PAIRED)
     whole, resumed, logged = small(), small(seed=10), []
     log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: logged.append(dict(logs)))

@@ -1,40 +1,144 @@
-"""Two replicas train as one does; all tests share a process in which TensorFlow starts with two devices."""
+"""Two devices, and two workers, do what one device does: trainings, tools for many pictures, their evaluation.
+
+All of it runs in few processes, in which TensorFlow starts with two devices, or as a worker.
+"""
 from __future__ import annotations
 
+import importlib
 import json
 
 import encoder_training as common
+import numpy as np
 import pytest
+import tensorflow as tf
+import test_devices
 
-MODULES = "test_traditional", "test_in_domain", "test_force_in_domain", "test_stylegan"
+from tf_idinvert import checkpoint
+from tf_idinvert.cli import train, training_options
+from tf_idinvert.files import images, locks
+
+TRAININGS = {"devices": ("test_traditional", "test_force_in_domain"), "workers": ("test_in_domain", "test_stylegan")}
+
+
+def compare_trainings(kind, strategy):
+    for name in TRAININGS[kind]:
+        importlib.import_module(name).replicas(strategy)
+
+
+def train_encoder(folder, name, batch, *more):
+    """`train.py` itself. Without batch norm: the bias before it has no gradient but rounding errors, of which Adam
+    makes steps."""
+    arguments = ["--method", "traditional", "--generator", folder / "model.h5", "--kimg", 0.048, "--batch-per-replica",
+                 batch, "--learning-rate", 0.001, "--encoder-filters", 4, "--encoder-filters-max", 8, "--encoder-norm",
+                 "none", "--snapshot-minutes", 1000, "--output", folder / name, *more]
+    assert not train.main(list(map(str, arguments)))
+    locks.release()
+
+
+def devices(folder):
+    """In a process of its own."""
+    strategy = common.two_devices()
+    with common.eagerly():
+        compare_trainings("devices", strategy)
+        train_encoder(folder, "one/train", 16)
+    test_devices.replicas(folder)
+
+
+def worker(folder):
+    """In the processes of the workers."""
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()      # before any other use of TensorFlow
+    training_options.make_strategy = lambda name: strategy      # a process has one
+    compare_trainings("workers", strategy)
+    train_encoder(folder, "shared/train", 8, "--strategy", "multi-worker")
 
 
 @pytest.fixture(scope="module")
-def comparisons():
-    """({module: what its `replicas` printed}, what the process said of errors)."""
-    process = common.start("import importlib, encoder_training\n"
-                           "strategy = encoder_training.two_devices()\n"
-                           f"for name in {MODULES}: importlib.import_module(name).replicas(strategy)")
-    try:
-        output, errors = process.communicate(timeout=600)
-    finally:
-        process.kill()
-    lines = [line for line in output.splitlines() if line.startswith("{")]
-    return dict(zip(MODULES, map(json.loads, lines))), errors
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("replicas")
+    test_devices.inputs(folder)
+    return folder
 
 
-def of(module, comparisons):
-    found, errors = comparisons
-    assert module in found, errors[-3000:]
-    return found[module]
+def code(function, folder):
+    return f"import pathlib, test_replicas; test_replicas.{function}(pathlib.Path({str(folder)!r}))"
 
 
-@pytest.mark.parametrize("module", MODULES[:3])
-def test_encoders(comparisons, module):
-    found = of(module, comparisons)
-    assert found["moved"] > 0.5 and found["apart"] < 1e-3, found
+@pytest.fixture(scope="module")
+def on_devices(folder):
+    """What the trainings printed."""
+    return common.printed(common.start(code("devices", folder)))
 
 
-def test_stylegan(comparisons):
-    found = of("test_stylegan", comparisons)
-    assert found["steps"] == 2 and found["moved"] > 0.01 and found["apart"] < 1e-3 * found["moved"], found
+@pytest.fixture(scope="module")
+def by_workers(folder):
+    """What the trainings printed, of each worker."""
+    configs = common.worker_configs()
+    return common.printed(*(common.start(code("worker", folder), TF_CONFIG=config) for config in configs))
+
+
+@pytest.fixture(scope="module")
+def by_two_processes(folder):
+    """The tools have worked in another process and in this one."""
+    first, second = common.worker_configs()
+    process = common.start(f"import pathlib, test_devices; test_devices.worker(pathlib.Path({str(folder)!r}))",
+                           TF_CONFIG=second)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CONFIG", first)
+        test_devices.worker(folder)
+    common.printed(process)
+
+
+@pytest.mark.parametrize("kind, training", [(kind, each) for kind in TRAININGS for each in TRAININGS[kind]])
+def test_trainings(request, kind, training):
+    for printed in request.getfixturevalue({"devices": "on_devices", "workers": "by_workers"}[kind]):
+        assert len(printed) == len(TRAININGS[kind])
+        found = printed[TRAININGS[kind].index(training)]
+        if training == "test_stylegan":
+            assert found["steps"] == 2 and found["moved"] > 0.01 and found["apart"] < 1e-3 * found["moved"], found
+        else:
+            assert found["moved"] > 0.5 and found["apart"] < 1e-3, found
+
+
+def test_workers_train_by_the_tool_like_one(on_devices, by_workers, folder):
+    """Each takes half of the batch; the first one writes."""
+    assert len(list((folder / "shared/train/tensorboard").iterdir())) == 1
+    models = (checkpoint.load(folder / name / "train/network.h5") for name in ("one", "shared"))
+    for a, b in zip(*(each.encoder.get_weights() for each in models)):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("tool", test_devices.ARRAYS)
+def test_two_devices_find_what_one_finds(on_devices, folder, tool):
+    for name in test_devices.ARRAYS[tool]:
+        one, two = (np.load(folder / count / tool / name) for count in ("one", "two"))
+        assert one.size and np.isfinite(one).all()
+        assert np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
+    files = [sorted(path.relative_to(folder / count / tool) for path in (folder / count / tool).rglob("*"))
+             for count in ("one", "two")]
+    assert files[0] == files[1]
+    if tool == "invert":
+        options = json.loads((folder / "two/invert/options.json").read_text())
+        assert "device_busy" in options
+        assert list(options["pictures"]) == [f"p{i}" for i in range(test_devices.COUNT)]
+
+
+def test_two_devices_evaluate_what_one_evaluates(on_devices, folder):
+    one, two = (np.load(folder / count / "evaluate/codes.npy") for count in ("one", "two"))
+    assert len(one) == 3 and np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
+
+
+@pytest.mark.parametrize("tool", test_devices.ARRAYS)
+def test_two_worker_processes_write_what_one_writes(on_devices, by_two_processes, folder, tool):
+    one, shared = (folder / name / tool for name in ("one", "shared"))
+    for name in test_devices.ARRAYS[tool]:
+        expected, found = (np.load(folder / name) for folder in (one, shared))
+        assert expected.size and np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    for path in one.rglob("*.png"):
+        pictures = [images.read(folder / path.relative_to(one)).astype(int) for folder in (one, shared)]
+        assert np.abs(pictures[0] - pictures[1]).max() <= 1
+    names = [sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix != ".log")
+             for folder in (one, shared)]
+    assert names[0] == names[1]
+    assert len(list(shared.glob("*.log"))) == 2 and not list(shared.glob(".*"))
+    if tool == "invert":
+        assert (shared / "image_list.txt").read_text() == (one / "image_list.txt").read_text()

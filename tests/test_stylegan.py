@@ -1,6 +1,7 @@
 """StyleGAN training: one step by hand, growing, going on after a stop, replicas, export."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 
@@ -82,7 +83,7 @@ def batches(stage, start):
     return pipeline.batches(source, stage.batch_size, 0, start, mirror=True)
 
 
-def test_run_from_a_snapshot_ends_in_the_same_weights(tmp_path):
+def test_run_from_a_snapshot_ends_in_the_same_weights(eagerly, tmp_path):
     phases = stylegan.schedule(STAGES)[:2]
     whole, resumed = small(), small(seed=10)
     before, path = values(whole), tmp_path / "state.npz"
@@ -195,33 +196,21 @@ def test_step_compiled_by_xla_is_the_same_step(monkeypatch):
 # -------------------------------------------------------------------------------------------- two replicas
 
 def replicas(two):
-    """Run by `test_replicas`, in another process: train on one device and on two; print the largest differences."""
-    compare(two, [stylegan.Phase(dataclasses.replace(STAGES[1], learning_rate=0.1), 0, 8, fading=True, resets=True)])
-
-
-def worker():
-    """Run by `test_two_workers_train_like_one`: also through the end of a fade, where the optimisers start afresh."""
-    two = tf.distribute.MultiWorkerMirroredStrategy()       # before any other use of TensorFlow
-    stage = dataclasses.replace(STAGES[1], learning_rate=0.1)
-    compare(two, [stylegan.Phase(stage, 0, 4, fading=True, resets=True),
-                  stylegan.Phase(stage, 4, 8, fading=False, resets=True)])
-
-
-def compare(two, phases):
-    results = []
+    """Run by `test_replicas`, in other processes: train on one device and on two, through the end of a fade, where the
+    optimisers start afresh; print the largest differences.
+    """
+    stage, results = dataclasses.replace(STAGES[1], learning_rate=0.1), []
+    phases = [stylegan.Phase(stage, 0, 4, fading=True, resets=True),
+              stylegan.Phase(stage, 4, 8, fading=False, resets=True)]
     for strategy in (tf.distribute.get_strategy(), two):
         with strategy.scope():
             model = sgd(small(use_noise=False, mbstd_group_size=0), 0.01)
         start = values(model)
-        stylegan.train(model, phases, batches, [])
+        with contextlib.nullcontext() if strategy is two else common.eagerly():
+            stylegan.train(model, phases, batches, [])
         results.append(values(model))
         assert strategy.num_replicas_in_sync == len(results)
     moved = [float(np.abs(a - b).max()) for a, b in zip(results[0], start)]
     apart = [float(np.abs(a - b).max()) for a, b in zip(*results)]
     count = len(model.generator.trainable_variables)
     print(json.dumps({"moved": max(moved[:count]), "apart": max(apart), "steps": int(model.step.numpy())}))
-
-
-def test_two_workers_train_like_one():
-    for found in common.run_workers("test_stylegan"):
-        assert found["steps"] == 2 and found["moved"] > 0.01 and found["apart"] < 1e-3 * found["moved"], found

@@ -58,10 +58,6 @@ def test_resumed_run_goes_on_as_if_not_stopped(tmp_path):
                         tmp_path / "state.npz")
 
 
-def test_compiled_step_is_the_same_step():
-    common.check_compiled(small, np.asarray(next(iter(batches()))))
-
-
 def replicas(strategy):
     """Run by `test_replicas`, in another process."""
     common.run_replicas(strategy, small, batches)

@@ -1,12 +1,10 @@
 """tools/train.py as it is run: help, errors in one line, whole small runs of encoders and the attribute network."""
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import types
@@ -66,11 +64,33 @@ def arguments(files, method):
             "--encoder-filters-max", "8", "--snapshot-minutes", "1000"]
 
 
+@pytest.fixture(scope="module")
+def whole(files, tmp_path_factory):
+    """(folder of a force-in-domain run that nothing interrupted, its record as of `recording`, and what a run that is
+    killed after 24 images leaves)."""
+    folder, killed, runs = tmp_path_factory.mktemp("whole") / "run", tmp_path_factory.mktemp("killed") / "run", []
+
+    def copied(self, batch, logs=None):
+        if callbacks.seen(self.model) == 24:
+            shutil.copytree(folder, killed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "run", recording(loop.run, runs))
+        patch.setattr(callbacks.Progress, "on_train_batch_end", copied)
+        assert running.run(patch, "train.py", *arguments(files, "force-in-domain"), "--features",
+                           files / "attributes.h5", "--output", folder, *SNAPSHOTS) == 0
+    return folder, runs[0], killed
+
+
 @pytest.mark.parametrize("method, extra", [("traditional", set()), ("in-domain", set()),
                                            ("force-in-domain", {"latent_discriminator"})])
-def test_run_writes_all_that_was_promised(train, files, tmp_path, method, extra):
-    assert train(method, "--encoder-norm", "none") == 0
-    folder = tmp_path / "run"
+def test_run_writes_all_that_was_promised(request, train, files, tmp_path, method, extra):
+    if method == "force-in-domain":
+        folder = request.getfixturevalue("whole")[0]
+    else:
+        request.getfixturevalue("eagerly")
+        folder = tmp_path / "run"
+        assert train(method, "--encoder-norm", "none", "--kimg", "0.016") == 0
     assert {path.name for path in folder.iterdir()} == {"network.h5", "options.json", "preview.png",
                                                         "preview-000000.png", "state.npz", "tensorboard"}
     models, initial = checkpoint.load(folder / "network.h5"), checkpoint.load(files / "generator.h5")
@@ -87,38 +107,39 @@ def test_run_writes_all_that_was_promised(train, files, tmp_path, method, extra)
     assert options["method"] == method and len(options["generator_sha256"]) == 64 and "structure" not in options
 
 
-@pytest.fixture(scope="module")
-def whole(files, tmp_path_factory):
-    """(folder of a force-in-domain run that nothing interrupted, its record as of `recording`)."""
-    folder, runs = tmp_path_factory.mktemp("whole") / "run", []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "run", recording(loop.run, runs))
-        assert running.run(patch, "train.py", *arguments(files, "force-in-domain"), "--features",
-                           files / "attributes.h5", "--output", folder, *SNAPSHOTS) == 0
-    return folder, runs[0]
-
-
 def test_run_that_was_killed_ends_in_the_same_weights(train, whole, tmp_path, monkeypatch):
     """Step by step, so that it shows what differs: the pictures, the state that was taken up, or the arithmetic."""
-    folder, whole = whole
-    runs = [whole]
-    monkeypatch.setattr(loop, "run", recording(loop.run, runs))
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Progress, "on_train_batch_end", interrupted_at(24))
-        assert train("force-in-domain", *SNAPSHOTS) == 130
+    folder, whole, killed = whole
+    shutil.copytree(killed, tmp_path / "run")
     assert [int(np.load(path / "state.npz")[last(path)]) for path in (tmp_path / "run", folder)] == [16, 48]
+    runs = []
+    monkeypatch.setattr(loop, "run", recording(loop.run, runs))
     assert train("force-in-domain", *SNAPSHOTS) == 0
-    _, killed, resumed = runs
-    assert [sorted(run) for run in runs] == [[0, 8, 16, 24, 32, 40, 48], [0, 8, 16, 24], [16, 24, 32, 40, 48]]
-    for name, run in (("killed", killed), ("resumed", resumed)):
-        for images in run:
-            assert run[images]["pictures"] == whole[images]["pictures"], f"{name}: other pictures after {images}"
-            differing = [i for i, (a, b) in enumerate(zip(run[images]["state"], whole[images]["state"])) if a != b]
-            assert not differing, f"{name}: other variables after {images} images: {differing}"
+    assert [sorted(run) for run in (whole, *runs)] == [[0, 8, 16, 24, 32, 40, 48], [16, 24, 32, 40, 48]]
+    check_same(runs[0], whole)
     with np.load(tmp_path / "run/state.npz") as one, np.load(folder / "state.npz") as other:
         assert all(one[name].tobytes() == other[name].tobytes() for name in other.files)
     found, expected = (checkpoint.load(path / "network.h5").encoder for path in (tmp_path / "run", folder))
     assert all(np.array_equal(a, b) for a, b in zip(found.get_weights(), expected.get_weights()))
+
+
+def test_run_begins_alike_and_may_be_interrupted(train, whole, tmp_path, monkeypatch):
+    def interrupt(self, logs=None):
+        raise KeyboardInterrupt
+
+    runs = []
+    monkeypatch.setattr(loop, "run", recording(loop.run, runs))
+    monkeypatch.setattr(callbacks.Snapshots, "on_train_begin", interrupt)
+    assert train("force-in-domain", *SNAPSHOTS) == 130
+    assert sorted(runs[0]) == [0]
+    check_same(runs[0], whole[1])
+
+
+def check_same(run, whole):
+    for images in run:
+        assert run[images]["pictures"] == whole[images]["pictures"], f"other pictures after {images}"
+        differing = [i for i, (a, b) in enumerate(zip(run[images]["state"], whole[images]["state"])) if a != b]
+        assert not differing, f"other variables after {images} images: {differing}"
 
 
 def recording(run, runs):
@@ -135,13 +156,6 @@ def recording(run, runs):
         note()
         run(model, batches, steps, [keras.callbacks.LambdaCallback(on_train_batch_end=note), *observers])
     return recorded
-
-
-def interrupted_at(images):
-    def on_train_batch_end(self, batch, logs=None):
-        if callbacks.seen(self.model) == images:
-            raise KeyboardInterrupt
-    return on_train_batch_end
 
 
 def last(folder):
@@ -162,24 +176,24 @@ def test_other_options_or_files_do_not_take_up_a_run(train, whole, tmp_path, cap
     assert "generator_sha256" in running.error_line(capfd)
 
 
-@pytest.mark.one_stack
-def test_divergence_is_one_line_that_says_what_to_try(train, tmp_path, capfd):
-    assert train("in-domain", "--learning-rate", "1e30", "--encoder-norm", "none") == 2
+def test_divergence_is_one_line_that_says_what_to_try(train, eagerly, tmp_path, capfd):
+    assert train("traditional", "--learning-rate", "1e30", "--encoder-norm", "none") == 2
     assert "Try a lower learning rate" in running.error_line(capfd)
     assert not (tmp_path / "run/state.npz").exists()
 
 
-def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weights(train, whole, tmp_path, monkeypatch):
+def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weights(train, eagerly, tmp_path,
+                                                                                  monkeypatch):
     if not precision.convolves_in_bfloat16():
         pytest.skip("TensorFlow has no convolution in bfloat16 on this processor, which the tool says")
     seen = []
     penalty = force_in_domain.losses.r1_penalty
     monkeypatch.setattr(force_in_domain.losses, "r1_penalty",
                         lambda network, x, gamma: seen.append(x.dtype.name) or penalty(network, x, gamma))
-    assert train("force-in-domain", "--precision", "mixed") == 0
+    for name, *chosen in ("mixed", "--precision", "mixed"), ("full",):
+        assert train("force-in-domain", *chosen, "--features", "none", "--kimg", "0.016", output=name) == 0
     assert set(seen) == {"float32"}
-    mixed, full = (checkpoint.load(path / "network.h5").encoder.get_weights()
-                   for path in (tmp_path / "run", whole[0]))
+    mixed, full = (checkpoint.load(tmp_path / name / "network.h5").encoder.get_weights() for name in ("mixed", "full"))
     assert all(weight.dtype == "float32" for weight in mixed)
     differences = [np.abs(a - b).max() for a, b in zip(mixed, full)]
     assert 0 < max(differences) < 0.1
@@ -205,7 +219,7 @@ def trained(files):
     return files / "trained.h5"
 
 
-def test_encoder_is_trained_on_from_a_file(files, trained, monkeypatch, tmp_path):
+def test_encoder_is_trained_on_from_a_file(eagerly, files, trained, monkeypatch, tmp_path):
     """Not from fresh weights: after steps of 1e-9, the networks are still those of the file."""
     shared = ["--method", "force-in-domain", "--features", "none", "--data", files / "pictures.npy", "--kimg", "0.016",
               "--batch-per-replica", "8", "--learning-rate", "1e-9", "--initial-encoder", trained]
@@ -296,30 +310,3 @@ def test_attribute_network_of_the_wild_world(tmp_path, monkeypatch):
     assert network.resolution == 16 and "scene-3" in network.names and "age" not in network.names
     assert np.load(tmp_path / "wild32-64-seed1.npy").shape == (64, 32, 32, 3)
     assert list(json.loads((tmp_path / "run/agreement.json").read_text())) == list(network.names)
-
-
-@pytest.mark.one_stack
-def test_two_workers_train_like_one(train, files, tmp_path):
-    """Each takes half of the batch; the first one writes. Without batch norm: the bias before it has no gradient but
-    rounding errors, of which Adam makes steps."""
-    assert train("traditional", "--batch-per-replica", "16", "--encoder-norm", "none") == 0
-    with contextlib.ExitStack() as stack:       # both sockets open at once, so that the ports differ
-        sockets = [stack.enter_context(contextlib.closing(socket.socket())) for _ in range(2)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    command = [sys.executable, SCRIPT, *arguments(files, "traditional"), "--strategy", "multi-worker", "--output",
-               tmp_path / "workers", "--encoder-norm", "none"]
-    processes = [subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env={
-        **ENVIRONMENT, "TF_CONFIG": json.dumps({"cluster": {"worker": addresses},
-                                                "task": {"type": "worker", "index": i}})}) for i in range(2)]
-    try:
-        for process in processes:
-            assert process.communicate(timeout=300)[1] is not None and process.returncode == 0
-    finally:
-        for process in processes:
-            process.kill()
-    assert len(list((tmp_path / "workers/tensorboard").iterdir())) == 1
-    one, both = (checkpoint.load(tmp_path / name / "network.h5").encoder.get_weights() for name in ("run", "workers"))
-    for a, b in zip(one, both):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

@@ -24,7 +24,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_five_lines(folder):
+def test_five_lines(eagerly, folder):
     models = checkpoint.load(folder / "generator.h5")
     models.encoder = Encoder.of(models.generator, filters=4, filters_max=8)
     pictures = pipeline.open_source(folder / "pictures.npy", models.generator.resolution)
