@@ -112,7 +112,9 @@ def make_model(method, recipe, encoders):
         return model
     models.encoder = Encoder.of(models.generator, **encoders.encoder)
     models.latent_discriminator = LatentDiscriminator.of(models.generator, **encoders.latent_discriminator)
-    features = Attributes(["any"], resolution=models.generator.resolution).features
+    features = None
+    if method != "traditional":     # which has no use for them
+        features = Attributes(["any"], resolution=models.generator.resolution).features
     return encoder.make_model(method, models, features, encoders, [steps.LEARNING_RATE] * 2)
 
 
