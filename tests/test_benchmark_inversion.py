@@ -21,14 +21,14 @@ SMALL = dict(resolution=16, dlatent_size=8)
 @pytest.mark.parametrize("generator", inversion.GENERATORS)
 def test_a_row_of_figures(monkeypatch, generator):
     monkeypatch.setattr(keras.applications, "VGG16", lambda **_: keras.Sequential([
-        keras.Input([16, 16, 3]), keras.layers.Conv2D(64, 3, padding="same"),
+        keras.Input([8, 8, 3]), keras.layers.Conv2D(64, 3, padding="same"),
         keras.layers.Conv2D(128, 3, padding="same", name=inversion.VGG16_LAYER)]))
     before = time.time()
-    row = inversion.measure(16, 1, before, generator, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
+    row = inversion.measure(8, 1, before, generator, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
                             fmap_base=64, fmap_max=8)
     assert row.pop("generator") == generator
     assert all(value > 0 for value in row.values()) and row["start-up s"] < time.time() - before
-    assert row["px"] == 16 and row["batch"] == 1 and row["GFLOP"] > 0.1 and row["peak MB"] > 100
+    assert row["px"] == 8 and row["batch"] == 1 and row["GFLOP"] > 0.02 and row["peak MB"] > 100
 
 
 @pytest.mark.parametrize("losses, target, steps", [([5, 4, 4, 2], 4, 1), ([5, 4, 3, 2], 2.5, 3), ([5, 4], 1, np.nan)])
