@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import concurrent.futures
+import functools
 import io
 import os
 import re
@@ -55,9 +56,12 @@ def editor(tmp_path_factory):
     before = dict(os.environ)
     os.environ.update(tool.OFFLINE, GRADIO_TEMP_DIR=str(folder))
     connections.watched = True
-    args = tool.parse_arguments(["--optimizer", "adam", "--num_iterations", "40"])     # compiled sooner than L-BFGS
+    args = tool.parse_arguments(["--optimizer", "adam", "--num_iterations", "10"])     # compiled sooner than L-BFGS
     log = command.open_log()
-    from tf_idinvert.editor import limits, page
+    from tf_idinvert.editor import combining, limits, page
+    patch = pytest.MonkeyPatch()
+    patch.setattr(combining, "Restorations", functools.partial(
+        combining.Restorations, options=combining.MultiCodeOptions(codes=2, steps=4)))
     studio = tool.make_studio(args, tool.boundary_groups(args, log), log)
     studio.warm_up()
     samples = tool.read_samples(tool.sample_files(args, folder), studio.generator.resolution)
@@ -65,6 +69,7 @@ def editor(tmp_path_factory):
     yield url, folder, connections
     connections.watched = False
     served.close(verbose=False)
+    patch.undo()
     os.environ.clear()
     os.environ.update(before)
 
@@ -182,7 +187,7 @@ def test_a_journey_from_an_upload_to_a_picture_that_its_recipe_makes_again(
     says(page, "me: encoder")
     encoded = pixels(after(page))
     page.get_by_role("button", name="Refine").click()
-    says(page, "40 steps of adam")
+    says(page, "10 steps of adam")
     refined, original = pixels(after(page)), pixels(page.locator(".divider .before").get_attribute("src"))
     errors = [np.square(picture / 127.5 - original / 127.5).mean() for picture in (refined, encoded)]
     assert errors[0] < errors[1]
