@@ -13,7 +13,7 @@ import tiny
 from PIL import Image
 
 from tf_idinvert import checkpoint
-from tf_idinvert.evaluation.papers import bench, claims
+from tf_idinvert.evaluation.papers import bench, claims, figures
 from tf_idinvert.portraits import embedded, portrait
 
 pytestmark = pytest.mark.usefixtures("traced_once")
@@ -29,6 +29,12 @@ def checkpoints(tmp_path, monkeypatch):
 
 def evaluate(monkeypatch, folder, *arguments):
     return running.run(monkeypatch, "evaluate.py", "-o", folder, *arguments)
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Parts are measured, and not drawn, which takes as long."""
+    monkeypatch.setattr(figures, "draw", lambda *_: [])
 
 
 def numbers(folder):
@@ -74,12 +80,14 @@ def test_everything_of_the_embedded_networks(whole, tmp_path, monkeypatch):
         assert Image.open(out / f"figures/{name}.png").size > (200, 200) and f"figures/{name}.png" in page
 
     monkeypatch.setattr(bench.Bench, "_invert", None)       # whoever inverts again fails
+    monkeypatch.setattr(figures, "draw", lambda *_: [])
     (out / "tables.json").unlink()
     assert evaluate(monkeypatch, out, *FEW) == 0
     assert numbers(out) == found
 
     monkeypatch.undo()
     monkeypatch.setattr(embedded, "CHECKPOINTS", checkpoints)
+    monkeypatch.setattr(figures, "draw", lambda *_: [])
     again = tmp_path / "again"
     assert evaluate(monkeypatch, again, *FEW, "--parts", "table1-force", "figures5-7") == 0
     for part in "table1-force", "figures5-7":
@@ -87,7 +95,7 @@ def test_everything_of_the_embedded_networks(whole, tmp_path, monkeypatch):
 
 
 @pytest.mark.one_stack
-def test_the_wild_world_by_two_judges_beside_the_other(whole, tmp_path, monkeypatch, capfd):
+def test_the_wild_world_by_two_judges_beside_the_other(whole, no_figures, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(embedded, "CHECKPOINTS", evaluating.write_wild_files(tmp_path / "networks"))
     out, parts = tmp_path / "out", ("--parts", "table1", "figure3")
     assert evaluate(monkeypatch, out, "--world", "wild", *FEW, *parts, "--beside", whole[1]) == 0
@@ -112,7 +120,7 @@ def test_the_wild_world_by_two_judges_beside_the_other(whole, tmp_path, monkeypa
 
 
 @pytest.mark.one_stack
-def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, tmp_path, monkeypatch):
+def test_stopped_run_keeps_what_is_done_and_goes_on(checkpoints, no_figures, tmp_path, monkeypatch):
     inverted, invert, stops = [], bench.Bench._invert, True
 
     def inverting(self, method, *rest):
@@ -160,7 +168,7 @@ def test_pictures_and_encoder_of_a_user(tmp_path, monkeypatch):
 
 
 @pytest.mark.one_stack
-def test_a_second_network_judges(checkpoints, tmp_path, monkeypatch, capfd):
+def test_a_second_network_judges(checkpoints, no_figures, tmp_path, monkeypatch, capfd):
     """One of half the side, that sees parts and scores nothing: the distance is its, not that of F."""
     network = tiny.attributes(seed=9, names=("hat",), binary=(), resolution=8)
     checkpoint.save(checkpoint.Models(attributes=network), tmp_path / "judge.h5")
