@@ -19,7 +19,7 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
-from tf_idinvert import boundaries, checkpoint
+from tf_idinvert import boundaries, checkpoint, optimizers
 from tf_idinvert.benchmarks import serving
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images
@@ -116,10 +116,10 @@ def folder(tmp_path_factory, models):
 
 @pytest.fixture(scope="module")
 def half_folder(tmp_path_factory, models):
-    """Folder of a model whose version 1 the tool has written, in float16 and without features."""
+    """Folder of a model whose version 1 the tool has written, in float16: a generator and boundaries."""
     path = tmp_path_factory.mktemp("tool")
     (path / "attributes").mkdir()
-    checkpoint.save(models, path / "network.h5")
+    checkpoint.save(checkpoint.Models(generator=models.generator), path / "network.h5")
     for name, boundary in BOUNDARIES.items():
         boundaries.write(path / f"attributes/{name}.npz", boundary)
     with pytest.MonkeyPatch.context() as patch:
@@ -128,13 +128,23 @@ def half_folder(tmp_path_factory, models):
     return path / "serving/half"
 
 
-def called(folder, requests, work):
+@pytest.fixture(scope="module")
+def generator_alone(tmp_path_factory):
+    """A generator with labels, of 4 px and codes 2 x 8, and its served version."""
+    generator = tiny.generator(label_size=3, resolution=4, mapping_layers=1)
+    return generator, export.export(checkpoint.Models(generator=generator), tmp_path_factory.mktemp("alone") / "labels")
+
+
+CODES = tiny.normal(3, 2, 8, seed=6)        # of `generator_alone`
+
+
+def called(folder, alone, requests, work):
     """(answers, refusals, what the command line of TensorFlow printed and drew) in the other process."""
     np.savez(work / "requests.npz", **requests)
-    np.save(work / "codes.npy", inputs()["synthesize"]["codes"])
-    common = ["--dir", str(folder / "1"), "--tag_set", "serve", "--signature_def"]
-    commands = [["show", *common, "invert_bytes"],
-                ["run", *common, "synthesize", "--inputs", "codes=codes.npy", "--outdir", "."]]
+    np.save(work / "codes.npy", CODES)
+    common = ["--tag_set", "serve", "--signature_def"]
+    commands = [["show", "--dir", str(folder / "1"), *common, "invert_bytes"],
+                ["run", "--dir", str(alone), *common, "synthesize", "--inputs", "codes=codes.npy", "--outdir", "."]]
     done = subprocess.run([sys.executable, "-I", CLIENT, "requests.npz", "answers.npz", "refusals.json", folder / "1",
                            json.dumps(commands)], cwd=work, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -153,7 +163,7 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answered(folder, pictures, tmp_path_factory):
+def answered(folder, generator_alone, pictures, tmp_path_factory):
     """(answers, refusals) to all requests, and what the command line of TensorFlow printed and drew."""
     requests = {"read/invert/images": pictures, "read/invert/steps": STEPS, "read/invert/learning_rate": RATES}
     for signature, rows in inputs().items():
@@ -162,18 +172,21 @@ def answered(folder, pictures, tmp_path_factory):
             requests[f"second/{signature}/{name}"] = array[1:2]
     for call, (signature, arrays, _) in hostile().items():
         requests.update({f"bad {call}/{signature}/{name}": array for name, array in arrays.items()})
-    return called(folder, requests, tmp_path_factory.mktemp("client"))
+    return called(folder, generator_alone[1], requests, tmp_path_factory.mktemp("client"))
 
 
 def inverted(models, pictures):
     """Codes, images and losses after STEPS at RATES, from our own inversion, each picture alone."""
     found = {"codes": [], "images": [], **{name: [] for name in LOSSES.values()}}
-    for picture, steps, rate in zip(pictures, STEPS.tolist(), RATES.tolist()):
-        options = InversionOptions(steps=steps, learning_rate=rate, feature_weight=1e-4, batch_size=1)
-        inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
-                              options=options)
+    inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
+                          options=InversionOptions(feature_weight=1e-4))
+    rate = tf.Variable(0.0)
+    inversion.optimizer = optimizers.Adam(rate)         # one graph for all rates
+    for picture, steps, value in zip(pictures, STEPS.tolist(), RATES):
+        rate.assign(value)
+        inversion.options = dataclasses.replace(inversion.options, steps=steps)
         done = inversion(picture[None])
-        inversion.options = dataclasses.replace(options, steps=steps + 1)       # losses are those before a step
+        inversion.options = dataclasses.replace(inversion.options, steps=steps + 1)     # losses are those before a step
         further = inversion(picture[None])
         found["codes"].append(done.codes[0])
         found["images"].append(done.images[0])
@@ -229,7 +242,7 @@ def test_another_process_gets_what_our_functions_give(answered, expected, signat
 def test_half_the_bytes_give_nearly_the_same(half_folder, expected, models):
     """Called in this process: that the graph needs nothing of ours, the one in float32 shows in another."""
     model, answers = tf.saved_model.load(str(half_folder / "1")), {}
-    signatures = "reconstruct", "sample", "synthesize", "manipulate", "encode_bytes"
+    signatures = "sample", "synthesize", "manipulate", "synthesize_bytes"
     for signature in signatures:
         given = {name: tf.constant(array.astype(object) if array.dtype.kind == "S" else array)
                  for name, array in inputs()[signature].items()}
@@ -238,11 +251,21 @@ def test_half_the_bytes_give_nearly_the_same(half_folder, expected, models):
     for signature in signatures:
         assert_same(answers, signature, expected, slice(0, 3), "three", tolerance=HALF_TOLERANCE)
     size = (half_folder / "1/variables/variables.data-00000-of-00001").stat().st_size
-    norms = [network.norm for network in models.encoder._flatten_layers() if getattr(network, "norm", None) is not None]
-    whole = sum(int(np.prod(weight.shape)) for norm in norms for weight in norm.weights)
-    count = sum(int(np.prod(weight.shape)) for network in (models.encoder, models.generator)
-                for weight in network.weights)
-    assert count * 2 + whole * 2 <= size < count * 2 + whole * 2 + 20_000
+    count = sum(int(np.prod(weight.shape)) for weight in models.generator.weights)
+    assert count * 2 <= size < count * 2 + 20_000
+
+
+def test_an_encoder_keeps_its_norms_whole(expected, models):
+    half = half_weights.halved(models.encoder)
+    codes = expected["encode"]["codes"]
+    assert 0 < tiny.relative(half(inputs()["encode"]["images"]), codes) < HALF_TOLERANCE
+    kept = [value for layer in half._flatten_layers() for value in vars(layer).values()
+            if isinstance(value, half_weights.HalfWeight)]
+    norms = [layer.norm for layer in models.encoder._flatten_layers() if getattr(layer, "norm", None) is not None]
+    whole, count = (sum(int(np.prod(weight.shape)) for weight in weights) for weights in (
+        [weight for norm in norms for weight in norm.weights], models.encoder.weights))
+    assert whole and sum(int(np.prod(weight.shape)) for weight in kept) == count - whole
+    assert all(weight.stored.dtype == tf.float16 for weight in kept)
 
 
 @pytest.mark.parametrize("network", ["idinvert-128", "idinvert-v1-64", "stylegan-32"])
@@ -250,14 +273,15 @@ def test_half_the_bytes_of_official_networks(reference_file, network):
     given = np.load(reference_file(network, "expected.npz"))
     found = checkpoint.load(reference_file(network, "network.pkl"), only=("encoder", "generator"))
     half = half_weights.halved(found.generator)
-    codes = given["dlatents"]
+    codes = given["dlatents"][:1]
     assert 0 < tiny.relative(half.synthesis(codes), found.generator.synthesis(codes)) < 0.01
     if found.encoder is not None:
-        assert 0 < tiny.relative(half_weights.halved(found.encoder)(given["x"]), found.encoder(given["x"])) < 0.01
+        x = given["x"][:1]
+        assert 0 < tiny.relative(half_weights.halved(found.encoder)(x), found.encoder(x)) < 0.01
 
 
-def test_callers_at_once_get_their_own_answers(folder):
-    result = serving.load_test(folder / "1", callers=4, calls=60)
+def test_callers_at_once_get_their_own_answers(generator_alone):
+    result = serving.load_test(generator_alone[1], signature="synthesize", callers=4, calls=60)
     assert result["mixed_rows"] == 0 and result["largest_difference"] < 1e-4
     assert not result["memory_after"] > result["memory_before"] * 1.2      # NaN where it is unknown
 
@@ -269,14 +293,14 @@ def test_hostile_requests_are_refused_with_a_reason(answered, name):
     assert refusal["seconds"] < 20
 
 
-def test_shapes_are_compared_where_the_server_does_not(folder):
+def test_shapes_are_compared_where_the_server_does_not(generator_alone):
     """Fed past the checks of Python's session, as C++ feeds it."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        model = tf.compat.v1.saved_model.load(session, ["serve"], str(folder / "1"))
-        signature = model.signature_def["reconstruct"]
-        feed, fetch = signature.inputs["images"].name, signature.outputs["images"].name
+        model = tf.compat.v1.saved_model.load(session, ["serve"], str(generator_alone[1]))
+        signature = model.signature_def["synthesize"]
+        feed, fetch = signature.inputs["codes"].name, signature.outputs["images"].name
         graph = tf.compat.v1.get_default_graph()
-        for shape, words in ([1, 4, 4, 3], "expected [N, 8, 8, 3]"), ([2, 8, 8, 4], "expected [N, 8, 8, 3]"):
+        for shape, words in ([1, 3, 8], "expected [N, 2, 8]"), ([2, 2, 4], "expected [N, 2, 8]"):
             with pytest.raises(tf.errors.InvalidArgumentError) as error:
                 session._call_tf_sessionrun(
                     None, {graph.get_tensor_by_name(feed)._as_tf_output(): np.zeros(shape, np.float32)},
@@ -329,19 +353,18 @@ def test_configurations_are_what_the_api_reads(tmp_path):
     assert [(each.name, each.base_path) for each in config.model_config_list.config] == [("a", "/models/a")]
 
 
-def test_the_command_line_of_tensorflow_shows_and_runs_it(answered, models):
+def test_the_command_line_of_tensorflow_shows_and_runs_it(answered, generator_alone):
     printed, drawn = answered[2]
     for words in "image_bytes", "learning_rate", "steps", "DT_STRING", "DT_INT32", "total_loss", "(-1, 4, 8)":
         assert words in printed
-    assert tiny.relative(drawn, models.generator.synthesis(inputs()["synthesize"]["codes"])) < 1e-4
+    assert tiny.relative(drawn, generator_alone[0].synthesis(CODES)) < 1e-4
 
 
 # ---- what can be exported, and what cannot
 
-def test_a_generator_alone_with_labels_serves_what_it_can(tmp_path):
-    generator = tiny.generator(label_size=3, resolution=8)
-    written = export.export(checkpoint.Models(generator=generator), tmp_path / "labels")
-    signatures = tf.saved_model.load(str(written)).signatures
+def test_a_generator_alone_with_labels_serves_what_it_can(generator_alone):
+    generator, folder = generator_alone
+    signatures = tf.saved_model.load(str(folder)).signatures
     assert set(signatures) == {"sample", "synthesize", "sample_bytes", "synthesize_bytes", "serving_default"}
     z, labels = tiny.normal(2, 8), np.eye(3, dtype="float32")[:2]
     found = signatures["serving_default"](z=tf.constant(z), psi=tf.constant([0.7, 0.7]), labels=tf.constant(labels))
@@ -356,7 +379,7 @@ def test_a_generator_alone_with_labels_serves_what_it_can(tmp_path):
     (dict(version=1), "version 1 is there already"), (dict(version=0), "expected 1 or more"),
     (dict(boundaries={"big": boundaries.Boundary(tiny.normal(1, 14, 512))}), "'big': a boundary of 14 layers"),
     (dict(name="a b"), "a model's name has letters"), (dict(models=checkpoint.Models()), "no generator"),
-    (dict(models=checkpoint.Models(generator=tiny.generator(num_channels=1))), "not RGB"),
+    (dict(models=checkpoint.Models(generator=tiny.generator(resolution=4, num_channels=1))), "not RGB"),
     (dict(name="file/x"), "file")])
 def test_what_cannot_be_exported_is_one_line(monkeypatch, tmp_path, models, settings, words):
     (tmp_path / "there/1").mkdir(parents=True)
