@@ -97,9 +97,9 @@ def test_a_run_does_not_start_from_networks_of_another_function(name, value):
         generator.start_from(made(4), train_stylegan.make_networks(other), 0)
 
 
-def test_whole_small_run(monkeypatch, tmp_path):
-    stages = (PairedStage(8, kimg=0.032, batch_size=8, adversarial=False, pair_weight=1.0),
-              PairedStage(16, kimg=0.032, batch_size=8))
+def test_whole_small_run(eagerly, monkeypatch, tmp_path):
+    stages = (PairedStage(8, kimg=0.016, batch_size=8, adversarial=False, pair_weight=1.0),
+              PairedStage(16, kimg=0.016, batch_size=8))
     shared = dict(resolution=16, fmap_base=16, fmap_max=4)
     latent = dict(latent_size=16, dlatent_size=4, mapping_layers=1, mapping_fmaps=4)
     recipe = dataclasses.replace(tiny_recipe(4), stages=stages, discriminator=shared, generator=dict(

@@ -16,6 +16,7 @@ from tf_idinvert import checkpoint
 from tf_idinvert.cli import boundary as boundary_tool
 from tf_idinvert.cli import devices, diffuse, invert, restore
 from tf_idinvert.errors import InputError
+from tf_idinvert.evaluation.papers import methods, originals
 from tf_idinvert.files import locks, workers
 
 COUNT = 5
@@ -24,11 +25,14 @@ ARRAYS = {"invert": ["encoded_codes.npy", "inverted_codes.npy"],
           "restore": ["codes.npy", "shared_codes.npy", "alphas.npy"], "boundary": ["inverted_codes.npy"]}
 
 
+def networks():
+    """A small encoder and its generator."""
+    return tiny.encoder(resolution=8, num_layers=4), tiny.generator(resolution=8, mapping_layers=1)
+
+
 def inputs(folder):
     """A small model and pictures for it."""
-    small = dict(resolution=8, mapping_layers=1)
-    checkpoint.save(checkpoint.Models(encoder=tiny.encoder(resolution=8, num_layers=4),
-                                      generator=tiny.generator(**small)), folder / "model.h5")
+    checkpoint.save(checkpoint.Models(*networks()), folder / "model.h5")
     (folder / "pictures").mkdir()
     for i in range(COUNT):
         pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8)
@@ -51,6 +55,9 @@ def run_all(folder, name, *more):
 def evaluated(folder):
     """Write the codes of in-domain inversion that `evaluate.py` measures, by tiny networks."""
     bench = evaluating.make(folder, roles=("in-domain",), judged=False, with_boundaries=False, optimised=3, steps=2)
+    pictures = np.random.default_rng(0).integers(0, 256, [3, 8, 8, 3], np.uint8)
+    bench.originals = originals.Originals(pictures, {}, [0], "pictures of noise")
+    bench.networks = {"in-domain": methods.Networks("x.h5", "a digest", *networks())}
     np.save(folder / "codes.npy", bench.inverted("inversion").codes)
 
 

@@ -60,7 +60,7 @@ def test_features_have_the_deviation_of_the_real_ones(rng):
     assert [each.shape for each in found(real)] == [(4, 4, 4), (4, 4, 4)]
 
 
-def test_run_with_helpers_learns_and_goes_on_after_a_stop(tmp_path):
+def test_run_with_helpers_learns_and_goes_on_after_a_stop(eagerly, tmp_path):
     phases, whole, resumed = stylegan.schedule(STAGES), small(), small(seed=10)
     before = [variable.numpy() for variable in whole.helpers.trainable_variables]
     stylegan.train(whole, phases, batches, [Snapshot(12, tmp_path / "state.npz")])

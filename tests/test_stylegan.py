@@ -196,12 +196,12 @@ def test_step_compiled_by_xla_is_the_same_step(monkeypatch):
 # -------------------------------------------------------------------------------------------- two replicas
 
 def replicas(two):
-    """Run by `test_replicas`, in other processes: train on one device and on two, through the end of a fade, where the
-    optimisers start afresh; print the largest differences.
+    """Run by `test_replicas`, in other processes: train on one device and on two, into a fade, where the optimisers
+    start afresh; print the largest differences.
     """
-    stage, results = dataclasses.replace(STAGES[1], learning_rate=0.1), []
-    phases = [stylegan.Phase(stage, 0, 4, fading=True, resets=True),
-              stylegan.Phase(stage, 4, 8, fading=False, resets=True)]
+    phases = [stylegan.Phase(dataclasses.replace(stage, learning_rate=0.1), 4 * i, 4 * i + 4, i == 1, resets=True)
+              for i, stage in enumerate(STAGES)]
+    results = []
     for strategy in (tf.distribute.get_strategy(), two):
         with strategy.scope():
             model = sgd(small(use_noise=False, mbstd_group_size=0), 0.01)

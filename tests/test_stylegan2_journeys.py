@@ -52,10 +52,10 @@ def trained(model, pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     np.save(folder / "pictures.npy", pictures)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.Log.__init__, "__defaults__", (160, dict))
+        patch.setattr(callbacks.Log.__init__, "__defaults__", (80, dict))
         assert run(patch, "train.py", "--method", "force-in-domain", "--generator", model, "--data",
-                   folder / "pictures.npy", "--features", "none", "--kimg", "0.8", "--batch-per-replica", "8",
-                   "--learning-rate", "0.003", "--encoder-filters", "8", "--encoder-filters-max", "8",
+                   folder / "pictures.npy", "--features", "none", "--kimg", "0.4", "--batch-per-replica", "8",
+                   "--learning-rate", "0.006", "--encoder-filters", "8", "--encoder-filters-max", "8",
                    "--snapshot-minutes", "1000", "--output", folder / "run") == 0
     return folder / "run"
 
