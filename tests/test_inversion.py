@@ -293,14 +293,17 @@ def official(reference_file):
             dict(np.load(reference_file("idinvert-128", "expected.npz"))))
 
 
-def follow(official, mask=None):
+@pytest.fixture(scope="module")
+def follow(official):
+    """Function that follows the reference's trajectories, given a mask or None."""
     models, expected = official
-    return invert(expected["x"], synthesis=models.generator.synthesis, encoder=models.encoder, features=pooled,
-                  mask=mask, options=InversionOptions(steps=10))
+    return functools.partial(Inversion(
+        synthesis=models.generator.synthesis, encoder=models.encoder, features=pooled,
+        options=InversionOptions(steps=10)), expected["x"])
 
 
-def test_official_trajectory(official):
-    expected, result = official[1], follow(official)
+def test_official_trajectory(official, follow):
+    expected, result = official[1], follow()
     for term, name in zip(TERMS, ("inv_loss_pix", "inv_loss_feat", "inv_loss_dom", "inv_loss")):
         assert relative(result.losses[term], expected[name]) < 1e-3, term
     # One element in image 3 has a gradient of 1e-4 of the largest, which is rounding noise in float32: Adam makes a
@@ -313,8 +316,8 @@ def test_official_trajectory(official):
     assert relative(result.images[agree], expected["inv_images10"][agree]) < 1e-3
 
 
-def test_official_masked_trajectory(official):
-    expected, result = official[1], follow(official, mask=official[1]["mask"])
+def test_official_masked_trajectory(official, follow):
+    expected, result = official[1], follow(mask=official[1]["mask"])
     assert relative(result.losses["total"], expected["diff_loss"]) < 1e-3
     assert relative(result.codes, expected["diff_codes10"]) < 1e-3
     assert relative(result.images, expected["diff_images10"]) < 1e-3
