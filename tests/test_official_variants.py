@@ -86,7 +86,7 @@ def test_round_trips(reference_file, tmp_path, folder, name):
     (None, lambda x: x), ("tanh", np.tanh), ("sigmoid", lambda x: 1 / (1 + np.exp(-x))),
     ("softsign", lambda x: x / (1 + np.abs(x)))])
 def test_final_activation_is_kept(tmp_path, suffix, name, function):
-    models, w = tiny.models(layerwise=True, final_activation=name), tiny.normal(2, 6, 8)
+    models, w = Models(generator=tiny.generator(layerwise=True, final_activation=name)), tiny.normal(2, 6, 8)
     save(models, tmp_path / f"x{suffix}")
     again = load(tmp_path / f"x{suffix}")
     assert again.notes == () and again.generator.get_config()["final_activation"] == name
