@@ -16,6 +16,7 @@ from tf_idinvert.cli import alignment_options
 from tf_idinvert.files import images
 from tf_idinvert.portraits import embedded, framing, scene
 
+pytestmark = pytest.mark.usefixtures("traced_once")
 EDIT = ["--num_iterations", "0", "--features", "none"]
 
 
