@@ -8,12 +8,14 @@ from PIL import Image
 from tiny import normal, relative
 
 from tf_idinvert.errors import InputError
-from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, Luminance, Mask, add_noise
+from tf_idinvert.restoration.degradations import (
+    Blur, Downsampling, Identity, Luminance, Mask, add_noise, bilinear_matrix)
 
 SIDE = 16
 KNOWN = np.ones([SIDE, SIDE], "float32")
 KNOWN[4:9, 6:12] = 0
 ALL = [Identity(), Luminance(), Downsampling(SIDE, 4), Mask(KNOWN), Blur(SIDE, 1.3)]
+PUBLISHED = [Downsampling(SIDE, 4, bilinear_matrix), Mask(KNOWN, 0.0)]
 
 
 def pictures(count=2, seed=0):
@@ -56,6 +58,22 @@ def test_downsampling_is_antialiased():
     assert np.abs(Downsampling(SIDE, 4)(stripes)[:, :, 1:-1]).max() < 0.05
 
 
+@pytest.mark.parametrize("side, factor, expected", [        # F.interpolate(x, scale_factor=1 / factor, mode='bilinear')
+    (8, 4, [1.985, 3.225, 20.865, 24.665]), (9, 3, [1.0, 1.69, 2.56, 13.69, 16.0, 18.49, 40.96, 44.89, 49.0]),
+    (16, 16, [163.205])])
+def test_bilinear_downsampling_is_pytorchs(side, factor, expected):
+    x = np.repeat((np.arange(side ** 2, dtype="float64") ** 2 / 100).reshape(1, side, side, 1), 3, axis=-1)
+    small = np.asarray(Downsampling(side, factor, bilinear_matrix)(x))
+    assert all(small[..., c].ravel() == pytest.approx(expected) for c in range(3))
+
+
+def test_a_grey_mask():
+    x = pictures()
+    assert np.array_equal(Mask(KNOWN, 0.0)(x), x * KNOWN[None, :, :, None])
+    plain = np.asarray(Mask(KNOWN, 0.0).plain(Mask(KNOWN, 0.0)(x)))
+    assert np.allclose(plain, Mask(KNOWN).plain(Mask(KNOWN)(x)), atol=1e-6)
+
+
 def test_blur_by_hand():
     x, sigma = pictures(1), 1.3
     at = np.arange(SIDE)
@@ -89,7 +107,7 @@ def test_plain_pictures_have_full_size(phi):
     assert tuple(phi.plain(phi(pictures())).shape) == (2, SIDE, SIDE, 3)
 
 
-@pytest.mark.parametrize("phi", ALL[1:4], ids=lambda phi: type(phi).__name__)
+@pytest.mark.parametrize("phi", ALL[1:4] + PUBLISHED, ids=lambda phi: type(phi).__name__)
 def test_composites_have_the_observation(phi):
     observed, restored = phi(pictures()), pictures(seed=1)
     composite = phi.composite(restored, observed)

@@ -186,6 +186,30 @@ def test_steps_of_adam(networks, pictures, start):
         assert relative(result.losses[term], np.stack(history)[:, i]) < 1e-4, term
 
 
+def test_published_loss_and_steps(networks, pictures, start):
+    """Absolute differences of features, and steps of gradient descent on codes and N * alphas, in NumPy."""
+    multi = search(networks, Mask(KNOWN, 0.0), features=features, steps=3, optimizer="gd", learning_rate=1.0,
+                   feature_weight=1e-3, absolute_features=True)
+    observed = pictures * KNOWN[None, :, :, None]
+    result, target = multi(observed, start), np.asarray(features(observed))
+    variables, history = [start[:, :, :LAYER], start[:, 0, LAYER:], np.ones([3, COUNT, 8], "float32")], []
+    for _ in range(3):
+        tensors = [tf.constant(value, tf.float32) for value in variables]
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            seen = compose(networks[0], *tensors[:2], tensors[2] / COUNT) * KNOWN[None, :, :, None]
+            pixel = tf.reduce_mean((observed - seen) ** 2, axis=(1, 2, 3))
+            feature = tf.reduce_mean(tf.abs(target - features(seen)), axis=(1, 2, 3))
+            total = pixel + 1e-3 * feature
+        history.append(np.stack([pixel, feature, total]))
+        variables = [value - gradient.numpy() for value, gradient in zip(variables, tape.gradient(total, tensors))]
+    for made, expected in zip((result.codes, result.shared, result.alphas * COUNT), variables):
+        assert relative(made, expected) < 1e-4
+    assert relative(variables[0], start[:, :, :LAYER]) > 0.01 and relative(variables[2], np.ones([3, COUNT, 8])) > 0.01
+    for i, term in enumerate(("pixel", "feature", "total")):
+        assert relative(result.losses[term], np.stack(history)[:, i]) < 1e-4, term
+
+
 @pytest.mark.parametrize("optimizer, rate", [("cosine", 0.05), ("lbfgs", 0.03)])
 def test_other_optimisers(networks, pictures, start, optimizer, rate):
     result = search(networks, features=None, steps=25, optimizer=optimizer, learning_rate=rate)(pictures, start)

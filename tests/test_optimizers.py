@@ -223,5 +223,5 @@ def test_lower_than_a_hundred_steps_of_adam_in_a_third():
 
 
 def test_only_these_optimizers():
-    with pytest.raises(ValueError, match="optimizer must be one of adam, cosine, lbfgs; got newton"):
+    with pytest.raises(ValueError, match="optimizer must be one of adam, cosine, lbfgs, gd; got newton"):
         InversionOptions(optimizer="newton")

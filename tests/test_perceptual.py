@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_idinvert.networks.perceptual import FeaturesError, LayerFeatures, VGG16Features, at_side
+from tf_idinvert.networks.perceptual import FeaturesError, LayerFeatures, VGG16Features, at_side, resized
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,17 @@ def test_features_at_another_side_are_of_nearest_neighbours(tmp_path, vgg):
     np.testing.assert_array_equal(at_side(features, 32)(images), expected)
     np.testing.assert_array_equal(at_side(features, 16)(images), features(images))
     assert at_side(np.mean, 32) is np.mean      # features of another network have a side of their own
+    assert resized(np.asarray, 4)(images)[0, :, :, 0].tolist() == images[0, ::4, ::4, 0].tolist()
+
+
+def test_another_layer_with_the_same_weights(tmp_path, vgg):
+    write_notop(tmp_path / "vgg.h5", vgg)
+    images = np.random.default_rng(0).uniform(-1, 1, [1, 16, 16, 3]).astype("float32")
+    layer = keras.Model(vgg.inputs[0], vgg.get_layer("block3_conv3").output)
+    expected = np.asarray(layer(keras.applications.vgg16.preprocess_input((images + 1) * 127.5)))
+    features = VGG16Features(tmp_path / "vgg.h5").at_layer("block3_conv3")(images)
+    np.testing.assert_allclose(features, expected, atol=1e-4 * expected.max())
+    assert features.shape == (1, 4, 4, 256) and np.min(features) == 0, "after the ReLU"
 
 
 def empty(path):

@@ -4,13 +4,17 @@ from __future__ import annotations
 import json
 
 import keras
+import narrow_networks
 import numpy as np
 import pytest
 import tiny
+import torch_writer
 from PIL import Image
 from running import error_line, run
 
 from tf_idinvert import checkpoint
+from tf_idinvert.cli import restore
+from tf_idinvert.features import load_lpips
 from tf_idinvert.files import images
 from tf_idinvert.metrics import intervals
 from tf_idinvert.networks.discriminator import Discriminator
@@ -210,7 +214,49 @@ def test_errors_are_one_line(monkeypatch, folder, bare_model, capfd, arguments, 
     assert message in error_line(capfd)
 
 
+@pytest.mark.one_stack
+def test_as_published(monkeypatch, folder, bare_model, caplog):
+    """What --published sets, what it leaves as given, and the pictures that come of it."""
+    assert run(monkeypatch, "restore.py", "colorize", bare_model, "faces/f0.png", "--published", "--features", "none",
+               "-N", "2", "-l", "2", "--num_iterations", "3") == 0
+    out = folder / "results/restoration/colorize"
+    options = json.loads((out / "options.json").read_text())["options"]
+    assert options["codes"] == 2 and options["layer"] == 2 and options["steps"] == 3, "as given"
+    assert options["optimizer"] == "gd" and options["learning_rate"] == 1 and options["absolute_features"]
+    grey, made = (np.asarray(Luminance()(picture(out / f"f0_{kind}.png")[None]))[0] for kind in ("deg", "com"))
+    inside = np.abs(picture(out / "f0_com.png")).max(axis=-1) < 1
+    assert np.abs(made - grey)[inside].max() < 0.02, "the grey values of the input"
+    assert "rate 1." in (out / "restoration.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["inversion"], (30, 6, 3000, "gd", 1.0)), (["colorize"], (20, 4, 1500, "gd", 1.0)),
+    (["super-resolve"], (30, 6, 2000, "gd", 1.0)), (["inpaint"], (30, 4, 3000, "gd", 1.0)),
+    (["inpaint", "-N", "5", "--optimizer", "adam", "--num_iterations", "0"], (5, 4, 0, "adam", 0.05)),
+    (["super-resolve", "--learning_rate", "2", "-l", "8"], (30, 8, 2000, "gd", 2.0))], ids=str)
+def test_numbers_of_the_published_code(arguments, expected):
+    args = restore.parse_arguments([*arguments, "--published"])
+    assert (args.num_codes, args.composing_layer, args.num_iterations, args.optimizer, args.learning_rate) == expected
+    assert args.factor == 16 and restore.parse_arguments(arguments[:1]).factor == 4
+
+
+def test_weight_of_the_published_feature_term(tmp_path):
+    """By torchvision's VGG16: conv3_3 after the ReLU, of pictures at 256 px; by another network: with its own scale."""
+    lpips = narrow_networks.LPIPS(3)
+    lpips(*tiny.normal(2, 1, 3, 16, 16))        # draws its weights
+    files = [torch_writer.save(tmp_path / name, each.state) for name, each in (("a", lpips.heads), ("b", lpips.vgg))]
+    network, x = load_lpips(files, 32), np.tanh(tiny.normal(1, 32, 32, 3))
+    args = restore.parse_arguments(["inpaint", "--published"])
+    features, weight, note = restore.published_features(args, network, "more")
+    assert weight == pytest.approx(1e-4) and "torchvision's VGG16, weight 0.0001" in note and note.endswith(" more")
+    enlarged = x.repeat(8, axis=1).repeat(8, axis=2)
+    assert np.array_equal(features(x), list(network._layers(enlarged))[2]) and features(x).shape[1:3] == (64, 64)
+    features, weight, note = restore.published_features(args, np.mean, "")
+    assert features is np.mean and weight == 0.1 and "attribute network" in note
+
+
 @pytest.mark.parametrize("arguments", [["deblur"], ["inversion", "--keep_input"], ["inpaint", "--box", "1,2,3"],
+                                       ["denoise", "--published"],
                                        ["inpaint", "--box", "1,2,3,4", "--mask", "m.png"]], ids=" ".join)
 def test_arguments_that_are_refused(monkeypatch, capfd, arguments):
     assert run(monkeypatch, "restore.py", *arguments) == 2

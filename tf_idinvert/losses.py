@@ -24,6 +24,15 @@ def mean_squared_difference(a, b):
     return tf.reduce_mean(tf.reshape(difference, [tf.shape(difference)[0], -1]), axis=1)
 
 
+def mean_absolute_difference(a, b):
+    """Mean of absolute differences over all but the batch axis: [N, ...], [N, ...] -> [N].
+
+    It is the feature loss of the published code of Gu et al. 2020.
+    """
+    difference = tf.abs(a - b)
+    return tf.reduce_mean(tf.reshape(difference, [tf.shape(difference)[0], -1]), axis=1)
+
+
 def feature_weight(features, chosen=None):
     """lambda_vgg for a feature network F.
 

@@ -8,7 +8,7 @@ An optimiser has three pure functions; a search (see `advance`) reads
 
 where N is the first axis of every tensor in `memory`. A step needs one evaluation of loss and gradient. 'adam' is the
 optimiser of the published code; 'cosine' is Adam with a larger, decaying learning rate; 'lbfgs' reaches Adam's loss in
-about a third of the steps.
+about a third of the steps. 'gd', gradient descent, is that of the published multi-code inversion.
 
 Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, Eq. (5); Nocedal and Wright 2006, algorithms 3.1
 and 7.4.
@@ -29,8 +29,8 @@ CURVATURE = 1e-10       # L-BFGS: differences with less curvature are not stored
 FLATTEST = 1e-3         # L-BFGS: lower limit of a layer's gradient, relative to the layer with the largest gradient
 PATIENCE = 10           # steps without progress after which an image stops
 RISE = 1.1              # ratio to its lowest loss above which an image returns to its best code
-ADAM, COSINE, LBFGS = "adam", "cosine", "lbfgs"
-NAMES = (ADAM, COSINE, LBFGS)
+ADAM, COSINE, LBFGS, GD = "adam", "cosine", "lbfgs", "gd"
+NAMES = (ADAM, COSINE, LBFGS)       # those of all tools; GD is for multi-code inversion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,22 +43,24 @@ class Recommended:
 
 def recommended(name):
     """Return the recommended steps and learning rate of an optimiser; InputError for an unknown name."""
-    if name not in NAMES:
-        raise InputError(f"optimizer must be one of {', '.join(NAMES)}; got {name}")
-    return {ADAM: Recommended(100, 0.01), COSINE: Recommended(75, 0.05), LBFGS: Recommended(33, 0.02)}[name]
+    suits = {ADAM: Recommended(100, 0.01), COSINE: Recommended(75, 0.05), LBFGS: Recommended(33, 0.02),
+             GD: Recommended(3000, 1.0)}
+    if name not in suits:
+        raise InputError(f"optimizer must be one of {', '.join(suits)}; got {name}")
+    return suits[name]
 
 
 def make(name, learning_rate, steps, keep_best=False, cut_rising=False, tolerance=0.0):
     """Create an optimiser.
 
     Args:
-        name: one of NAMES.
+        name: one of NAMES, or GD.
         learning_rate: learning rate; of 'cosine' the initial one; of 'lbfgs' the root mean square of the first step.
         steps: number of steps of the search.
         keep_best, cut_rising, tolerance: see `Guarded`.
     """
-    decay_steps = steps if name == COSINE else None
-    optimizer = LimitedMemory(learning_rate) if name == LBFGS else Adam(learning_rate, decay_steps)
+    optimizer = {LBFGS: LimitedMemory(learning_rate), GD: Descent(learning_rate)}.get(
+        name, Adam(learning_rate, steps if name == COSINE else None))
     if not (keep_best or cut_rising or tolerance):
         return optimizer
     return Guarded(optimizer, keep_best, cut_rising and name != LBFGS, tolerance)   # L-BFGS cuts its steps by itself
@@ -142,6 +144,22 @@ class Adam:
 
 
 @dataclasses.dataclass(frozen=True)
+class Descent:
+    """Gradient descent with a constant rate, without momentum and memory."""
+
+    learning_rate: float
+
+    def start(self, codes):
+        return ()
+
+    def step(self, t, codes, memory, loss, gradient):
+        return codes - self.learning_rate * gradient, memory
+
+    def finish(self, codes, memory):
+        return codes
+
+
+@dataclasses.dataclass(frozen=True)
 class LimitedMemory:
     """L-BFGS with backtracking.
 
@@ -213,7 +231,7 @@ class Guarded:
         tolerance: stop an image when PATIENCE steps have lowered its loss by less than this share; 0: never.
     """
 
-    optimizer: Adam | LimitedMemory
+    optimizer: Adam | Descent | LimitedMemory
     keep_best: bool
     cut_rising: bool
     tolerance: float

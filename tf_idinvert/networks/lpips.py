@@ -10,6 +10,8 @@ its public code, version 0.1 (richzhang/PerceptualSimilarity).
 """
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -51,6 +53,12 @@ class LPIPS:
         total = sum(int(np.prod(x.shape[1:])) for x in layers)
         return tf.concat([tf.reshape(x, [-1, int(np.prod(x.shape[1:]))]) * (total / (x.shape[1] * x.shape[2])) ** 0.5
                           for x in layers], axis=1)
+
+    def block3(self, images):
+        """V of the published multi-code inversion: conv3_3 of torchvision's VGG16 after ReLU, [N, H / 4, W / 4, 256].
+        """
+        *_, found = itertools.islice(self._layers(images), 3)
+        return found
 
     def _layers(self, images):
         """Yield what the five blocks end in."""

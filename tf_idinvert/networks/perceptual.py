@@ -6,6 +6,7 @@ et al. 2016 and Johnson et al. 2016.
 """
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import h5py
@@ -53,6 +54,12 @@ class VGG16Features:
         bgr = (images[..., ::-1] + 1.0) * 127.5
         return self.model(bgr - tf.constant(CAFFE_MEAN, bgr.dtype), training=False)
 
+    def at_layer(self, name):
+        """Return F that ends in another layer, up to block4_conv3, after its ReLU; it has the same weights."""
+        other = copy.copy(self)
+        other.model = keras.Model(self.model.inputs[0], self.model.get_layer(name).output)
+        return other
+
 
 class VGG16Layers(VGG16Features):
     """F: images [N, H, W, 3] in [-1, 1] -> [N, K], the features of several layers, concatenated and scaled so that
@@ -84,13 +91,16 @@ class VGG16Layers(VGG16Features):
 
 def at_side(features, side):
     """Return F of pictures resized to `side` by nearest neighbours, as in published training; other F than VGG16: F."""
-    if not isinstance(features, VGG16Features):
-        return features
+    return resized(features, side) if isinstance(features, VGG16Features) else features
 
-    def resized(images):
+
+def resized(features, side):
+    """Return F of pictures resized to `side` by nearest neighbours: pixel i is the one at floor(i * scale)."""
+    def seen(images):
         fits = tuple(images.shape[1:3]) == (side, side)
-        return features(images if fits else tf.image.resize(images, [side, side], "nearest"))
-    return resized
+        # TensorFlow 2's own resizing takes the pixel at the centre instead, unlike TensorFlow 1 and PyTorch
+        return features(images if fits else tf.raw_ops.ResizeNearestNeighbor(images=images, size=[side, side]))
+    return seen
 
 
 def _load_keras_weights(model, path):

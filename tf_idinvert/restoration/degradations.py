@@ -18,7 +18,6 @@ FACTORS = (2, 16)                   # lowest and highest factor of downsampling
 CUBIC = -0.5                        # parameter of the cubic kernel, as in Keys 1981 and in Pillow
 
 
-
 class Identity:
     """No degradation: `degradation(images)` -> observation, here the images. Base class of the other degradations."""
 
@@ -84,20 +83,21 @@ class Blur(Separable):
 
 
 class Downsampling(Separable):
-    """Antialiased bicubic downsampling; the kernel is widened by the factor, as in Pillow.
+    """Downsampling, by default antialiased bicubic: the kernel is widened by the factor, as in Pillow.
 
     Args:
         resolution: R, side of the pictures in pixels.
         factor: a whole number from 2 to 16 that divides R.
+        weights: function that gives M, `bicubic_matrix` or `bilinear_matrix`.
     Raises:
         InputError: another factor.
     """
 
-    def __init__(self, resolution, factor):
+    def __init__(self, resolution, factor, weights=None):
         if not FACTORS[0] <= factor <= FACTORS[1] or resolution % factor:
             raise InputError(f"downsampling: expected a factor from {FACTORS[0]} to {FACTORS[1]} that divides "
                              f"{resolution}; got {factor}")
-        super().__init__(bicubic_matrix(resolution, resolution // factor))
+        super().__init__((weights or bicubic_matrix)(resolution, resolution // factor))
         self.enlarge = bicubic_matrix(resolution // factor, resolution)
         self.inverse = np.linalg.pinv(self.matrix)
 
@@ -111,30 +111,31 @@ class Downsampling(Separable):
 
 
 class Mask(Identity):
-    """Missing pixels: they are set to -1, as in semantic diffusion.
+    """Missing pixels: they are set to -1, as in semantic diffusion, or to another value.
 
     Args:
         known: [R, R], 1 for known pixels, 0 for missing ones; both must occur.
+        missing: value of the missing pixels.
     Raises:
         InputError: other values or another shape.
     """
 
-    def __init__(self, known):
+    def __init__(self, known, missing=-1.0):
         known = np.asarray(known, "float32")
         if known.ndim != 2 or not np.isin(known, (0, 1)).all():
             raise InputError(f"mask: expected zeros and ones [R, R]; got shape {list(known.shape)}, values "
                              f"from {known.min():g} to {known.max():g}")
         if known.min() == known.max():
             raise InputError(f"mask: {'nothing' if known.max() else 'everything'} is missing; expected a part")
-        self.known = known[None, :, :, None]
+        self.known, self.missing = known[None, :, :, None], missing
 
     def __call__(self, images):
-        return (images + 1.0) * self.known - 1.0
+        return (images - self.missing) * self.known + self.missing
 
     def plain(self, observed):
         """Fill the missing pixels with the mean colour of the known ones."""
-        mean = tf.reduce_sum((observed + 1.0) * self.known, axis=(1, 2), keepdims=True) / self.known.sum() - 1.0
-        return self.composite(mean, observed)
+        total = tf.reduce_sum((observed - self.missing) * self.known, axis=(1, 2), keepdims=True)
+        return self.composite(total / self.known.sum() + self.missing, observed)
 
     def composite(self, restored, observed):
         """Return the known pixels of the input and the missing ones of the restored picture."""
@@ -162,6 +163,14 @@ def bicubic_matrix(inputs, outputs):
     far = ((x - 5) * x + 8) * x * CUBIC - 4 * CUBIC
     weights = np.where(x < 1, near, np.where(x < 2, far, 0))
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def bilinear_matrix(inputs, outputs):
+    """Return the weights [outputs, inputs] of bilinear downsampling without antialiasing, between half-pixel centres:
+    with an even factor the mean of the two pixels in the middle, with an odd one the pixel in the middle.
+    """
+    centres = (np.arange(outputs) + 0.5) * inputs / outputs - 0.5
+    return np.maximum(1 - np.abs(np.arange(inputs)[None] - centres[:, None]), 0)
 
 
 def _separable(matrix, images):

@@ -4,7 +4,8 @@
     x = G_2(F)                          G_1: layers before the composing layer l; G_2: the other layers
     min over w_n, alpha_n:  ||y - phi(x)|| + lambda_vgg ||V(y) - V(phi(x))||
 
-phi is the degradation (see `degradations`), V are features, and || || is the mean of squares.
+phi is the degradation (see `degradations`), V are features, and || || is the mean of squares; the published code takes
+absolute differences of features (`published`).
 
 The original uses PGGAN. StyleGAN's G_2 needs styles too, so a further code, the shared one, is optimised for the layers
 from l on. With a single code, alpha stays 1, and the method equals the inversion of `inversion.py` for every l. The
@@ -22,7 +23,7 @@ import tensorflow as tf
 
 from tf_idinvert import apart, optimizers
 from tf_idinvert.errors import InputError
-from tf_idinvert.losses import LARGEST_IMAGE, feature_weight, mean_squared_difference
+from tf_idinvert.losses import LARGEST_IMAGE, feature_weight, mean_absolute_difference, mean_squared_difference
 
 TERMS = ("pixel", "feature", "domain", "total")
 REPORTS = 20        # progress reports per batch
@@ -36,8 +37,9 @@ class MultiCodeOptions:
     layer: int = 6                          # l: lower layers run for every code; 6 composes at 16x16, as in PGGAN
     steps: int = 200                        # evaluations of loss and gradient
     learning_rate: float = 0.05
-    optimizer: str = "cosine"               # Adam with decaying rate; or 'adam', 'lbfgs': see `optimizers`
+    optimizer: str = "cosine"               # Adam with decaying rate; or 'adam', 'lbfgs', 'gd': see `optimizers`
     feature_weight: float | None = None     # lambda_vgg; None: the default of V, see `losses.feature_weight`
+    absolute_features: bool = False         # absolute differences of features, not squares
     domain_weight: float = 0.0              # lambda_dom
     batch_size: int = 4                     # images optimised together
     results: int = 0                        # intermediate images to keep, evenly spaced, the last after the final step
@@ -187,7 +189,8 @@ class MultiCode:
         pixel = mean_squared_difference(observed, seen)
         feature = domain = tf.zeros_like(pixel)
         if target is not None:
-            feature = mean_squared_difference(target, self._seen_features(seen))
+            difference = mean_absolute_difference if self.options.absolute_features else mean_squared_difference
+            feature = difference(target, self._seen_features(seen))
         if self.options.domain_weight > 0:
             mean = tf.concat([tf.reduce_mean(variables[0], axis=1), variables[1]], axis=1)
             domain = mean_squared_difference(mean, self.encoder(image))

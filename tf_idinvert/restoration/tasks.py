@@ -9,14 +9,15 @@ import tensorflow as tf
 
 from tf_idinvert.codes import random_codes
 from tf_idinvert.errors import InputError
-from tf_idinvert.restoration.degradations import Blur, Downsampling, Identity, Luminance, Mask
+from tf_idinvert.restoration.degradations import (
+    Blur, Downsampling, Identity, Luminance, Mask, bicubic_matrix, bilinear_matrix)
 from tf_idinvert.restoration.multi_code import spread_codes
 
 SPREAD = 0.5        # `spread` of the initial codes: halfway to other samples of the domain
 SSIM_WINDOW = 11    # pixels
 
 
-def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
+def degradation(task, resolution, *, factor=4, known=None, sigma=0.7, published=False):
     """Return the degradation of a task.
 
     Args:
@@ -25,11 +26,15 @@ def degradation(task, resolution, *, factor=4, known=None, sigma=0.7):
         factor: factor of super-resolution.
         known: [R, R], 1 for known pixels of inpainting, 0 for missing ones.
         sigma: standard deviation in pixels of the blur for denoising.
+        published: whether to downsample as the published code does, bilinear without antialiasing, and to paint missing
+            pixels grey instead of black; see `published`.
     Raises:
         InputError: an argument does not fit.
     """
-    makers = {"inversion": Identity, "colorize": Luminance, "super-resolve": lambda: Downsampling(resolution, factor),
-              "inpaint": lambda: Mask(known), "denoise": lambda: Blur(resolution, sigma)}
+    weights, missing = (bilinear_matrix, 0.0) if published else (bicubic_matrix, -1.0)
+    makers = {"inversion": Identity, "colorize": Luminance,
+              "super-resolve": lambda: Downsampling(resolution, factor, weights),
+              "inpaint": lambda: Mask(known, missing), "denoise": lambda: Blur(resolution, sigma)}
     return makers[task]()
 
 
