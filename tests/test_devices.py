@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from tf_idinvert import checkpoint
 from tf_idinvert.cli import boundary as boundary_tool
 from tf_idinvert.cli import devices, diffuse, invert, restore
 from tf_idinvert.errors import InputError
-from tf_idinvert.evaluation.papers import methods, originals
+from tf_idinvert.evaluation.papers import methods, originals, shares
 from tf_idinvert.files import locks, workers
 
 COUNT = 5
@@ -52,13 +53,15 @@ def run_all(folder, name, *more):
         locks.release()
 
 
-def evaluated(folder):
+def evaluated(folder, worker=workers.Worker()):
     """Write the codes of in-domain inversion that `evaluate.py` measures, by tiny networks."""
-    bench = evaluating.make(folder, roles=("in-domain",), judged=False, with_boundaries=False, optimised=3, steps=2)
+    bench = evaluating.make(folder, roles=("in-domain",), judged=False, with_boundaries=False, optimised=3, steps=2,
+                            mse_steps=2)
     pictures = np.random.default_rng(0).integers(0, 256, [3, 8, 8, 3], np.uint8)
     bench.originals = originals.Originals(pictures, {}, [0], "pictures of noise")
     bench.networks = {"in-domain": methods.Networks("x.h5", "a digest", *networks())}
-    np.save(folder / "codes.npy", bench.inverted("inversion").codes)
+    if worker.count == 1 or shares.inverted(bench, worker, ["table1"], logging.getLogger()):
+        np.save(folder / "codes.npy", bench.inverted("inversion").codes)
 
 
 def replicas(folder):
@@ -74,6 +77,8 @@ def replicas(folder):
 def worker(folder):
     """All tools, as the worker of TF_CONFIG; they share the folder with the other worker, who may be behind."""
     run_all(folder, "shared", "--strategy", "multi-worker")
+    if workers.this_worker().index:
+        evaluated(folder / "shared/evaluate", workers.this_worker())
 
 
 def config(index, count=2, addresses=("127.0.0.1:1", "127.0.0.1:2")):

@@ -95,6 +95,29 @@ def test_everything_of_the_embedded_networks(whole, tmp_path, monkeypatch):
 
 
 @pytest.mark.one_stack
+def test_two_workers_measure_what_one_measures(whole, no_figures, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "CHECKPOINTS", whole[0])
+    out, parts, invert, calls = tmp_path / "out", ("table2", "figure9"), bench.Bench._invert, []
+
+    def counted(self, method, networks, originals):
+        calls.append((method, len(originals)))
+        return invert(self, method, networks, originals)
+
+    monkeypatch.setattr(bench.Bench, "_invert", counted)
+    for index in 1, 0:
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]},
+                                                    "task": {"type": "worker", "index": index}}))
+        assert not (out / "index.html").exists()
+        assert evaluate(monkeypatch, out, *FEW, "--parts", *parts, "--strategy", "multi-worker") == 0
+        shared = [call for call in calls if call[0] not in ("encoder", "force")]
+        assert shared == [("mse", 3), ("inversion", 3), ("lambda0", 2 - (not index)), ("lambda40", 2 - (not index))]
+        calls.clear()
+    assert {path.name for path in out.iterdir() if path.suffix == ".log"} == {"evaluate.log", "evaluate-1.log"}
+    for part in parts:
+        assert without_seconds(numbers(out)["parts"][part]) == without_seconds(numbers(whole[1])["parts"][part])
+
+
+@pytest.mark.one_stack
 def test_the_wild_world_by_two_judges_beside_the_other(whole, no_figures, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(embedded, "CHECKPOINTS", evaluating.write_wild_files(tmp_path / "networks"))
     out, parts = tmp_path / "out", ("--parts", "table1", "figure3")

@@ -15,7 +15,7 @@ import test_devices
 
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import train, training_options
-from tf_idinvert.files import images, locks
+from tf_idinvert.files import images, locks, workers
 
 TRAININGS = {"devices": ("test_traditional", "test_force_in_domain"), "workers": ("test_in_domain", "test_stylegan")}
 
@@ -85,7 +85,8 @@ def by_two_processes(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TF_CONFIG", first)
         test_devices.worker(folder)
-    common.printed(process)
+        common.printed(process)
+        test_devices.evaluated(folder / "shared/evaluate", workers.this_worker())       # it waits for the other one
 
 
 @pytest.mark.parametrize("kind, training", [(kind, each) for kind in TRAININGS for each in TRAININGS[kind]])
@@ -125,6 +126,11 @@ def test_two_devices_find_what_one_finds(on_devices, folder, tool):
 def test_two_devices_evaluate_what_one_evaluates(on_devices, folder):
     one, two = (np.load(folder / count / "evaluate/codes.npy") for count in ("one", "two"))
     assert len(one) == 3 and np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
+
+
+def test_two_worker_processes_evaluate_what_one_evaluates(on_devices, by_two_processes, folder):
+    one, shared = (np.load(folder / name / "evaluate/codes.npy") for name in ("one", "shared"))
+    assert len(one) == 3 and np.abs(shared - one).max() <= 1e-5 * np.abs(one).max()
 
 
 @pytest.mark.parametrize("tool", test_devices.ARRAYS)

@@ -19,8 +19,8 @@ If something is missing (an encoder, boundaries, ...), the log and the rows of t
 
 Writes to the output folder: index.html (all results on one page), tables.md, tables.json, figures/*.png, and cache/
 with the inversions of every method and the numbers of every part. An interrupted run resumes from the cache, and a new
-run computes only what has changed. All numbers except seconds are reproducible from the seed. It runs on one machine,
-whose GPUs may share the inversions.
+run computes only what has changed. All numbers except seconds are reproducible from the seed. With --strategy
+multi-worker, each machine of TF_CONFIG makes a part of the inversions; the first one waits for them and measures.
 
 Parts: table1 and table1-force (reconstruction), table2 (edits), figure3 (attributes in codes), figures5-7 (codes
 and W), figure9 (the weight of the domain term), figure10 (out of the domain), diffusion; with
@@ -87,7 +87,7 @@ def parse_arguments(argv):
                         help="pictures optimised together (4)")
     add("--seed", type=command.number(int, 0, 2 ** 31 - 2), default=1000, help="seed of all random numbers (1000)")
     parser.add_argument("--output_dir", "-o", default="results/evaluation", help="output folder (results/evaluation)")
-    devices.add(parser.add_argument, devices.STRATEGIES[:2])
+    devices.add(parser.add_argument)
     return _completed(parser, parser.parse_args(argv))
 
 
@@ -109,14 +109,18 @@ def main(argv=None):
     listing, photographs, reasons, known = given_files(args)
     beside = claims_beside(args)
     paths, missing = encoder_paths(args)
-    folder = Path(args.output_dir)
-    log = command.open_log(folder / "evaluate.log")
+    folder, worker = Path(args.output_dir), devices.worker_of(args)
+    log = devices.open_log(folder / "evaluate.log", worker)
     for reason in missing.values():
         log.warning("%s", reason)
 
     command.import_tensorflow()
     with devices.scope(args):
         bench, about = make_bench(args, paths, missing, listing, known, log)
+        if worker.count > 1:
+            from tf_idinvert.evaluation.papers import shares
+            if not shares.inverted(bench, worker, [*args.parts, *["identity"] * bool(bench.faces)], log):
+                return 1 if bench.originals.left_out else 0
         return measure(args, bench, about, photographs, (reasons, beside), folder, log)
 
 

@@ -59,7 +59,7 @@ def parse_arguments(argv):
 
 
 def completed(args):
-    """Return the arguments with defaults for options that are not given: ours, or with --published those of its code."""
+    """Return the arguments with defaults for options that are not given: ours, or with --published its own."""
     ours = dict(num_codes=20, composing_layer=4 if args.task == "inpaint" else 6, num_iterations=200, factor=4,
                 optimizer="cosine")
     theirs = published.TASKS.get(args.task)

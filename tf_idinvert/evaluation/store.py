@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from tf_idinvert.files import arrays as npy
-from tf_idinvert.files import atomic, digests
+from tf_idinvert.files import atomic, digests, locks
 
 NOTE = "progress.json"
+LOCK = "lock"           # an empty file that a process locks while it fills the entry
 
 
 class Store:
@@ -25,7 +26,7 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def entry(self, name, key, fill):
-        """Return an entry; fill it first if it does not exist.
+        """Return an entry; fill it first if it does not exist. Another process that wants it meanwhile waits.
 
         Args:
             name: first part of the folder's name.
@@ -39,7 +40,11 @@ class Store:
         entry = Entry(self.folder / f"{name}-{digests.digest(key)}")
         if entry.numbers is None:
             entry.path.mkdir(exist_ok=True)
-            entry.finish(fill(entry))
+            (entry.path / LOCK).touch()
+            with locks.alone(entry.path / LOCK):
+                entry = Entry(entry.path)       # again: another process may have filled it
+                if entry.numbers is None:
+                    entry.finish(fill(entry))
         return entry
 
     def known(self, name, key):

@@ -1,4 +1,4 @@
-"""What the published code of multi-code inversion sets for a task, where it differs from the paper or from our defaults.
+"""What the published code of multi-code inversion sets for a task, where it differs from the paper or our defaults.
 
     loss = mean((x - y)^2) + weight * SCALE * mean(|V(x) - V(y)|)
 

@@ -122,8 +122,12 @@ class Bench:
 
     def inverted(self, method, count=None):
         """Return the first `count` originals (None: all of the method), inverted by a method; Missing if impossible."""
-        pictures = self.originals.pictures[:self.size(method)]
+        pictures = self.chosen(method)
         return self.invert(method, pictures).first(count or len(pictures))
+
+    def chosen(self, method):
+        """Return the originals that a method inverts, uint8 [N, R, R, 3]."""
+        return self.originals.pictures[:self.size(method)]
 
     def invert(self, method, pictures):
         """Invert pictures by a method.
@@ -134,21 +138,35 @@ class Bench:
         Returns:
             Inverted.
         """
-        how, networks = METHODS[method], self.of(METHODS[method].role)
+        return _read(self.store.entry(method, self._key(method, pictures),
+                                      lambda entry: self._fill(entry, method, pictures)))
+
+    def known(self, method, pictures):
+        """Return the result of `invert` if it is stored already, else None."""
+        entry = self.store.known(method, self._key(method, pictures))
+        return entry and _read(entry)
+
+    def join(self, method, shares):
+        """Store the inversions of all of a method's originals, whose shares, lists of pictures, are stored already."""
+        def fill(entry):
+            parts = [self.invert(method, share) for share in shares]
+            for name, each in self._shapes(method, self.chosen(method)).items():
+                entry.create(name, *each)[...] = np.concatenate([getattr(part, name) for part in parts])
+            seconds = [part.seconds for part in parts if part.seconds is not None]
+            return {"seconds": float(np.mean(seconds)) if seconds else None}
+
+        self.store.entry(method, self._key(method, self.chosen(method)), fill)
+
+    def _key(self, method, pictures):
+        how = METHODS[method]
         options = dataclasses.asdict(self._options(how)) if how.optimises else None
         features = self.features_key if how.optimises and self._uses_features(how) else None
-        entry = self.store.entry(method, [VERSION, method, networks.sha256, options, features, self.seed,
-                                          array_digest(pictures)],
-                                 lambda entry: self._fill(entry, method, pictures))
-        return Inverted(entry.array("codes"), entry.array("pictures"), np.array(entry.array("mse")),
-                        entry.numbers["seconds"])
+        return [VERSION, method, self.of(how.role).sha256, options, features, self.seed, array_digest(pictures)]
 
     def _fill(self, entry, method, pictures):
         """Invert the pictures into an entry, after the batches that an interrupted run has done; return its numbers."""
         how, networks = METHODS[method], self.of(METHODS[method].role)
-        shape = len(pictures), networks.generator.num_layers, networks.generator.dlatent_size
-        (codes, drawn, mse), seconds = entry.resume({
-            "codes": (shape, np.float32), "pictures": (pictures.shape, np.uint8), "mse": (shape[:1], np.float32)})
+        (codes, drawn, mse), seconds = entry.resume(self._shapes(method, pictures))
         seconds = seconds or []         # for a picture, of every batch; None if it includes tracing
         batch = apart.together(self.sizes.inversion_batch) if how.optimises else BATCH
         first = len(seconds) * batch
@@ -166,6 +184,12 @@ class Bench:
         known = [each for each in seconds if each is not None]
         usual = [each for each in seconds[:-1] if each is not None] or known        # the last one may be padded
         return {"seconds": float(np.mean(usual)) if usual else None}
+
+    def _shapes(self, method, pictures):
+        """Return {name: (shape, dtype)} of the arrays of an entry."""
+        generator = self.generator(method)
+        return {"codes": ((len(pictures), generator.num_layers, generator.dlatent_size), np.float32),
+                "pictures": (pictures.shape, np.uint8), "mse": ((len(pictures),), np.float32)}
 
     def _options(self, how):
         return InversionOptions(
@@ -191,3 +215,8 @@ class Bench:
             start = np.repeat(self.mapped(generator).mean(axis=0, keepdims=True), len(originals), axis=0)
         result = self._inversions[method](originals, start=start)
         return result.codes, result.images
+
+
+def _read(entry):
+    return Inverted(entry.array("codes"), entry.array("pictures"), np.array(entry.array("mse")),
+                    entry.numbers["seconds"])
