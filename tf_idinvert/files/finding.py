@@ -87,8 +87,8 @@ def _in_folder(folder):
     except OSError as error:
         raise ImageError(f"{folder}: cannot be read: {one_line(error.strerror)}") from error
     folders = [path for path in inside if path.is_dir()]
-    no_files = set(folders)
-    found = [path for path in inside if path not in no_files and is_picture(path)]
+    no_files = {path.name for path in folders}      # names: a path that was hashed keeps the parts that it compares by
+    found = [path for path in inside if path.name not in no_files and is_picture(path)]
     below = f"{len(folders)} sub folder{'s' * (len(folders) > 1)} ({_some(folders)}), not looked into"
     if not found:
         raise ImageError(f"{folder}: no pictures in this folder, expected files in {FORMAT_NAMES}"

@@ -23,6 +23,7 @@ from tf_idinvert.files.digests import file_digest
 from tf_idinvert.files.workers import Worker
 
 NAME, KEY, LINES, COMPLETE = ".unfinished", "run.json", "done.jsonl", "complete.json"
+STATE = "file"      # of an item: `file_state` of what it was made from
 
 
 class Part:
@@ -93,7 +94,8 @@ class Unfinished(Part):
     Args:
         folder: existing folder of results.
         key: what the run computes, JSON values; a record of another key is deleted.
-        valid: callable, dict -> bool; a record with an item that is not valid any more is deleted.
+        valid: callable, dict -> bool; a record with an item that is not valid any more is deleted. An item's 'file' is
+            for this function alone: it is not kept in memory.
         worker: Worker, this one.
     Raises:
         OSError: the files cannot be written.
@@ -107,6 +109,8 @@ class Unfinished(Part):
             self.records = []
             self.folder.mkdir()
             atomic.write_text(self.folder / KEY, self.key)
+        for record in self.records:
+            record.pop(STATE, None)
         (self.folder / COMPLETE).unlink(missing_ok=True)
         self.notes = None
         with open(self.folder / LINES, "ab") as lines:
@@ -128,7 +132,7 @@ class Unfinished(Part):
         line = json.dumps(record).encode() + b"\n"
         with atomic.naming(self.folder / LINES), open(self.folder / LINES, "ab") as lines:
             lines.write(line)
-        self.records.append(record)
+        self.records.append({name: value for name, value in record.items() if name != STATE})
 
     def complete(self, notes):
         """Record that this worker is through its share, and its notes."""

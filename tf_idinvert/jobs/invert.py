@@ -162,6 +162,7 @@ class _Folder:
 
     def add(self, batch, result):
         """Add a batch: pictures as `readable` yields them, and their InversionResult."""
+        shape = result.codes.shape[1:]      # one object for the records of a batch
         for i, (_, name, path, original) in enumerate(batch):
             for suffix, picture in ("ori", original), ("enc", result.start_images[i]), ("inv", result.images[i]):
                 images.save(self.folder / f"{name}_{suffix}.png", picture)
@@ -170,7 +171,7 @@ class _Folder:
                    for picture in (result.start_images, result.images)]
             place = len(self.done)
             self.unfinished.append(
-                {"name": name, "path": path, "file": file_state(path), "mse": mse, "codes": result.codes[i].shape},
+                {"name": name, "path": path, "file": file_state(path), "mse": mse, "codes": shape},
                 {"encoded": (np.asarray(result.start_codes[i], "<f4"), place),
                  "inverted": (np.asarray(result.codes[i], "<f4"), place),
                  "shown": (images.to_uint8(np.stack(shown)), place % ROWS)})
