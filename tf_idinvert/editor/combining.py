@@ -80,6 +80,7 @@ class Painted(degradations.Mask):
 
     def __init__(self, resolution):
         self.resolution, self.known = resolution, tf.Variable(tf.ones([1, resolution, resolution, 1]))
+        self.missing = degradations.MISSING
 
     def paint(self, missing):
         """Take this part [R, R] (bool) as missing -> the degradation of this part alone."""

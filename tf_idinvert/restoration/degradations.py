@@ -16,6 +16,7 @@ from tf_idinvert.errors import InputError
 LUMA = (0.299, 0.587, 0.114)        # weights of R, G, B in grey: ITU-R BT.601, as in the published code
 FACTORS = (2, 16)                   # lowest and highest factor of downsampling
 CUBIC = -0.5                        # parameter of the cubic kernel, as in Keys 1981 and in Pillow
+MISSING = -1.0                      # value of missing pixels, as in semantic diffusion
 
 
 class Identity:
@@ -111,7 +112,7 @@ class Downsampling(Separable):
 
 
 class Mask(Identity):
-    """Missing pixels: they are set to -1, as in semantic diffusion, or to another value.
+    """Missing pixels: they are set to MISSING, or to another value.
 
     Args:
         known: [R, R], 1 for known pixels, 0 for missing ones; both must occur.
@@ -120,7 +121,7 @@ class Mask(Identity):
         InputError: other values or another shape.
     """
 
-    def __init__(self, known, missing=-1.0):
+    def __init__(self, known, missing=MISSING):
         known = np.asarray(known, "float32")
         if known.ndim != 2 or not np.isin(known, (0, 1)).all():
             raise InputError(f"mask: expected zeros and ones [R, R]; got shape {list(known.shape)}, values "

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_idinvert.codes import random_codes
 from tf_idinvert.errors import InputError
 from tf_idinvert.restoration.degradations import (
-    Blur, Downsampling, Identity, Luminance, Mask, bicubic_matrix, bilinear_matrix)
+    MISSING, Blur, Downsampling, Identity, Luminance, Mask, bicubic_matrix, bilinear_matrix)
 from tf_idinvert.restoration.multi_code import spread_codes
 
 SPREAD = 0.5        # `spread` of the initial codes: halfway to other samples of the domain
@@ -31,7 +31,7 @@ def degradation(task, resolution, *, factor=4, known=None, sigma=0.7, published=
     Raises:
         InputError: an argument does not fit.
     """
-    weights, missing = (bilinear_matrix, 0.0) if published else (bicubic_matrix, -1.0)
+    weights, missing = (bilinear_matrix, 0.0) if published else (bicubic_matrix, MISSING)
     makers = {"inversion": Identity, "colorize": Luminance,
               "super-resolve": lambda: Downsampling(resolution, factor, weights),
               "inpaint": lambda: Mask(known, missing), "denoise": lambda: Blur(resolution, sigma)}
