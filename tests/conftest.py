@@ -79,11 +79,10 @@ def traced_once():
 
 @pytest.fixture
 def eagerly():
-    """Functions run without graphs, which take longer than one or two steps do."""
-    config = sys.modules["tensorflow"].config
-    config.run_functions_eagerly(True)
-    yield
-    config.run_functions_eagerly(False)
+    """A test within `encoder_training.eagerly`."""
+    import encoder_training
+    with encoder_training.eagerly():
+        yield
 
 
 @pytest.fixture

@@ -189,8 +189,10 @@ def run_replicas(strategy, make, batches):
 def eagerly():
     """Within, functions have no graphs, which take longer than a few steps."""
     tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def worker_configs():

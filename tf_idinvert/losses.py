@@ -20,8 +20,7 @@ def mean_squared_difference(a, b):
     With images it is the pixel loss, with features the feature loss, with codes the domain loss. The papers write
     `||a - b||_2`; the published code computes this mean. Source: Zhu et al. 2020, Eq. (2) and (4).
     """
-    difference = tf.square(a - b)
-    return tf.reduce_mean(tf.reshape(difference, [tf.shape(difference)[0], -1]), axis=1)
+    return _mean_of_each(tf.square(a - b))
 
 
 def mean_absolute_difference(a, b):
@@ -29,8 +28,11 @@ def mean_absolute_difference(a, b):
 
     It is the feature loss of the published code of Gu et al. 2020.
     """
-    difference = tf.abs(a - b)
-    return tf.reduce_mean(tf.reshape(difference, [tf.shape(difference)[0], -1]), axis=1)
+    return _mean_of_each(tf.abs(a - b))
+
+
+def _mean_of_each(values):
+    return tf.reduce_mean(tf.reshape(values, [tf.shape(values)[0], -1]), axis=1)
 
 
 def feature_weight(features, chosen=None):

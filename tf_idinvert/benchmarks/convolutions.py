@@ -54,19 +54,23 @@ def measure(side, batch, switch, **widths):
         seconds, work = _seconds(operation), operations.of_operation(operation)
         rows.append({"benchmark": "convolutions", "px": side, "oneDNN": switch, "operation": kind, "map": str(maps),
                      "kernel": str(kernel), "stride": stride, "a step": times[shape], "ms": 1e3 * seconds,
-                     "GFLOP": work / 1e9, "of matmul rate": work / seconds / rate})
+                     "GFLOP": work / 1e9, **matmul.share(work / 1e9, seconds, [rate])})
     rows.sort(key=lambda row: -row["ms"] * row["a step"])
-    seconds, work = (sum(row[name] * row["a step"] for row in rows) for name in ("ms", "GFLOP"))
+    ms, gflop = (sum(row[name] * row["a step"] for row in rows) for name in ("ms", "GFLOP"))
     return rows + [{"benchmark": "convolutions", "px": side, "oneDNN": switch, "operation": "all", "map": "",
-                    "kernel": "", "stride": "", "a step": len(found), "ms": seconds, "GFLOP": work,
-                    "of matmul rate": work * 1e12 / seconds / rate}]
+                    "kernel": "", "stride": "", "a step": len(found), "ms": ms, "GFLOP": gflop,
+                    **matmul.share(gflop, ms / 1e3, [rate])}]
 
 
 def _shape(operation):
     """Return (kind, [h, w, channels] of what goes in, kernel, stride)."""
-    given = operation.inputs[2 if operation.type == BACK else 0]
-    return (operation.type, tuple(given.shape[1:]), tuple(operation.inputs[1].shape),
+    return (operation.type, tuple(_given(operation).shape[1:]), tuple(operation.inputs[1].shape),
             operation.get_attr("strides")[1])
+
+
+def _given(operation):
+    """Return the maps that go in: of a gradient those of the output."""
+    return operation.inputs[2 if operation.type == BACK else 0]
 
 
 def _seconds(operation):
@@ -74,7 +78,7 @@ def _seconds(operation):
     rng = np.random.default_rng(0)
     strides, padding = operation.get_attr("strides"), operation.get_attr("padding").decode()
     given, kernel = (tf.constant(rng.standard_normal(each.shape).astype("float32"))
-                     for each in (operation.inputs[2 if operation.type == BACK else 0], operation.inputs[1]))
+                     for each in (_given(operation), operation.inputs[1]))
     if operation.type == BACK:
         def call(x):
             return tf.raw_ops.Conv2DBackpropInput(input_sizes=operation.outputs[0].shape, filter=kernel, out_backprop=x,
