@@ -73,7 +73,7 @@ def test_help_shows_examples(monkeypatch, capfd):
 @pytest.mark.one_stack      # how processes end; what they write, the tests above compare on both stacks
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see which processes are left")
 def test_killed_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
-    """kill -9 of the parent alone: its processes end, too."""
+    """kill -9 of the parent alone: its processes end, too. Two processes write what one writes."""
     options = ["--count", sets.CHUNK + 10, "--resolution", 16]      # the second process soon has its part
     command = [sys.executable, ROOT / "tools" / "dataset.py", "portraits", tmp_path / "set", *options, "--processes", 2]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=ROOT,
@@ -91,8 +91,8 @@ def test_killed_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
         if alive(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
     assert list((tmp_path / "set").glob(".parts/*.json")) and not list((tmp_path / "set").glob("*.tfrecords"))
-    assert run(monkeypatch, "portraits", tmp_path / "set", *options) == 0
-    assert run(monkeypatch, "portraits", tmp_path / "whole" / "set", *options) == 0
+    assert run(monkeypatch, "portraits", tmp_path / "set", *options, "--processes", 2) == 0
+    assert run(monkeypatch, "portraits", tmp_path / "whole" / "set", *options, "--processes", 1) == 0
     for path in (tmp_path / "set").iterdir():
         assert path.read_bytes() == (tmp_path / "whole" / "set" / path.name).read_bytes(), path.name
 

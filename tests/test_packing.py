@@ -75,13 +75,6 @@ def test_portraits_are_those_of_rendering_with_their_attributes(tmp_path):
         "set.json"]
 
 
-def test_processes_write_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.undo()      # other processes know the true sizes of parts only
-    pack(Portraits(260, 0, 16), tmp_path / "a" / "set", processes=1)
-    pack(Portraits(260, 0, 16), tmp_path / "b" / "set", processes=2)
-    assert bytes_of(tmp_path / "a" / "set") == bytes_of(tmp_path / "b" / "set")
-
-
 def test_all_levels_are_what_tensorflow_reads(tmp_path):
     pack(Portraits(7, 1, 16), tmp_path / "faces", processes=1)
     full = everything(tmp_path / "faces")
@@ -304,8 +297,3 @@ def test_damaged_record_of_the_set_is_one_line(tmp_path):
     (tmp_path / "set" / "set.json").write_text("{")
     with pytest.raises(InputError, match="set.json: damaged"):
         pack(Portraits(4, 1, 16), tmp_path / "set", processes=1)
-
-
-def test_killed_process_is_one_line_not_a_wait(tmp_path):
-    with pytest.raises(InputError, match="a process was killed"):
-        list(packing._in_order(packing.os._exit, [1, 1, 1], processes=2))

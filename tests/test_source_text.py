@@ -92,6 +92,7 @@ def test_activations_that_are_not_built():
         seen(changed(LAST, "    return tf.math.erf(images_out)"))
 
 
+@pytest.mark.one_stack      # Python's own tokens
 @pytest.mark.parametrize("text", [
     "(" * 10 ** 6, '"' * 10 ** 6, "'''" * 300_000, "\\" * 10 ** 6, "def G_synthesis(\n" * 60_000, "a=b\n" * 250_000,
     "".join(f"a{i}=a{i + 1}\n" for i in range(70_000)) + "def G_synthesis(x):\n    a0\n", "#" * 10 ** 6,

@@ -11,26 +11,21 @@ and, unpacked, 000000.png, ..., with labels.npy and labels.json.
 """
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
-import multiprocessing
 import os
 import re
 import shutil
-import signal
-import threading
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 
 from tf_idinvert.data import classes, pipeline
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import arrays, atomic, images, locks, texts
+from tf_idinvert.files import arrays, atomic, images, locks, parallel, texts
 from tf_idinvert.files.records import record_files
 from tf_idinvert.portraits import portrait, sets
 
@@ -316,7 +311,7 @@ def _run(function, source, folder, processes, progress, report):
     tasks = [(source, folder, start, min(start + source.part, len(source)))
              for start in range(0, len(source), source.part)]
     results = []
-    with contextlib.closing(_in_order(function, tasks, processes)) as found:
+    with contextlib.closing(parallel.in_order(function, tasks, processes)) as found:
         for result, (_, _, start, stop) in zip(found, tasks):
             results.append(result)
             if report:
@@ -325,31 +320,6 @@ def _run(function, source, folder, processes, progress, report):
             if progress:
                 progress(stop - start)
     return results
-
-
-def _in_order(function, tasks, processes):
-    """Yield the results of a function, called by several processes."""
-    processes = min(processes or os.cpu_count() or 1, len(tasks))
-    if processes <= 1:
-        yield from map(function, tasks)
-        return
-    pool = concurrent.futures.ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _prepare_process)
-    try:
-        yield from pool.map(function, tasks)
-    except BrokenProcessPool as error:      # a Pool would wait for it for ever
-        raise InputError("a process was killed, perhaps for want of memory; the same command goes on") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _prepare_process():
-    """Leave interrupts to the parent, and do not outlive it."""
-    def follow():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=follow, daemon=True).start()
 
 
 # ------------------------------------------------------------------------------------------------- small files

@@ -1,13 +1,10 @@
 """Render large sets of portraits in several processes."""
 from __future__ import annotations
 
-import multiprocessing
-import os
-
 import numpy as np
 from scipy.special import ndtri
 
-from tf_idinvert.files import arrays, atomic
+from tf_idinvert.files import arrays, atomic, parallel
 from tf_idinvert.portraits import portrait
 
 CHUNK = 250         # portraits per task of a process
@@ -24,16 +21,11 @@ def chunks(count, seed, resolution=64, processes=None, sample=portrait.sample):
         count: number of portraits N.
         seed: whole number >= 0.
         resolution: as in `portraits.sample`.
-        processes: number of processes; None: number of CPUs.
+        processes: as in `parallel.in_order`.
         sample: `portraits.sample`, or another function of this kind, such as `wild.sample`.
     """
     tasks = [(sample, *task, resolution) for task in _tasks(count, seed)]
-    processes = min(processes or os.cpu_count() or 1, len(tasks))
-    if processes <= 1:
-        yield from map(_sample, tasks)
-        return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:      # forking a threaded program may hang
-        yield from pool.imap(_sample, tasks)
+    yield from parallel.in_order(_sample, tasks, processes)
 
 
 def codes(count, seed):
