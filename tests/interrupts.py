@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def interrupted(function, modules, number):
     return stop.value.code, left <= 0
 
 
+@functools.lru_cache(maxsize=None)
 def _with_heads(module):
     """Return the line numbers of all heads of `with` statements in a file."""
     tree = ast.parse(Path(module).read_text(encoding="utf-8"))

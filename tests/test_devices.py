@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+import traced_once
 from PIL import Image
 
 from tf_idinvert import checkpoint
@@ -20,15 +21,16 @@ from tf_idinvert.errors import InputError
 from tf_idinvert.evaluation.papers import methods, originals, shares
 from tf_idinvert.files import locks, workers
 
-COUNT = 5
+COUNT, SIDE = 5, 4
 ARRAYS = {"invert": ["encoded_codes.npy", "inverted_codes.npy"],
           "diffuse": ["p0_TO_pictures_encoded_codes.npy", "p0_TO_pictures_inverted_codes.npy"],
           "restore": ["codes.npy", "shared_codes.npy", "alphas.npy"], "boundary": ["inverted_codes.npy"]}
 
 
 def networks():
-    """A small encoder and its generator."""
-    return tiny.encoder(resolution=8, num_layers=4), tiny.generator(resolution=8, mapping_layers=1)
+    """The least encoder and its generator: tracing them for two devices is most of the time."""
+    return (tiny.encoder(resolution=SIDE, num_layers=2, batch_norm=False),
+            tiny.generator(resolution=SIDE, mapping_layers=1))
 
 
 def inputs(folder):
@@ -36,7 +38,7 @@ def inputs(folder):
     checkpoint.save(checkpoint.Models(*networks()), folder / "model.h5")
     (folder / "pictures").mkdir()
     for i in range(COUNT):
-        pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8)
+        pixels = np.random.default_rng(i).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"pictures/p{i}.png")
 
 
@@ -44,20 +46,23 @@ def run_all(folder, name, *more):
     """Call the tools with few steps; their folders are `folder`/`name`/TOOL."""
     model, pictures, to = folder / "model.h5", folder / "pictures", folder / name
     few = ["--num_results", 0, "--batch_size", 2, "--features", "none", *more, "--num_iterations"]
-    calls = {invert: [model, pictures, *few, 0], diffuse: [model, pictures / "p0.png", pictures, *few, 2],
-             restore: ["colorize", model, pictures, "--degrade", "-N", 2, "-l", 2, *few, 1],
+    calls = {invert: [model, pictures, *few, 0],
+             diffuse: [model, pictures / "p0.png", pictures, *few, 2, "--crop_size", 2],
+             restore: ["colorize", model, pictures, "--degrade", "-N", 2, "-l", 1, *few, 1],
              boundary_tool: ["sample", model, "--num", COUNT, "--batch_size", 2, *more]}
-    for tool, arguments in calls.items():
-        output = to / tool.__name__.rpartition(".")[2]
-        assert not tool.main([*map(str, arguments), "-o", str(output)]), tool
-        locks.release()
+    with pytest.MonkeyPatch.context() as patch:
+        traced_once.share(patch)
+        for tool, arguments in calls.items():
+            output = to / tool.__name__.rpartition(".")[2]
+            assert not tool.main([*map(str, arguments), "-o", str(output)]), tool
+            locks.release()
 
 
 def evaluated(folder, worker=workers.Worker()):
     """Write the codes of in-domain inversion that `evaluate.py` measures, by tiny networks."""
     bench = evaluating.make(folder, roles=("in-domain",), judged=False, with_boundaries=False, optimised=3, steps=2,
                             mse_steps=2)
-    pictures = np.random.default_rng(0).integers(0, 256, [3, 8, 8, 3], np.uint8)
+    pictures = np.random.default_rng(0).integers(0, 256, [3, SIDE, SIDE, 3], np.uint8)
     bench.originals = originals.Originals(pictures, {}, [0], "pictures of noise")
     bench.networks = {"in-domain": methods.Networks("x.h5", "a digest", *networks())}
     if worker.count == 1 or shares.inverted(bench, worker, ["table1"], logging.getLogger()):
@@ -69,16 +74,18 @@ def replicas(folder):
     run_all(folder, "one")
     evaluated(folder / "one/evaluate")
     with devices.scope(SimpleNamespace(strategy="mirrored")):
-        assert tf.distribute.get_strategy().num_replicas_in_sync == 2
+        strategy = tf.distribute.get_strategy()
+        assert strategy.num_replicas_in_sync == 2
         evaluated(folder / "two/evaluate")
-    run_all(folder, "two", "--strategy", "mirrored")
+    with pytest.MonkeyPatch.context() as patch:     # one for all tools, which share networks
+        patch.setattr(tf.distribute, "MirroredStrategy", lambda _: strategy)
+        run_all(folder, "two", "--strategy", "mirrored")
 
 
 def worker(folder):
     """All tools, as the worker of TF_CONFIG; they share the folder with the other worker, who may be behind."""
     run_all(folder, "shared", "--strategy", "multi-worker")
-    if workers.this_worker().index:
-        evaluated(folder / "shared/evaluate", workers.this_worker())
+    evaluated(folder / "shared/evaluate", workers.this_worker())
 
 
 def config(index, count=2, addresses=("127.0.0.1:1", "127.0.0.1:2")):

@@ -124,5 +124,5 @@ def test_resumed_run_goes_on_as_if_not_stopped(tmp_path):
 
 
 def replicas(strategy):
-    """Run by `test_replicas`, in other processes."""
+    """Run by `test_replicas`, in another process."""
     common.run_replicas(strategy, small, common.picture_batches)

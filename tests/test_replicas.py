@@ -15,9 +15,9 @@ import test_devices
 
 from tf_idinvert import checkpoint
 from tf_idinvert.cli import train, training_options
-from tf_idinvert.files import images, locks, workers
+from tf_idinvert.files import images, locks
 
-TRAININGS = {"devices": ("test_traditional", "test_force_in_domain"), "workers": ("test_in_domain", "test_stylegan")}
+TRAININGS = {"devices": ("test_traditional", "test_in_domain", "test_force_in_domain"), "workers": ("test_stylegan",)}
 
 
 def compare_trainings(kind, strategy):
@@ -26,8 +26,8 @@ def compare_trainings(kind, strategy):
 
 
 def train_encoder(folder, name, batch, *more):
-    """`train.py` itself. Without batch norm: the bias before it has no gradient but rounding errors, of which Adam
-    makes steps."""
+    """`train.py` itself, whose step the workers trace. Without batch norm: the bias before it has no gradient but
+    rounding errors, of which Adam makes steps."""
     arguments = ["--method", "traditional", "--generator", folder / "model.h5", "--kimg", 0.048, "--batch-per-replica",
                  batch, "--learning-rate", 0.001, "--encoder-filters", 4, "--encoder-filters-max", 8, "--encoder-norm",
                  "none", "--snapshot-minutes", 1000, "--output", folder / name, *more]
@@ -48,7 +48,8 @@ def worker(folder):
     """In the processes of the workers."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()      # before any other use of TensorFlow
     training_options.make_strategy = lambda name: strategy      # a process has one
-    compare_trainings("workers", strategy)
+    with common.eagerly():
+        compare_trainings("workers", strategy)
     train_encoder(folder, "shared/train", 8, "--strategy", "multi-worker")
 
 
@@ -84,9 +85,8 @@ def by_two_processes(folder):
                            TF_CONFIG=second)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TF_CONFIG", first)
-        test_devices.worker(folder)
+        test_devices.worker(folder)         # it waits for the other one
         common.printed(process)
-        test_devices.evaluated(folder / "shared/evaluate", workers.this_worker())       # it waits for the other one
 
 
 @pytest.mark.parametrize("kind, training", [(kind, each) for kind in TRAININGS for each in TRAININGS[kind]])

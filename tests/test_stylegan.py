@@ -1,7 +1,6 @@
 """StyleGAN training: one step by hand, growing, going on after a stop, replicas, export."""
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 
@@ -206,7 +205,7 @@ def replicas(two):
         with strategy.scope():
             model = sgd(small(use_noise=False, mbstd_group_size=0), 0.01)
         start = values(model)
-        with contextlib.nullcontext() if strategy is two else common.eagerly():
+        with common.eagerly():
             stylegan.train(model, phases, batches, [])
         results.append(values(model))
         assert strategy.num_replicas_in_sync == len(results)
