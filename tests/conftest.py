@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items):
 
 # Files about bits, trajectories and speed of what users run: TensorFlow optimises their graphs (Grappler) as for users.
 # For the others, which run a graph a few times and compare within tolerances, that is a fifth of their time.
-OPTIMISED = {"test_benchmark_inversion", "test_benchmark_training", "test_embedded", "test_export", "test_in_domain",
+OPTIMISED = {"test_benchmark_inversion", "test_embedded", "test_export", "test_in_domain",
              "test_interrupts", "test_inversion", "test_journeys", "test_loop", "test_multi_code", "test_optimizers",
              "test_pairs", "test_state", "test_stylegan", "test_train", "test_training_from_python"}
 

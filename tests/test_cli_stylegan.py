@@ -113,7 +113,7 @@ def test_whole_small_run(eagerly, monkeypatch, tmp_path):
     assert models.generator.synthesis.lod == 0 and models.discriminator.resolution == 16
 
 
-def test_own_pictures_make_a_generator_with_a_w_per_layer(monkeypatch, tmp_path, rng, capfd):
+def test_own_pictures_make_a_generator_with_a_w_per_layer(eagerly, monkeypatch, tmp_path, rng, capfd):
     """As encoders and inversion expect one; held-out pictures show in the log, what is no picture in the exit code."""
     (tmp_path / "own").mkdir()
     for i in range(20):

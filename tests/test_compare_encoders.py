@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,36 +13,51 @@ from tf_idinvert import checkpoint
 from tf_idinvert.checkpoint import Models
 from tf_idinvert.codes import random_codes
 from tf_idinvert.files import images
-from tf_idinvert.portraits import embedded
+from tf_idinvert.portraits import embedded, sets
 
 NAMES = ("age", "eyeglasses", "pose", "hair")
 
 
-@pytest.fixture
-def files(tmp_path):
-    """Two encoders of one generator, in files of one name, and an attribute network."""
-    for seed, folder in (2, "first"), (9, "second"):
-        (tmp_path / folder).mkdir()
-        checkpoint.save(Models(encoder=tiny.encoder(seed=seed), generator=tiny.generator(layerwise=True)),
-                        tmp_path / folder / "network.h5")
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Two encoders of one generator, in files of one name, an attribute network, and files that do not fit."""
+    folder, generator = tmp_path_factory.mktemp("files"), tiny.generator(layerwise=True)
+    broken = tiny.encoder()
+    broken.weights[0].assign(np.full(broken.weights[0].shape, np.nan))
+    for path, encoder in (("first/network", tiny.encoder()), ("second/network", tiny.encoder(seed=9)),
+                          ("broken", broken)):
+        (folder / path).parent.mkdir(exist_ok=True)
+        checkpoint.save(Models(encoder=encoder, generator=generator), folder / f"{path}.h5")
+    checkpoint.save(Models(encoder=tiny.encoder(resolution=8, num_layers=4), generator=tiny.generator(resolution=8)),
+                    folder / "small.h5")
     network = tiny.attributes(names=NAMES, binary=("eyeglasses",))
-    checkpoint.save(Models(attributes=network), tmp_path / "attributes.h5")
-    return tmp_path
+    checkpoint.save(Models(attributes=network), folder / "attributes.h5")
+    return folder
+
+
+def run(monkeypatch, files, output, *arguments):
+    """The exit code of a comparison of 24 portraits."""
+    return running.run(monkeypatch, "compare_encoders.py", *arguments, "--attributes", files / "attributes.h5",
+                       "--count", 24, "-o", output)
+
+
+@pytest.fixture(scope="module")
+def compared(files, tmp_path_factory):
+    """What a comparison of the two encoders wrote."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patch:
+        assert run(patch, files, folder, files / "first/network.h5", files / "second/network.h5", "--seed", 7) == 0
+    return folder
 
 
 @pytest.fixture
-def compare(files, monkeypatch):
-    """Callable, (*arguments) -> exit code, of 24 portraits, into files / out."""
-    def run(*arguments):
-        return running.run(monkeypatch, "compare_encoders.py", *arguments, "--attributes", files / "attributes.h5",
-                           "--count", 24, "-o", files / "out")
-    return run
+def compare(files, monkeypatch, tmp_path):
+    """Callable, (*arguments) -> exit code, into tmp_path / out."""
+    return lambda *arguments: run(monkeypatch, files, tmp_path / "out", *arguments)
 
 
-def test_two_encoders(files, compare, capfd):
-    assert compare(files / "first/network.h5", files / "second/network.h5", "--seed", 7) == 0
-    assert "encoders.md" in capfd.readouterr().out
-    result = json.loads((files / "out/encoders.json").read_text())
+def test_two_encoders(files, compared):
+    result = json.loads((compared / "encoders.json").read_text())
     found = result["encoders"]
     assert list(found) == ["first/network.h5", "second/network.h5", "none"]
     assert (result["count"], result["seed"], result["resolution"], result["range"]) == (24, 7, 16, [-1, 1])
@@ -49,7 +65,7 @@ def test_two_encoders(files, compare, capfd):
     one, other, none = found.values()
     assert one["mse"] != other["mse"] and one["frechet"][0] > 5 * none["frechet"][0]
     assert set(one["agreement"]) == set(NAMES) and one["neighbours"][0] > none["neighbours"][0]
-    lines = (files / "out/encoders.md").read_text().splitlines()
+    lines = (compared / "encoders.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     assert [row[0] for row in rows] == 2 * ["encoder", "`first/network.h5`", "`second/network.h5`", "none"]
     assert len(rows[0]) == 10 and rows[4] == ["encoder", "hair (R²)"]
@@ -64,25 +80,24 @@ def test_two_encoders(files, compare, capfd):
     assert "from the top: the originals, `first/network.h5`, `second/network.h5`." in text
 
 
-def test_picture_has_a_row_for_the_originals_and_one_for_each_encoder(files, compare):
-    from tf_idinvert.portraits import sets
-    assert compare(files / "first/network.h5", files / "second/network.h5", "--seed", 7) == 0
-    sheet = images.read(files / "out/encoders.png")
+def test_picture_has_a_row_for_the_originals_and_one_for_each_encoder(files, compared):
+    sheet = images.read(compared / "encoders.png")
     assert sheet.shape == (3 * 18 - 2, 12 * 18 - 2, 3)
-    originals = next(sets.chunks(24, 7, 16))[0]
-    np.testing.assert_array_equal(sheet[:16, 36:52], originals[2])
+    original = next(sets.chunks(3, 7, 16))[0][2:]
+    np.testing.assert_array_equal(sheet[:16, 36:52], original[0])
     models = checkpoint.load(files / "second/network.h5")
-    drawn = models.generator.synthesis(models.encoder(images.to_float(originals[2:3]))).numpy()[0]
+    drawn = models.generator.synthesis(models.encoder(images.to_float(original))).numpy()[0]
     assert np.abs(sheet[36:, 36:52].astype(int) - images.to_uint8(drawn)).max() <= 1
 
 
-def test_default_is_what_the_repository_has(files, compare, monkeypatch, capfd):
-    monkeypatch.setattr(embedded, "CHECKPOINTS", files)
+def test_default_is_what_the_repository_has(files, compare, monkeypatch, capfd, tmp_path):
+    monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
     assert compare() == 2
     assert "give network files" in running.error_line(capfd)
-    (files / "first/network.h5").rename(files / "portraits64-in-domain-nobn.h5")
+    shutil.copy(files / "first/network.h5", tmp_path / "portraits64-in-domain-nobn.h5")
     assert compare() == 0
-    assert list(json.loads((files / "out/encoders.json").read_text())["encoders"]) == [
+    assert "encoders.md" in capfd.readouterr().out
+    assert list(json.loads((tmp_path / "out/encoders.json").read_text())["encoders"]) == [
         "portraits64-in-domain-nobn.h5", "none"]
 
 
@@ -93,12 +108,7 @@ def test_default_is_what_the_repository_has(files, compare, monkeypatch, capfd):
     (["absent.h5"], "absent.h5"),
     (["broken.h5"], "broken.h5: encoder: variable 'FromImg/weight' holds NaN or infinity"),
 ])
-def test_errors_are_one_line(files, compare, capfd, arguments, message):
-    encoder = tiny.encoder(resolution=8, num_layers=4)
-    checkpoint.save(Models(encoder=encoder, generator=tiny.generator(resolution=8)), files / "small.h5")
-    encoder = tiny.encoder()
-    encoder.weights[0].assign(np.full(encoder.weights[0].shape, np.nan))
-    checkpoint.save(Models(encoder=encoder, generator=tiny.generator()), files / "broken.h5")
+def test_errors_are_one_line(files, compare, capfd, tmp_path, arguments, message):
     assert compare(*(files / name for name in arguments)) == 2
     assert message in running.error_line(capfd)
-    assert not (files / "out/encoders.md").exists()
+    assert not (tmp_path / "out/encoders.md").exists()

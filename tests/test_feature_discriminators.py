@@ -13,7 +13,7 @@ from tf_idinvert.training import feature_discriminators, state, stylegan
 from tf_idinvert.training.feature_discriminators import FeatureDiscriminators
 from tf_idinvert.training.pairs import PairedStage, PairedStyleGAN
 
-STAGES = (PairedStage(8, 0.024, batch_size=4, learning_rate=0.01, feature_weight=2.0),)
+STAGES = (PairedStage(8, 0.012, batch_size=4, learning_rate=0.01, feature_weight=2.0),)
 SIZES = [(8, 4), (4, 6)]
 
 
@@ -63,7 +63,7 @@ def test_features_have_the_deviation_of_the_real_ones(rng):
 def test_run_with_helpers_learns_and_goes_on_after_a_stop(eagerly, tmp_path):
     phases, whole, resumed = stylegan.schedule(STAGES), small(), small(seed=10)
     before = [variable.numpy() for variable in whole.helpers.trainable_variables]
-    stylegan.train(whole, phases, batches, [Snapshot(12, tmp_path / "state.npz")])
+    stylegan.train(whole, phases, batches, [Snapshot(4, tmp_path / "state.npz")])
     assert all(np.any(a != b.numpy()) for a, b in zip(before, whole.helpers.trainable_variables))
     state.load(tmp_path / "state.npz", resumed.state)
     stylegan.train(resumed, phases, batches, [])

@@ -18,6 +18,7 @@ from tf_idinvert.jobs import batches, diffuse, edit, inversion_pages, invert, re
 from tf_idinvert.restoration.degradations import Identity
 from tf_idinvert.restoration.multi_code import MultiCodeOptions, MultiCodeResult
 
+pytestmark = pytest.mark.one_stack      # how runs end; networks and searches are stood in for
 SIDE, LAYERS, WIDTH = 8, 2, 3
 NAMES = "p0", "p1", "p2"
 

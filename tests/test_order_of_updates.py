@@ -7,6 +7,7 @@ or after its update, as the threads happen to run.
 """
 from __future__ import annotations
 
+import dataclasses
 import types
 
 import pytest
@@ -24,6 +25,7 @@ from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.framework import meta_graph
 from tensorflow.python.grappler import tf_optimizer
 
+from tf_idinvert.data import pipeline
 from tf_idinvert.training import stylegan
 
 
@@ -66,11 +68,11 @@ TRAININGS = {
     "traditional": lambda: (test_traditional.small(), next(iter(test_traditional.batches()))),
     "in-domain": lambda: (test_in_domain.small(), tf.constant(PICTURES[:8])),
     "force-in-domain": lambda: (test_force_in_domain.small(), tf.constant(PICTURES[:8])),
-    "stylegan": lambda: of_stylegan(small_stylegan(), test_stylegan.STAGES, tf.constant(SOURCE[:4])),
-    "pairs": lambda: of_stylegan(test_pairs.small(), test_pairs.PAIRED,
-                                 (tf.constant(SOURCE[:4]), tf.constant(test_pairs.CODES[:4]))),
-    "feature discriminators": lambda: of_stylegan(
-        test_feature_discriminators.small(), test_feature_discriminators.STAGES, tf.constant(SOURCE[:4])),
+    "stylegan": lambda: of_stylegan(small_stylegan(), test_stylegan.STAGES[:1],
+                                    tf.constant(pipeline.reduced(SOURCE[:4], 4))),
+    "pairs and feature discriminators": lambda: of_stylegan(
+        test_feature_discriminators.small(), [dataclasses.replace(test_pairs.PAIRED[-1], feature_weight=2.0)],
+        (tf.constant(SOURCE[:4]), tf.constant(test_pairs.CODES[:4]))),
 }
 
 

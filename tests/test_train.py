@@ -191,7 +191,7 @@ def test_mixed_precision_trains_the_encoder_in_bfloat16_and_keeps_float32_weight
     monkeypatch.setattr(force_in_domain.losses, "r1_penalty",
                         lambda network, x, gamma: seen.append(x.dtype.name) or penalty(network, x, gamma))
     for name, *chosen in ("mixed", "--precision", "mixed"), ("full",):
-        assert train("force-in-domain", *chosen, "--features", "none", "--kimg", "0.016", output=name) == 0
+        assert train("force-in-domain", *chosen, "--features", "none", "--kimg", "0.008", output=name) == 0
     assert set(seen) == {"float32"}
     mixed, full = (checkpoint.load(tmp_path / name / "network.h5").encoder.get_weights() for name in ("mixed", "full"))
     assert all(weight.dtype == "float32" for weight in mixed)
@@ -220,8 +220,8 @@ def trained(files):
 
 
 def test_encoder_is_trained_on_from_a_file(eagerly, files, trained, monkeypatch, tmp_path):
-    """Not from fresh weights: after steps of 1e-9, the networks are still those of the file."""
-    shared = ["--method", "force-in-domain", "--features", "none", "--data", files / "pictures.npy", "--kimg", "0.016",
+    """Not from fresh weights: after a step of 1e-9, the networks are still those of the file."""
+    shared = ["--method", "force-in-domain", "--features", "none", "--data", files / "pictures.npy", "--kimg", "0.008",
               "--batch-per-replica", "8", "--learning-rate", "1e-9", "--initial-encoder", trained]
     assert running.run(monkeypatch, "train.py", *shared, "--output", tmp_path / "run") == 0
     initial, found = checkpoint.load(trained), checkpoint.load(tmp_path / "run/network.h5")
@@ -288,9 +288,9 @@ def test_missing_data_is_one_line(tmp_path):
 def test_attribute_network(tmp_path, monkeypatch):
     train = train_attributes.train
     monkeypatch.setattr(train_attributes, "train", lambda args: train(
-        args, resolution=16, held_out=20, widths=(4, 8), hidden=8))
+        args, resolution=16, held_out=10, widths=(4, 8), hidden=8))
     for _ in range(2):      # the second time, nothing is left to do
-        assert running.run(monkeypatch, "train.py", "--method", "attributes", "--kimg", "0.1", "--pictures", "64",
+        assert running.run(monkeypatch, "train.py", "--method", "attributes", "--kimg", "0.1", "--pictures", "32",
                            "--output", tmp_path / "run") == 0
     network = checkpoint.load(tmp_path / "run/network.h5").attributes
     assert network.names[:3] == ("age", "gender", "eyeglasses") and network.binary == ("eyeglasses",)
@@ -303,10 +303,10 @@ def test_attribute_network_of_the_wild_world(tmp_path, monkeypatch):
     """What the second task asks for, from parts of half the side."""
     train = train_attributes.train
     monkeypatch.setattr(train_attributes, "train", lambda args: train(
-        args, resolution=32, held_out=20, widths=(4, 8), hidden=8))
+        args, resolution=32, held_out=10, widths=(4, 8), hidden=8))
     assert running.run(monkeypatch, "train.py", "--method", "attributes", "--world", "wild", "--task", "nuisances",
-                       "--kimg", "0.1", "--pictures", "64", "--output", tmp_path / "run") == 0
+                       "--kimg", "0.1", "--pictures", "32", "--output", tmp_path / "run") == 0
     network = checkpoint.load(tmp_path / "run/network.h5").attributes
     assert network.resolution == 16 and "scene-3" in network.names and "age" not in network.names
-    assert np.load(tmp_path / "wild32-64-seed1.npy").shape == (64, 32, 32, 3)
+    assert np.load(tmp_path / "wild32-32-seed1.npy").shape == (32, 32, 32, 3)
     assert list(json.loads((tmp_path / "run/agreement.json").read_text())) == list(network.names)

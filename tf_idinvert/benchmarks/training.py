@@ -27,7 +27,8 @@ from tf_idinvert.training.force_in_domain import ForceInDomain
 
 METHODS = ("traditional", "in-domain", "force-in-domain", "stylegan")
 REPLICAS = (1, 2)
-WARM_UP = 2
+WARM_UP = 2             # steps that are not measured
+STEPS = 8               # that are, at least
 CODES = 13              # numbers that determine a rendered portrait
 
 
@@ -135,7 +136,7 @@ def seconds_of_step(method, model, strategy, batch, recipe):
         float(strategy.experimental_local_results(next(iter(logs.values())))[0])       # waits for the last step
 
     make(max(WARM_UP, recipe.r1_interval) if method == "stylegan" else WARM_UP)
-    start, count = time.perf_counter(), max(recipe.r1_interval, 8)
+    start, count = time.perf_counter(), max(recipe.r1_interval, STEPS)
     make(count)
     return (time.perf_counter() - start) / count
 
