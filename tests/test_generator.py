@@ -6,6 +6,7 @@ import pytest
 import tiny
 from tiny import normal, relative
 
+from tf_idinvert.networks import layers
 from tf_idinvert.networks.generator import Generator
 
 VARIANTS = [dict(), dict(layerwise=True), dict(label_size=3), dict(resolution=4), dict(truncation_psi=None, lod=1.0),
@@ -138,7 +139,8 @@ def test_arguments_that_no_network_has(argument, message):
     (dict(), (26_219_627, 24_118_379, 2_101_248)),
     (dict(resolution=256, layerwise=True), (29_500_757, 23_984_981, 5_515_776))], ids=["stylegan-1024", "idinvert-256"])
 def test_published_sizes(arguments, sizes):
-    generator = Generator(**arguments)
+    with layers.filled_later():
+        generator = Generator(**arguments)
     parts = generator, generator.synthesis, generator.mapping
     assert tuple(count(part.trainable_variables) for part in parts) == sizes
     if not arguments:

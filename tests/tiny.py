@@ -5,6 +5,7 @@ import numpy as np
 
 from tf_idinvert.checkpoint import Models
 from tf_idinvert.formats import weights
+from tf_idinvert.networks import layers
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
@@ -22,23 +23,23 @@ ATTRIBUTES = dict(names=("age", "glasses"), binary=("glasses",), resolution=16, 
 
 
 def generator(seed=0, **config):
-    return randomize(Generator(**{**GENERATOR, **config}), seed)
+    return _drawn(Generator, {**GENERATOR, **config}, seed)
 
 
 def discriminator(seed=1, **config):
-    return randomize(Discriminator(**{**DISCRIMINATOR, **config}), seed)
+    return _drawn(Discriminator, {**DISCRIMINATOR, **config}, seed)
 
 
 def encoder(seed=2, **config):
-    return randomize(Encoder(**{**ENCODER, **config}), seed)
+    return _drawn(Encoder, {**ENCODER, **config}, seed)
 
 
 def latent_discriminator(seed=4, **config):
-    return randomize(LatentDiscriminator(**{**LATENT_DISCRIMINATOR, **config}), seed)
+    return _drawn(LatentDiscriminator, {**LATENT_DISCRIMINATOR, **config}, seed)
 
 
 def attributes(seed=5, **config):
-    return randomize(Attributes(**{**ATTRIBUTES, **config}), seed)
+    return _drawn(Attributes, {**ATTRIBUTES, **config}, seed)
 
 
 def models(**config):
@@ -48,17 +49,22 @@ def models(**config):
 
 
 def stylegan2_generator(seed=0, **config):
-    return randomize(StyleGAN2Generator(**{**GENERATOR, **config}), seed)
+    return _drawn(StyleGAN2Generator, {**GENERATOR, **config}, seed)
 
 
 def stylegan2_discriminator(seed=1, **config):
-    return randomize(StyleGAN2Discriminator(**{**DISCRIMINATOR, **config}), seed)
+    return _drawn(StyleGAN2Discriminator, {**DISCRIMINATOR, **config}, seed)
 
 
 def stylegan2_models(**config):
     """Those of `models` for StyleGAN2, without an encoder."""
     return Models(generator=stylegan2_generator(**config), discriminator=stylegan2_discriminator(),
                   training_generator=stylegan2_generator(seed=3, **config))
+
+
+def _drawn(network, config, seed):
+    with layers.filled_later():
+        return randomize(network(**config), seed)
 
 
 def randomize(network, seed):
@@ -76,7 +82,8 @@ def randomize(network, seed):
 
 def copy(network):
     """Another network from the configuration of this one, with its weights."""
-    other = type(network).from_config(network.get_config())
+    with layers.filled_later():
+        other = type(network).from_config(network.get_config())
     weights.assign_arrays(other, weights.export_arrays(network))
     return other
 

@@ -16,6 +16,7 @@ from tf_idinvert.networks import (
     encoder,
     generator,
     latent_discriminator,
+    layers,
     stylegan2_discriminator,
     stylegan2_generator,
 )
@@ -112,7 +113,8 @@ def build(network_class, config, arrays):
             found = list(arrays[name].shape) if name in arrays else "none"
             if found != shape:
                 raise InputError(f"by its arguments {name!r} is {shape}, the file holds {found}")
-        network = network_class(**config)
+        with layers.filled_later():
+            network = network_class(**config)
     except (TypeError, ValueError, KeyError, ArithmeticError) as error:
         raise InputError(f"{_kind(network_class)}: {str(error).splitlines()[0]}") from error
     assign_arrays(network, arrays)

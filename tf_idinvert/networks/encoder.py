@@ -30,8 +30,7 @@ class Unit(keras.layers.Layer):
     def __init__(self, shape, generation, batch_norm, use_bias, activate, **kwargs):
         super().__init__(**kwargs)
         self.activate, self.norm_first = activate, generation == "2020-05"
-        self.weight = self.add_weight(name="weight", shape=shape, trainable=True,
-                                      initializer=keras.initializers.RandomNormal(0.0, 0.02))
+        self.weight = self.add_weight(name="weight", shape=shape, initializer=layers.normal(0.02), trainable=True)
         self.bias = self.norm = None
         if use_bias:
             self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros", trainable=True)

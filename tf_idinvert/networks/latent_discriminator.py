@@ -45,8 +45,7 @@ class LatentDiscriminator(keras.Model):
         self.layer_embedding = None
         if design == "layerwise":
             self.layer_embedding = self.add_weight(name="layer_embedding", shape=(num_layers, mlp_fmaps),
-                                                   initializer=keras.initializers.RandomNormal(0.0, 1.0),
-                                                   trainable=True)
+                                                   initializer=layers.normal(1.0), trainable=True)
         width = dlatent_size if design == "layerwise" else num_layers * dlatent_size
         self.dense = []
         for i in range(mlp_layers):

@@ -6,6 +6,9 @@ in its constructor, so a new network can load weights from a file before its fir
 """
 from __future__ import annotations
 
+import contextlib
+import contextvars
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,6 +17,22 @@ LEAKY_SLOPE = 0.2
 FINAL_ACTIVATIONS = {"tanh": tf.tanh, "sigmoid": tf.sigmoid, "softsign": tf.nn.softsign}
 FUSED_FROM = 128    # `fused_scale='auto'` fuses resampling with its convolution if the larger side has this many pixels
 CHEAPER_FROM = 64   # from this side on, the fused form is the cheaper one: below, summing the kernel costs more
+_filled_later = contextvars.ContextVar("filled_later", default=False)
+
+
+@contextlib.contextmanager
+def filled_later():
+    """Within, new networks draw no random weights, since all their weights are about to be replaced."""
+    token = _filled_later.set(True)
+    try:
+        yield
+    finally:
+        _filled_later.reset(token)
+
+
+def normal(deviation):
+    """Return the initializer of weights from N(0, deviation^2)."""
+    return "zeros" if _filled_later.get() else keras.initializers.RandomNormal(0.0, deviation)
 
 
 def expect_shape(name, x, shape):
@@ -101,8 +120,8 @@ class EqualizedLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.weight_scale = gain / np.sqrt(np.prod(shape[:-1])) * lrmul
         self.bias_scale = lrmul * bias_gain
-        self.weight = self.add_weight(name="weight", shape=shape, trainable=True,
-                                      initializer=keras.initializers.RandomNormal(0.0, 1.0 / lrmul))
+        self.weight = self.add_weight(name="weight", shape=shape, initializer=normal(1.0 / lrmul),
+                                      trainable=True)
         self.bias = None
         if use_bias:
             self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros", trainable=True)

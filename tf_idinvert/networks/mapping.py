@@ -40,8 +40,8 @@ class Mapping(keras.Model):
         self.normalize_latents, self.layerwise = normalize_latents, layerwise
         self.label_weight = None
         if label_size:
-            self.label_weight = self.add_weight(name="label_weight", shape=(label_size, latent_size), trainable=True,
-                                                initializer=keras.initializers.RandomNormal(0.0, 1.0))
+            self.label_weight = self.add_weight(name="label_weight", shape=(label_size, latent_size),
+                                                initializer=layers.normal(1.0), trainable=True)
         width = latent_size * 2 if label_size else latent_size
         self.dense = []
         for i in range(mapping_layers):

@@ -59,8 +59,8 @@ class StyledConv(ModulatedConv):
     def __init__(self, inputs, outputs, resolution, dlatent_size, up, taps, gain=GAIN, **kwargs):
         super().__init__(inputs, outputs, 3, dlatent_size, up=up, taps=taps, **kwargs)
         self.resolution, self.gain = resolution, gain
-        self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1), trainable=False,
-                                     initializer=keras.initializers.RandomNormal(0.0, 1.0))
+        self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1), initializer=layers.normal(1.0),
+                                     trainable=False)
         self.noise_strength = self.add_weight(name="noise_strength", shape=(), initializer="zeros", trainable=True)
 
     def call(self, x, w, noise_seed=None, style_offset=None):
@@ -138,8 +138,8 @@ class StyleGAN2Synthesis(keras.Model):
         self.widths = widths = _widths(self.config)             # of the resolutions from 4 to R
         self.num_layers = len(widths) * 2                       # L
         self.last_start = self.num_layers - 1
-        self.const = self.add_weight(name="const", shape=(1, 4, 4, widths[0]), trainable=True,
-                                     initializer=keras.initializers.RandomNormal(0.0, 1.0))
+        self.const = self.add_weight(name="const", shape=(1, 4, 4, widths[0]), initializer=layers.normal(1.0),
+                                     trainable=True)
         self.styled = []            # layers 0 to L - 2
         for i in range(self.num_layers - 1):
             stage, up = (i + 1) // 2, i % 2 == 1

@@ -28,8 +28,8 @@ class SynthesisLayer(keras.layers.Layer):
             self.conv = layers.Conv(inputs, outputs, 3, use_bias=False, resample="up" if up else None, fused=fused,
                                     name="conv")
         if use_noise:
-            self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1), trainable=False,
-                                         initializer=keras.initializers.RandomNormal(0.0, 1.0))
+            self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1),
+                                         initializer=layers.normal(1.0), trainable=False)
             self.noise_weight = self.add_weight(name="noise_weight", shape=(outputs,), initializer="zeros",
                                                 trainable=True)
         self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros", trainable=True)
