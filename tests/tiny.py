@@ -42,10 +42,12 @@ def attributes(seed=5, **config):
     return _drawn(Attributes, {**ATTRIBUTES, **config}, seed)
 
 
-def models(**config):
+def models(resolution=16, **config):
     """Encoder, generator, discriminator and training generator that fit each other."""
-    return Models(encoder=encoder(), generator=generator(**config), discriminator=discriminator(),
-                  training_generator=generator(seed=3, **config))
+    side = dict(resolution=resolution)
+    return Models(encoder=encoder(**side, num_layers=resolution.bit_length() * 2 - 4),
+                  generator=generator(**side, **config), discriminator=discriminator(**side),
+                  training_generator=generator(seed=3, **side, **config))
 
 
 def stylegan2_generator(seed=0, **config):
