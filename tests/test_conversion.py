@@ -1,6 +1,7 @@
 """conversion: official records become networks and back, complete both ways; others give a one-line error."""
 from __future__ import annotations
 
+import functools
 import time
 
 import numpy as np
@@ -16,20 +17,19 @@ from tf_idinvert.networks.discriminator import Discriminator
 from tf_idinvert.networks.encoder import Encoder
 from tf_idinvert.networks.generator import Generator
 
-NETWORKS = {
-    "generator": tiny.generator, "layerwise": lambda: tiny.generator(layerwise=True),
-    "labels": lambda: tiny.generator(label_size=3), "quiet": lambda: tiny.generator(use_noise=False),
-    "fused": lambda: tiny.generator(fused_scale=True), "unfused": lambda: tiny.generator(fused_scale=False),
-    "unblurred": lambda: tiny.generator(blur_filter=None), "growing": lambda: tiny.generator(lod=1.5),
-    "untruncated": lambda: tiny.generator(truncation_psi=None, truncation_cutoff=None),
-    "one layer": lambda: tiny.generator(mapping_layers=1, normalize_latents=False),
-    "discriminator": tiny.discriminator, "scores": lambda: tiny.discriminator(label_size=3),
-    "alone": lambda: tiny.discriminator(mbstd_group_size=0), "spread": lambda: tiny.discriminator(mbstd_num_features=2),
-    "D unblurred": lambda: tiny.discriminator(blur_filter=None),
-    "D fused": lambda: tiny.discriminator(fused_scale=True),
-    "D growing": lambda: tiny.discriminator(lod=2.0),
-    "encoder": tiny.encoder, "older": lambda: tiny.encoder(generation="2020-05", dlatent_size=512),
-    "narrow": lambda: tiny.encoder(filters=16, filters_max=8),
+NETWORKS = {        # name: (function of `tiny`, arguments beside the resolution)
+    "generator": (tiny.generator, {}), "layerwise": (tiny.generator, dict(layerwise=True)),
+    "labels": (tiny.generator, dict(label_size=3)), "quiet": (tiny.generator, dict(use_noise=False)),
+    "fused": (tiny.generator, dict(fused_scale=True)), "unfused": (tiny.generator, dict(fused_scale=False)),
+    "unblurred": (tiny.generator, dict(blur_filter=None)), "growing": (tiny.generator, dict(lod=1.5)),
+    "untruncated": (tiny.generator, dict(truncation_psi=None, truncation_cutoff=None)),
+    "one layer": (tiny.generator, dict(mapping_layers=1, normalize_latents=False)),
+    "discriminator": (tiny.discriminator, {}), "scores": (tiny.discriminator, dict(label_size=3)),
+    "alone": (tiny.discriminator, dict(mbstd_group_size=0)), "spread": (tiny.discriminator, dict(mbstd_num_features=2)),
+    "D unblurred": (tiny.discriminator, dict(blur_filter=None)),
+    "D fused": (tiny.discriminator, dict(fused_scale=True)), "D growing": (tiny.discriminator, dict(lod=2.0)),
+    "encoder": (tiny.encoder, {}), "older": (tiny.encoder, dict(generation="2020-05", dlatent_size=512)),
+    "narrow": (tiny.encoder, dict(filters=16, filters_max=8)),
 }
 
 
@@ -54,6 +54,12 @@ def refusal(record):
     return message
 
 
+@functools.cache
+def shared(make):
+    """The network that a function of `tiny` makes, made once: tests change its records alone."""
+    return make()
+
+
 def record_of(network):
     """A record as a reader gives it: with dictionaries of its own that a test may change."""
     return to_record(network, "Gs" if isinstance(network, Generator) else "X")
@@ -61,7 +67,8 @@ def record_of(network):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_there_and_back(name):
-    network = NETWORKS[name]()
+    make, arguments = NETWORKS[name]
+    network = make(resolution=8, **arguments)
     record = record_of(network)
     again = to_network(record)
     assert type(again) is type(network)
@@ -88,7 +95,7 @@ def test_generator_record_is_laid_out_as_the_official_one():
 
 
 def test_code_for_the_official_loader_only_imports_it():
-    for network in (tiny.generator(), tiny.discriminator(), tiny.encoder()):
+    for network in (shared(tiny.generator), shared(tiny.discriminator), shared(tiny.encoder)):
         record = record_of(network)
         for part in (record, *record.components.values()):
             source = part.build_module_src
@@ -98,7 +105,7 @@ def test_code_for_the_official_loader_only_imports_it():
 @pytest.mark.parametrize("make, arguments", [
     (tiny.generator, GENERATOR_ARGUMENTS), (tiny.discriminator, DISCRIMINATOR_ARGUMENTS)])
 def test_absent_arguments_have_their_official_default(make, arguments):
-    network = make()
+    network = shared(make)
     defaults = {ours: default for ours, default in arguments.values()}
     defaults["blur_filter"] = (1, 2, 1)
     record = record_of(network)
@@ -118,14 +125,11 @@ def test_what_an_encoder_leaves_out_is_read_off_its_weights():
         assert to_network(record).get_config() == network.get_config()
 
 
-@pytest.mark.parametrize("argument, value", [
-    ("structure", "recursive"), ("randomize_noise", False), ("use_wscale", True), ("nonlinearity", "lrelu"),
-    ("mapping_nonlinearity", "lrelu"), ("use_styles", True), ("dtype", "float32"), ("num_gpus", 8)])
-def test_arguments_that_change_nothing(argument, value):
-    network = tiny.generator()
-    record = record_of(network)
-    record.static_kwargs[argument] = value
-    assert to_network(record).get_config() == network.get_config()
+def test_arguments_that_change_nothing():
+    record = record_of(shared(tiny.generator))
+    record.static_kwargs.update(structure="recursive", randomize_noise=False, use_wscale=True, nonlinearity="lrelu",
+                                mapping_nonlinearity="lrelu", use_styles=True, dtype="float32", num_gpus=8)
+    assert to_network(record).get_config() == shared(tiny.generator).get_config()
 
 
 @pytest.mark.parametrize("argument, value, message", [
@@ -144,7 +148,7 @@ def test_arguments_that_change_nothing(argument, value):
     ("latent_size", 10 ** 9, "generator: "), ("label_size", 10 ** 9, "'mapping/LabelConcat/weight'"),
     ("truncation_psi", [0.7], "truncation_psi must be None or a number; got [0.7]")])
 def test_arguments_that_are_refused(argument, value, message):
-    record = record_of(tiny.generator())
+    record = record_of(shared(tiny.generator))
     for part in (record, *record.components.values()):
         part.static_kwargs[argument] = value
     assert message in refusal(record)
@@ -152,14 +156,14 @@ def test_arguments_that_are_refused(argument, value, message):
 
 @pytest.mark.parametrize("argument", ["fmap_max", "resolution", "label_size", "mbstd_num_features", "num_channels"])
 def test_absurd_sizes_of_a_discriminator(argument):
-    record = record_of(tiny.discriminator())
+    record = record_of(shared(tiny.discriminator))
     record.static_kwargs.update({"fmap_base": 2 ** 40, argument: 2 ** 20})
     assert refusal(record).startswith("discriminator: ")
 
 
 @pytest.mark.parametrize("argument", ["size", "filter", "num_layers", "dlatent_size"])
 def test_absurd_sizes_of_an_encoder(argument):
-    record = record_of(tiny.encoder())
+    record = record_of(shared(tiny.encoder))
     record.static_kwargs[argument] = 2 ** 20
     assert refusal(record).startswith("encoder: ")
 
@@ -168,13 +172,13 @@ def test_the_table_lists_every_constructor_argument():
     """Complete both ways: every constructor argument is either stored or inferred from the variables."""
     told = {Generator: {"lod", "layerwise", "final_activation"}, Discriminator: {"lod", "pool_last"}}
     for make, arguments in ((tiny.generator, GENERATOR_ARGUMENTS), (tiny.discriminator, DISCRIMINATOR_ARGUMENTS)):
-        network = make()
+        network = shared(make)
         assert {ours for ours, _ in arguments.values()} == set(network.get_config()) - told[type(network)]
 
 
 @pytest.mark.parametrize("make", [tiny.generator, tiny.discriminator, tiny.encoder])
 def test_missing_and_surplus_variables(make):
-    record = record_of(make())
+    record = record_of(shared(make))
     part = record.components.get("mapping", record)
     name = [key for key in part.variables if key.endswith("bias")][0]
     value = part.variables.pop(name)
@@ -184,7 +188,7 @@ def test_missing_and_surplus_variables(make):
 
 
 def test_unknown_networks():
-    generator, discriminator = record_of(tiny.generator()), record_of(tiny.discriminator())
+    generator, discriminator = record_of(shared(tiny.generator)), record_of(shared(tiny.discriminator))
     discriminator.components["more"] = generator.components["mapping"]
     assert "network 'X' (built by 'D_basic') has the parts more by G_mapping; expected none" in refusal(discriminator)
     generator.components["more"] = generator.components["mapping"]
@@ -196,13 +200,13 @@ def test_unknown_networks():
 
 @pytest.mark.parametrize("lod", [np.zeros(3, "float32"), np.float32("nan"), np.float32(-1)])
 def test_level_of_detail_is_one_number(lod):
-    record = record_of(tiny.discriminator())
+    record = record_of(shared(tiny.discriminator))
     record.variables["lod"] = np.asarray(lod)
     assert "lod" in refusal(record)
 
 
 def test_an_encoder_without_its_last_layer():
-    record = record_of(tiny.encoder())
+    record = record_of(shared(tiny.encoder))
     del record.variables["Latent_out/weight"]
     assert refusal(record) == "encoder: the file holds no Latent_out/weight"
 
@@ -210,14 +214,14 @@ def test_an_encoder_without_its_last_layer():
 @pytest.mark.parametrize("network, message", [
     (tiny.encoder(batch_norm=False), "Encoder: the official format has no such network without batch norm"),
     (tiny.encoder(generation="2020-05"), "official 2020-05 encoder has codes of 512 numbers a layer; this one has 8"),
-    (tiny.generator().mapping, "Mapping: no file format has such a network")])
+    (shared(tiny.generator).mapping, "Mapping: no file format has such a network")])
 def test_networks_without_official_form(network, message):
     with pytest.raises(InputError, match=message):
         to_record(network, "X")
 
 
 def test_encoders_are_told_apart():
-    newer, older = record_of(tiny.encoder()), record_of(tiny.encoder(generation="2020-05", dlatent_size=512))
+    newer, older = record_of(shared(tiny.encoder)), record_of(tiny.encoder(generation="2020-05", dlatent_size=512))
     assert (newer.static_kwargs["is_training"], older.static_kwargs["phase"]) == (True, True)
     assert [to_network(record).get_config()["generation"] for record in (newer, older)] == ["2020-09", "2020-05"]
     assert type(to_network(newer)) is Encoder

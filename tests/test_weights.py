@@ -1,6 +1,7 @@
 """weights: the tables are complete both ways, in official layouts; no network is larger than the file's arrays."""
 from __future__ import annotations
 
+import functools
 import time
 import tracemalloc
 
@@ -18,13 +19,16 @@ from tf_idinvert.networks.latent_discriminator import LatentDiscriminator
 from tf_idinvert.networks.synthesis import layer_name
 
 NETWORKS = {
-    "generator": tiny.generator, "layerwise": lambda: tiny.generator(layerwise=True),
-    "labels": lambda: tiny.generator(label_size=3), "quiet": lambda: tiny.generator(use_noise=False),
-    "discriminator": tiny.discriminator, "scores": lambda: tiny.discriminator(label_size=3),
-    "spread": lambda: tiny.discriminator(mbstd_num_features=2), "alone": lambda: tiny.discriminator(mbstd_group_size=0),
-    "encoder": tiny.encoder, "older": lambda: tiny.encoder(generation="2020-05"),
+    "generator": tiny.generator, "layerwise": lambda: tiny.generator(layerwise=True, resolution=8),
+    "labels": lambda: tiny.generator(label_size=3, resolution=8),
+    "quiet": lambda: tiny.generator(use_noise=False, resolution=8),
+    "discriminator": tiny.discriminator, "scores": lambda: tiny.discriminator(label_size=3, resolution=8),
+    "spread": lambda: tiny.discriminator(mbstd_num_features=2, resolution=8),
+    "alone": lambda: tiny.discriminator(mbstd_group_size=0, resolution=8),
+    "encoder": tiny.encoder, "older": lambda: tiny.encoder(generation="2020-05", resolution=8),
     "latent": tiny.latent_discriminator, "latent whole": lambda: tiny.latent_discriminator(design="whole"),
-    "no norm": lambda: tiny.encoder(batch_norm=False), "narrow": lambda: tiny.encoder(filters=16, filters_max=8),
+    "no norm": lambda: tiny.encoder(batch_norm=False, resolution=8),
+    "narrow": lambda: tiny.encoder(filters=16, filters_max=8, resolution=8),
     "attributes": tiny.attributes, "unnamed": lambda: tiny.attributes(binary=(), widths=(4,)),
 }
 HUGE = [
@@ -65,19 +69,24 @@ def arrays_of(network):
     return {name: array.copy() for name, array in weights.export_arrays(network).items()}
 
 
+@functools.cache
+def made(network_class):
+    """A small network of a class, made once: no test changes it."""
+    return {Generator: tiny.generator, Discriminator: tiny.discriminator, Encoder: tiny.encoder,
+            LatentDiscriminator: tiny.latent_discriminator, Attributes: tiny.attributes}[network_class]()
+
+
 def small(network_class):
     """Configuration and arrays of a small network of a class."""
-    network = {Generator: tiny.generator, Discriminator: tiny.discriminator, Encoder: tiny.encoder,
-               LatentDiscriminator: tiny.latent_discriminator, Attributes: tiny.attributes}[network_class]()
-    return network.get_config(), arrays_of(network)
+    return made(network_class).get_config(), arrays_of(made(network_class))
 
 
-def refusal(network_class, config, arrays):
+def refusal(network_class, config, arrays, build=weights.build):
     """The message with which building is refused, checked to be one line, quick, and cheap."""
     tracemalloc.start()
     start = time.process_time()
     with pytest.raises(InputError) as caught:
-        weights.build(network_class, config, arrays)
+        build(network_class, config, arrays)
     seconds, peak = time.process_time() - start, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     message = str(caught.value)
@@ -88,17 +97,12 @@ def refusal(network_class, config, arrays):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_variable_is_in_the_table_once(name):
+def test_every_variable_is_in_the_table_once_and_arrays_build_the_same_network(name):
     network = NETWORKS[name]()
     rows = weights.table(network)
     names = [row[0] for row in rows]
     assert len(set(names)) == len(names)
     assert sorted(id(variable) for _, variable, _ in rows) == sorted(id(variable) for variable in network.variables)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_arrays_build_the_same_network(name):
-    network = NETWORKS[name]()
     arrays = weights.export_arrays(network)
     again = weights.build(type(network), network.get_config(), arrays)
     assert again.get_config() == network.get_config()
@@ -127,15 +131,18 @@ def test_missing_surplus_and_misshapen_arrays(network_class):
     name = [key for key in arrays if key.endswith("bias")][2]
     value = arrays.pop(name)
     assert f"lacks 1 variable ('{name}')" in refusal(network_class, config, arrays)
+    network = weights.build(network_class, config, {**arrays, name: value.astype("float16")})
+
+    def filled(network_class, config, arrays):
+        weights.assign_arrays(network, arrays)      # the last that `build` does
+
     arrays.update({name: value, "more": value, "even more": value})
-    assert "does not know 2 variables ('more', 'even more')" in refusal(network_class, config, arrays)
+    assert "does not know 2 variables ('more', 'even more')" in refusal(network_class, config, arrays, filled)
     del arrays["more"], arrays["even more"]
     for wrong in (value[:-1], value[:, None], value[0], value.astype("int32")):
         arrays[name] = np.asarray(wrong)
         assert f"variable '{name}' is {wrong.dtype} {list(np.shape(wrong))}, expected float" in \
-            refusal(network_class, config, arrays)
-    arrays[name] = value.astype("float16")
-    weights.build(network_class, config, arrays)
+            refusal(network_class, config, arrays, filled)
 
 
 def test_misshapen_arrays_stored_channels_first():
