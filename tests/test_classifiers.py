@@ -13,7 +13,7 @@ from tf_idinvert import classifiers
 from tf_idinvert.checkpoint import Models, save
 from tf_idinvert.errors import InputError
 
-PAPER = dict(mbstd_group_size=0, blur_filter=None, fused_scale=True)
+PAPER = dict(resolution=8, mbstd_group_size=0, blur_filter=None, fused_scale=True)
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def test_probabilities_of_the_official_metric(reference_file):
 
 def test_several_files(files):
     found = classifiers.load(files)
-    assert (found.names, found.resolution) == (("smiling", "hat"), 16)
-    x = tiny.normal(5, 16, 16, 3)
+    assert (found.names, found.resolution) == (("smiling", "hat"), 8)
+    x = tiny.normal(5, 8, 8, 3)
     for i, column in enumerate(np.asarray(found(x)).T):
         logits = np.asarray(tiny.discriminator(seed=i, **PAPER)(x), "float64")[:, 0]
         shares = np.exp(logits) / (np.exp(logits) + np.exp(-logits))
@@ -45,33 +45,33 @@ def test_several_files(files):
 
 def test_pictures_are_averaged_where_their_side_is_a_multiple(files, tmp_path, rng):
     found = classifiers.load(files)
-    pixels = rng.integers(0, 256, (48, 48, 3), "uint8")
+    pixels = rng.integers(0, 256, (24, 24, 3), "uint8")
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    mean = pixels.reshape(16, 3, 16, 3, 3).astype("float64").mean(axis=(1, 3)) / 127.5 - 1
+    mean = pixels.reshape(8, 3, 8, 3, 3).astype("float64").mean(axis=(1, 3)) / 127.5 - 1
     np.testing.assert_allclose(found.read(tmp_path / "a.png"), mean, atol=1e-5)
-    for size in ((16, 16), (40, 30), (8, 8), (20, 16)):
+    for size in ((8, 8), (20, 15), (4, 4), (10, 8)):
         Image.fromarray(pixels).resize(size).save(tmp_path / "a.png")
-        assert found.read(tmp_path / "a.png").shape == (16, 16, 3)
+        assert found.read(tmp_path / "a.png").shape == (8, 8, 3)
 
 
 def test_what_is_no_classifier(files, tmp_path):
-    save(tiny.models(), tmp_path / "set.h5")
-    save(Models(encoder=tiny.encoder()), tmp_path / "encoder.h5")
+    save(Models(generator=tiny.generator(resolution=4), discriminator=tiny.discriminator(**PAPER)), tmp_path / "set.h5")
+    save(Models(encoder=tiny.encoder(resolution=8)), tmp_path / "encoder.h5")
     save(Models(discriminator=tiny.discriminator(**PAPER)), tmp_path / "celebahq-classifier-02-hat.pkl")
     save(Models(discriminator=tiny.discriminator(**{**PAPER, "mbstd_group_size": 4})), tmp_path / "batch.h5")
-    save(Models(discriminator=tiny.discriminator(resolution=8, **PAPER)), tmp_path / "small.h5")
+    save(Models(discriminator=tiny.discriminator(**{**PAPER, "resolution": 4})), tmp_path / "small.h5")
     for name, message in (
             ("set.h5", "set.h5: expected one discriminator, which classifies an attribute; got a set of networks"),
             ("encoder.h5", "encoder.h5: expected one discriminator, .*; got none"), ("absent.pkl", "no such file"),
             ("celebahq-classifier-02-hat.pkl", "there are two classifiers of 'hat'"),
             ("batch.h5", "batch: scores pictures by labels or within a batch"),
-            ("small.h5", "classifiers must take pictures of one size; got 8, 16 px")):
+            ("small.h5", "classifiers must take pictures of one size; got 4, 8 px")):
         with pytest.raises(InputError, match=message):
             classifiers.load([*files, tmp_path / name])
 
 
-def test_boundary_tool_scores_with_classifiers(files, tmp_path, monkeypatch, capfd):
-    save(Models(generator=tiny.generator()), tmp_path / "g.h5")
+def test_boundary_tool_scores_with_classifiers(files, eagerly, tmp_path, monkeypatch, capfd):
+    save(Models(generator=tiny.generator(resolution=8)), tmp_path / "g.h5")
     samples = tmp_path / "samples"
     assert not running.run(monkeypatch, "boundary.py", "sample", tmp_path / "g.h5", "--num", 3, "-o", samples)
     assert not running.run(monkeypatch, "boundary.py", "score", samples, "--classifier", *files)

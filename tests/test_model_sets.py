@@ -19,9 +19,9 @@ from tf_idinvert.evaluation import loading
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Generator and encoder of idinvert_pytorch, a file each."""
-    folder, encoder = tmp_path_factory.mktemp("set"), tiny.encoder(generation="2020-05")
+    folder, encoder = tmp_path_factory.mktemp("set"), tiny.encoder(generation="2020-05", resolution=8, num_layers=4)
     return [torch_writer.save(folder / f"{name}.pth", state) for name, state in (
-        ("in-domain,generator", torch_states.idinvert(tiny.generator(layerwise=True))),
+        ("in-domain,generator", torch_states.idinvert(tiny.generator(layerwise=True, resolution=8))),
         ("encoder", torch_states.idinvert_encoder(encoder)))]
 
 
@@ -50,8 +50,8 @@ def test_an_argument_names_one_file_or_several(tmp_path):
 
 def test_training_is_told_the_final_activation(files, tmp_path):
     path = tmp_path / "both.pth"
-    networks = {"generator": torch_states.idinvert(tiny.generator(layerwise=True)),
-                "discriminator": torch_states.genforce_discriminator(tiny.discriminator())}
+    networks = {"generator": torch_states.idinvert(tiny.generator(layerwise=True, resolution=8)),
+                "discriminator": torch_states.genforce_discriminator(tiny.discriminator(resolution=8))}
     torch_writer.save(path, networks)
     for chosen, expected in (None, "tanh"), ("none", None), ("sigmoid", "sigmoid"):
         args = argparse.Namespace(generator=path, final_activation=chosen, method="in-domain")
@@ -62,7 +62,7 @@ def test_training_is_told_the_final_activation(files, tmp_path):
                                              ("evaluate_restoration.py", ["--quick"])])
 def test_other_evaluations_take_a_set(files, tmp_path, monkeypatch, capfd, tool, arguments):
     """They get as far as what the set lacks."""
-    checkpoint.save(Models(discriminator=tiny.discriminator()), tmp_path / "other.h5")
+    checkpoint.save(Models(discriminator=tiny.discriminator(resolution=8)), tmp_path / "other.h5")
     monkeypatch.chdir(tmp_path)
     named = "--model", files[1], "other.h5", "--final-activation", "none"
     assert running.run(monkeypatch, tool, *named, *arguments) == 2
@@ -72,7 +72,8 @@ def test_other_evaluations_take_a_set(files, tmp_path, monkeypatch, capfd, tool,
 @pytest.mark.parametrize("tool, arguments", [("assess_generator.py", []), ("assess_edits.py", []),
                                              ("evaluate_restoration.py", ["--quick"])])
 def test_other_evaluations_take_a_tuned_generator(tmp_path, monkeypatch, capfd, tool, arguments):
-    checkpoint.save(Models(encoder=tiny.encoder(), generator=tiny.generator(layerwise=True)), tmp_path / "model.h5")
+    checkpoint.save(Models(encoder=tiny.encoder(resolution=8, num_layers=4),
+                           generator=tiny.generator(layerwise=True, resolution=8)), tmp_path / "model.h5")
     monkeypatch.chdir(tmp_path)
     assert running.run(monkeypatch, tool, "model.h5", "--tuned", "absent.h5", *arguments) == 2
     assert "absent.h5" in running.error_line(capfd)
