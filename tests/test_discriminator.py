@@ -93,7 +93,7 @@ def test_levels_beyond_the_last_are_the_last(alone, images):
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_configuration(variant):
-    one = tiny.discriminator(**variant)
+    one = tiny.discriminator(**{"resolution": 8, **variant})
     image = normal(3, one.resolution, one.resolution, variant.get("num_channels", 3))
     labels = np.eye(3, dtype="float32") if one.label_size else None
     score = one(image, labels=labels)

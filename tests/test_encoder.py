@@ -10,7 +10,7 @@ from tf_idinvert.networks import layers
 from tf_idinvert.networks.encoder import Encoder, ResidualBlock, Unit
 
 GENERATIONS = ("2020-09", "2020-05")
-VARIANTS = [dict(), dict(generation="2020-05"), dict(batch_norm=False), dict(resolution=8, num_layers=4),
+VARIANTS = [dict(), dict(generation="2020-05"), dict(batch_norm=False), dict(resolution=16, num_layers=4),
             dict(num_channels=1, dlatent_size=5), dict(generation="2020-05", batch_norm=False)]
 
 
@@ -103,7 +103,7 @@ def test_without_batch_norm_modes_are_equal(generation):
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_configuration(variant):
-    one = tiny.encoder(**variant)
+    one = tiny.encoder(**{"resolution": 8, **variant})
     images = normal(2, one.resolution, one.resolution, variant.get("num_channels", 3))
     codes = one(images)
     assert codes.shape == (2, one.num_layers, one.dlatent_size)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from tiny import normal, relative
 
@@ -43,6 +44,10 @@ def test_truncation(generator, psi, cutoff):
     expected, below = w.copy(), slice(0, cutoff)
     expected[:, below] = average + psi * (w[:, below] - average)
     assert relative(generator.truncate(w, psi, cutoff), expected) < 1e-5
+
+
+@pytest.mark.parametrize("psi, cutoff", [(0.5, None), (-1.0, 2)])
+def test_truncated_pictures(generator, psi, cutoff):
     z = normal(2, 8)
     image = generator(z, truncation_psi=psi, truncation_cutoff=cutoff)
     assert relative(image, generator.synthesis(generator.truncate(generator.mapping(z), psi, cutoff))) < 1e-5
@@ -61,9 +66,10 @@ def test_noise_and_level_reach_the_synthesis(generator):
 
 def test_style_mixing_crosses_once_for_the_batch(generator):
     w, other = np.zeros((2, 6, 8), "float32"), np.ones((2, 6, 8), "float32")
+    mix = tf.function(lambda seed: generator.mix_styles(w, other, seed), autograph=False)
     crossings = []
     for step in range(400):
-        mixed = np.asarray(generator.mix_styles(w, other, [7, step]))
+        mixed = np.asarray(mix(tf.constant([7, step])))
         crossing = int((mixed[0, :, 0] == 0).sum())
         assert (mixed == (np.arange(6) >= crossing)[None, :, None]).all()
         crossings.append(crossing)
@@ -76,14 +82,14 @@ def test_style_mixing_crosses_once_for_the_batch(generator):
 
 def test_style_mixing_crosses_layers_in_use_only(generator):
     w, other = np.zeros((1, 6, 8), "float32"), np.ones((1, 6, 8), "float32")
-    crossings = {int((np.asarray(generator.mix_styles(w, other, [7, step], lod=1.5))[0, :, 0] == 0).sum())
-                 for step in range(200)}
+    mix = tf.function(lambda seed: generator.mix_styles(w, other, seed, lod=1.5), autograph=False)
+    crossings = {int((np.asarray(mix(tf.constant([7, step])))[0, :, 0] == 0).sum()) for step in range(200)}
     assert crossings == {1, 2, 3, 4}                    # 4 layers at level 1; 4: none of them mixed
 
 
 @pytest.mark.parametrize("layerwise", [False, True])
 def test_a_larger_w_has_the_same_pictures(layerwise):
-    generator = tiny.generator(layerwise=layerwise)
+    generator = tiny.generator(layerwise=layerwise, resolution=8)
     generator.dlatent_avg.assign(tiny.normal(8))
     z, small = tiny.normal(3, 8), {}
     for psi in (1.0, 0.5):
@@ -95,12 +101,12 @@ def test_a_larger_w_has_the_same_pictures(layerwise):
         np.testing.assert_allclose(generator(z, truncation_psi=psi).numpy(), pictures, atol=1e-5)
 
 
-@pytest.mark.parametrize("probability, allowed", [(0.0, {6}), (1.0, {1, 2, 3, 4, 5})])
+@pytest.mark.parametrize("probability, allowed", [(0.0, {4}), (1.0, {1, 2, 3})])
 def test_style_mixing_probability(probability, allowed):
-    generator = tiny.generator(style_mixing_prob=probability)
-    w, other = np.zeros((1, 6, 8), "float32"), np.ones((1, 6, 8), "float32")
+    generator = tiny.generator(resolution=8, style_mixing_prob=probability)
+    w, other = np.zeros((1, 4, 8), "float32"), np.ones((1, 4, 8), "float32")
     assert {int((np.asarray(generator.mix_styles(w, other, [7, step]))[0, :, 0] == 0).sum())
-            for step in range(100)} == allowed
+            for step in range(50)} == allowed
 
 
 def test_mean_of_w_follows_layer_0(generator):
@@ -110,7 +116,7 @@ def test_mean_of_w_follows_layer_0(generator):
 
 
 def test_labels():
-    generator = tiny.generator(label_size=2)
+    generator = tiny.generator(label_size=2, resolution=8)
     z, labels = normal(2, 8), np.eye(2, dtype="float32")
     assert not np.allclose(generator(z, labels=labels), generator(z, labels=labels[::-1]))
     with pytest.raises(ValueError, match=r"needs labels \[N, 2\]; got none"):
@@ -119,7 +125,7 @@ def test_labels():
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_configuration(variant):
-    one = tiny.generator(**variant)
+    one = tiny.generator(**{"resolution": 8, **variant})
     z = normal(3, one.latent_size)
     labels = np.eye(3, dtype="float32") if one.label_size else None
     again = tiny.copy(one)
