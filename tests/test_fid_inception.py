@@ -44,10 +44,11 @@ def test_every_part_of_the_graph_counts(known):
     assert np.abs(changed - features).max() > 1e-3 * np.abs(features).max()
 
 
-def test_distance_is_heusels_formula_of_these_features(known, path):
+def test_distance_is_heusels_formula_of_these_features(known, tmp_path):
     """20 + 20 noise pictures: |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)), by eigenvalues of C C' itself."""
     rng = np.random.default_rng(2)
     sets = rng.integers(0, 256, [20, 8, 8, 3], np.uint8), rng.integers(0, 200, [20, 8, 8, 3], np.uint8)
+    path = torch_writer.save(tmp_path / "pt_inception.pth", known[0].state)
     judge = measures.Judge("FID", "", loading.load_inception(path)[0])
     found = measures.compare(*(measures.measure(each, judge, 0) for each in sets))["frechet"][0]
     a, b = (np.asarray(judge.embed(each.astype("float32") / 127.5 - 1), "float64") for each in sets)

@@ -101,8 +101,8 @@ def inputs(tmp_path):
     for i in range(2):
         pixels = np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"pictures/{i}.png")
-    checkpoint.save(tiny.models(), tmp_path / "mine.pkl")
-    return tmp_path / "mine.pkl", tmp_path / "pictures"
+    checkpoint.save(checkpoint.Models(encoder=tiny.encoder(), generator=tiny.generator()), tmp_path / "mine.h5")
+    return tmp_path / "mine.h5", tmp_path / "pictures"
 
 
 def test_what_contradicts_itself_is_one_line(files):
@@ -112,7 +112,7 @@ def test_what_contradicts_itself_is_one_line(files):
             inversion_options.load_features(args, None, 32)
 
 
-def test_lpips_is_the_feature_term_of_inversion(known, files):
+def test_lpips_is_the_feature_term_of_inversion(known, files, eagerly):
     parser = argparse.ArgumentParser()
     inversion_options.add_optimisation_options(parser)
     network, note = inversion_options.load_features(parser.parse_args(["--lpips", *map(str, files)]), None, 32)
@@ -129,7 +129,7 @@ def test_lpips_is_the_feature_term_of_inversion(known, files):
     np.testing.assert_allclose(found["total"], found["pixel"] + 0.8 * found["feature"], rtol=1e-5)
 
 
-def test_evaluation_measures_with_it(inputs, files, tmp_path, monkeypatch, capfd):
+def test_evaluation_measures_with_it(inputs, files, eagerly, tmp_path, monkeypatch, capfd):
     model, pictures = inputs
     narrow = narrow_networks.Inception(5)
     narrow(np.zeros([1, 3, 8, 8]))

@@ -22,20 +22,30 @@ def write_notop(path, model, names=("kernel:0", "bias:0")):
                 group.create_dataset(f"{layer.name}/{name}", data=array)
 
 
-@pytest.mark.parametrize("names", [("kernel:0", "bias:0"), ("W_1:0", "b_1:0")])
-def test_vgg16_is_that_of_keras(tmp_path, vgg, names):
-    write_notop(tmp_path / "vgg.h5", vgg, names)
+@pytest.fixture(scope="module")
+def features(vgg, tmp_path_factory):
+    """VGG16Features with the weights of `vgg`."""
+    path = tmp_path_factory.mktemp("vgg") / "vgg.h5"
+    write_notop(path, vgg)
+    return VGG16Features(path)
+
+
+def test_vgg16_is_that_of_keras(vgg, features):
     images = np.random.default_rng(0).uniform(-1, 1, [2, 32, 32, 3]).astype("float32")
     layer = keras.Model(vgg.inputs[0], vgg.get_layer("block4_conv3").output)
     expected = layer(keras.applications.vgg16.preprocess_input((images + 1) * 127.5))
-    features = VGG16Features(tmp_path / "vgg.h5")(images)
-    np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max())
-    assert features.shape == (2, 4, 4, 512) and np.min(features) == 0
+    found = features(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    assert found.shape == (2, 4, 4, 512) and np.min(found) == 0
 
 
-def test_features_at_another_side_are_of_nearest_neighbours(tmp_path, vgg):
-    write_notop(tmp_path / "vgg.h5", vgg)
-    features = VGG16Features(tmp_path / "vgg.h5")
+def test_older_names_of_the_weights(tmp_path, vgg):
+    write_notop(tmp_path / "vgg.h5", vgg, ("W_1:0", "b_1:0"))
+    found = VGG16Features(tmp_path / "vgg.h5").model.get_weights()
+    assert len(found) == 20 and all(np.array_equal(*pair) for pair in zip(found, vgg.get_weights()))
+
+
+def test_features_at_another_side_are_of_nearest_neighbours(features):
     images = np.random.default_rng(0).uniform(-1, 1, [1, 16, 16, 3]).astype("float32")
     expected = features(images.repeat(2, 1).repeat(2, 2))
     np.testing.assert_array_equal(at_side(features, 32)(images), expected)
@@ -44,14 +54,13 @@ def test_features_at_another_side_are_of_nearest_neighbours(tmp_path, vgg):
     assert resized(np.asarray, 4)(images)[0, :, :, 0].tolist() == images[0, ::4, ::4, 0].tolist()
 
 
-def test_another_layer_with_the_same_weights(tmp_path, vgg):
-    write_notop(tmp_path / "vgg.h5", vgg)
+def test_another_layer_with_the_same_weights(vgg, features):
     images = np.random.default_rng(0).uniform(-1, 1, [1, 16, 16, 3]).astype("float32")
     layer = keras.Model(vgg.inputs[0], vgg.get_layer("block3_conv3").output)
     expected = np.asarray(layer(keras.applications.vgg16.preprocess_input((images + 1) * 127.5)))
-    features = VGG16Features(tmp_path / "vgg.h5").at_layer("block3_conv3")(images)
-    np.testing.assert_allclose(features, expected, atol=1e-4 * expected.max())
-    assert features.shape == (1, 4, 4, 256) and np.min(features) == 0, "after the ReLU"
+    found = features.at_layer("block3_conv3")(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
+    assert found.shape == (1, 4, 4, 256) and np.min(found) == 0, "after the ReLU"
 
 
 def empty(path):
@@ -73,8 +82,9 @@ def linked(path):
 
 
 @pytest.mark.parametrize("write", [empty, text, other_hdf5, linked, lambda path: None])
-def test_other_files_give_one_line(tmp_path, write):
+def test_other_files_give_one_line(monkeypatch, tmp_path, vgg, write):
     write(tmp_path / "weights.h5")
+    monkeypatch.setattr(keras.applications, "VGG16", lambda **_: vgg)
     with pytest.raises(FeaturesError) as error:
         VGG16Features(tmp_path / "weights.h5")
     assert "weights.h5" in str(error.value) and "\n" not in str(error.value)
