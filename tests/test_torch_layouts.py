@@ -1,6 +1,7 @@
 """PyTorch layouts: the public code's own results, networks of other sizes bit for bit, and what is refused and why."""
 from __future__ import annotations
 
+import functools
 import logging
 
 import numpy as np
@@ -42,9 +43,10 @@ def saved(folder, content, container="zip"):
 
 # ---- the public code's own results
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reference(reference_file):
-    """Callable: (folder, names of files, **options) -> (Models, expected arrays)."""
+    """Callable: (folder, names of files, **options) -> (Models, expected arrays), read once and not to be changed."""
+    @functools.cache
     def loaded(folder, *names, **options):
         return (load(*(reference_file(folder, name) for name in names), **options),
                 dict(np.load(reference_file(folder, "expected.npz"))))
@@ -99,7 +101,7 @@ def test_genforce(folder, name, reference):
 
 def test_lernapparat(reference):
     models, expected = reference("lernapparat-32", "lernapparat-32.for_g_all.pt")
-    generator = models.generator
+    generator = tiny.copy(models.generator)
     assert relative(generator.mapping(expected["z"])[:, 0], expected["w"]) < FORWARD
     error = expected["w_std_20000"] * np.sqrt(1 / 10_000 + 1 / 20_000)
     assert (np.abs(np.asarray(generator.dlatent_avg) - expected["w_mean_20000"]) < 5 * error).all()
@@ -353,6 +355,7 @@ NAMES = [line.split('"')[1] for line in __import__("inspect").getsource(wrong_st
          if line.startswith('        "')]
 
 
+@pytest.mark.one_stack      # our own look at names and shapes
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_states_are_refused(name, wrong, tmp_path):
     content, words = wrong[name]
