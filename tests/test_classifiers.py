@@ -54,6 +54,7 @@ def test_pictures_are_averaged_where_their_side_is_a_multiple(files, tmp_path, r
         assert found.read(tmp_path / "a.png").shape == (8, 8, 3)
 
 
+@pytest.mark.one_stack      # what is said of odd files
 def test_what_is_no_classifier(files, tmp_path):
     save(Models(generator=tiny.generator(resolution=4), discriminator=tiny.discriminator(**PAPER)), tmp_path / "set.h5")
     save(Models(encoder=tiny.encoder(resolution=8)), tmp_path / "encoder.h5")

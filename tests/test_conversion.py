@@ -132,6 +132,7 @@ def test_arguments_that_change_nothing():
     assert to_network(record).get_config() == shared(tiny.generator).get_config()
 
 
+@pytest.mark.one_stack      # refused before a network is built
 @pytest.mark.parametrize("argument, value, message", [
     ("use_styles", False, "network 'Gs': use_styles=False is not supported, only True"),
     ("const_input_layer", False, "const_input_layer=False is not supported, only True"),
@@ -154,6 +155,7 @@ def test_arguments_that_are_refused(argument, value, message):
     assert message in refusal(record)
 
 
+@pytest.mark.one_stack      # refused before a network is built
 @pytest.mark.parametrize("argument", ["fmap_max", "resolution", "label_size", "mbstd_num_features", "num_channels"])
 def test_absurd_sizes_of_a_discriminator(argument):
     record = record_of(shared(tiny.discriminator))
@@ -161,6 +163,7 @@ def test_absurd_sizes_of_a_discriminator(argument):
     assert refusal(record).startswith("discriminator: ")
 
 
+@pytest.mark.one_stack      # refused before a network is built
 @pytest.mark.parametrize("argument", ["size", "filter", "num_layers", "dlatent_size"])
 def test_absurd_sizes_of_an_encoder(argument):
     record = record_of(shared(tiny.encoder))

@@ -58,6 +58,7 @@ def test_training_is_told_the_final_activation(files, tmp_path):
         assert activation(train_encoder.load_generator(args).generator) == expected
 
 
+@pytest.mark.one_stack      # what the tools say of odd files
 @pytest.mark.parametrize("tool, arguments", [("assess_generator.py", []), ("assess_edits.py", []),
                                              ("evaluate_restoration.py", ["--quick"])])
 def test_other_evaluations_take_a_set(files, tmp_path, monkeypatch, capfd, tool, arguments):
@@ -69,6 +70,7 @@ def test_other_evaluations_take_a_set(files, tmp_path, monkeypatch, capfd, tool,
     assert "encoder.pth, other.h5: holds no generator" in running.error_line(capfd)
 
 
+@pytest.mark.one_stack      # what the tools say of odd files
 @pytest.mark.parametrize("tool, arguments", [("assess_generator.py", []), ("assess_edits.py", []),
                                              ("evaluate_restoration.py", ["--quick"])])
 def test_other_evaluations_take_a_tuned_generator(tmp_path, monkeypatch, capfd, tool, arguments):

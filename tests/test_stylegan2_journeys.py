@@ -180,6 +180,7 @@ def test_is_served(monkeypatch, tmp_path, model, generator):
     assert 0 < tiny.relative(half_weights.halved(generator).synthesis(codes), pictures) < 0.02
 
 
+@pytest.mark.one_stack      # what a tool says of an odd file
 def test_its_own_training_is_not_offered(monkeypatch, model, pictures, capfd):
     np.save("pictures.npy", pictures)
     assert run(monkeypatch, "train.py", "--method", "stylegan", "--initial", model, "--data", "pictures.npy",

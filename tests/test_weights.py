@@ -151,6 +151,7 @@ def test_misshapen_arrays_stored_channels_first():
     assert "is float32 [1, 4, 4, 8], expected float [1, 8, 4, 4]" in refusal(Generator, config, arrays)
 
 
+@pytest.mark.one_stack      # refused before a network is built
 @pytest.mark.parametrize("network_class, argument", HUGE, ids=str)
 def test_absurd_sizes_are_refused_before_they_are_built(network_class, argument):
     config, arrays = small(network_class)
@@ -169,12 +170,14 @@ def test_sizes_that_multiply_are_refused_before_they_are_built():
     assert f"is [3, 3, {width}, {width}], the file holds [3, 3, 8, 8]" in refusal(Generator, config, arrays)
 
 
+@pytest.mark.one_stack      # refused before a network is built
 @pytest.mark.parametrize("argument, message", WRONG, ids=str)
 def test_arguments_of_the_wrong_kind(argument, message):
     config, arrays = small(Generator)
     assert message in refusal(Generator, {**config, **argument}, arrays)
 
 
+@pytest.mark.one_stack      # refused before a network is built
 @pytest.mark.parametrize("change, message", [
     (dict(names="age"), "names must be a list of at most 1000 different names, of 100 characters each; got 'age'"),
     (dict(names=("age", 3)), "names must be a list"), (dict(names=("age", "age")), "names must be a list"),
@@ -192,6 +195,7 @@ def test_arguments_that_no_attribute_network_has(change, message):
     assert message in refusal(Attributes, {**config, **change}, arrays)
 
 
+@pytest.mark.one_stack      # refused before a network is built
 @pytest.mark.parametrize("network_class", [Generator, Discriminator, Encoder, LatentDiscriminator, Attributes])
 def test_every_argument_is_needed(network_class):
     config, arrays = small(network_class)
