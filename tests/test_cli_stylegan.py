@@ -86,15 +86,20 @@ def test_a_run_can_start_from_a_network_file(tmp_path):
         generator.start_from(wider, initial, 0)
 
 
+@pytest.fixture(scope="module")
+def model():
+    return made(4)
+
+
 @pytest.mark.parametrize("name, value", [("fused_scale", True), ("blur_filter", None), ("final_activation", "tanh"),
                                          ("mapping_lrmul", 0.5)])
-def test_a_run_does_not_start_from_networks_of_another_function(name, value):
+def test_a_run_does_not_start_from_networks_of_another_function(model, name, value):
     """Weights of the same shapes, which would draw other pictures."""
     recipe, latent = tiny_recipe(4), ("mapping_lrmul", "final_activation")
     other = dataclasses.replace(recipe, generator={**recipe.generator, name: value},
                                 discriminator={**recipe.discriminator, **({} if name in latent else {name: value})})
     with pytest.raises(ValueError, match=f"the initial generator has {name} {value}, this training has"):
-        generator.start_from(made(4), train_stylegan.make_networks(other), 0)
+        generator.start_from(model, train_stylegan.make_networks(other), 0)
 
 
 def test_whole_small_run(eagerly, monkeypatch, tmp_path):

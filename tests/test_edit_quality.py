@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -30,14 +31,21 @@ def test_no_ratio_to_a_change_in_the_wrong_sense():
     assert np.isnan(found.ratio(["pose"])) and found.monotone == 0
 
 
-@pytest.fixture
-def files(tmp_path):
-    (tmp_path / "normals").mkdir()
-    checkpoint.save(Models(encoder=tiny.encoder(), generator=tiny.generator(layerwise=True)), tmp_path / "network.h5")
-    checkpoint.save(Models(attributes=tiny.attributes(names=NAMES, binary=("eyeglasses",))), tmp_path / "attributes.h5")
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("originals")
+    (folder / "normals").mkdir()
+    checkpoint.save(Models(encoder=tiny.encoder(), generator=tiny.generator(layerwise=True)), folder / "network.h5")
+    checkpoint.save(Models(attributes=tiny.attributes(names=NAMES, binary=("eyeglasses",))), folder / "attributes.h5")
     for name in "pose", "eyeglasses":
-        boundaries.write(tmp_path / f"normals/{name}.npz", boundaries.Boundary(tiny.normal(1, 6, 8), (1, 2)))
-    return tmp_path
+        boundaries.write(folder / f"normals/{name}.npz", boundaries.Boundary(tiny.normal(1, 6, 8), (1, 2)))
+    return folder
+
+
+@pytest.fixture
+def files(originals, tmp_path):
+    """A copy, which may be changed."""
+    return shutil.copytree(originals, tmp_path / "files")
 
 
 @pytest.fixture
