@@ -164,10 +164,10 @@ def check_compiled(make, batch):
     assert moved(before, expected) > 0.5 and apart(before, expected, values(compiled)) < 1e-3
 
 
-def two_devices():
-    """Return the strategy of two logical CPU devices; TensorFlow must not have started in the process."""
+def two_devices(of=2):
+    """Return the strategy of two logical CPU devices of so many; TensorFlow must not have started in the process."""
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * of)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})      # for two steps: see conftest
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 

@@ -1,14 +1,9 @@
-"""apart: batches over the replicas of a strategy; tests share a process of four devices.
-
-`test_replicas` does the same with whole tools.
-"""
+"""apart: batches over the replicas of a strategy. `test_replicas` runs it, and whole tools, on several devices."""
 from __future__ import annotations
 
 import json
 
-import encoder_training as common
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from tf_idinvert import apart
@@ -29,26 +24,12 @@ def results(count, batch_size):
 
 
 def replicas():
-    """Print {number of devices: results of seven rows in batches of two}."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
+    """Print {number of devices: results of seven rows in batches of two}, in a process of four devices."""
     found = {1: results(7, 2)}
     for count in 2, 4:
         with tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope():
             found[count] = results(7, 2)
     print(json.dumps(found))
-
-
-@pytest.fixture(scope="module")
-def found():
-    output, errors = common.start("import test_apart; test_apart.replicas()").communicate(timeout=300)
-    assert output, errors[-3000:]
-    return json.loads(output)
-
-
-@pytest.mark.parametrize("count, sizes", [("1", [2, 2, 2, 1]), ("2", [4, 4]), ("4", [8])])
-def test_replicas_compute_what_one_device_does_in_the_same_order(found, count, sizes):
-    assert found[count] == [found["1"][0], sizes]
 
 
 def test_one_device_fills_nothing_up_on_a_cpu():

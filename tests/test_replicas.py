@@ -1,4 +1,4 @@
-"""Two devices, and two workers, do what one device does: trainings, tools for many pictures, their evaluation.
+"""Several devices, and workers, do what one device does: batches, trainings, tools for many pictures, evaluation.
 
 All of it runs in few processes, in which TensorFlow starts with two devices, or as a worker.
 """
@@ -11,6 +11,7 @@ import encoder_training as common
 import numpy as np
 import pytest
 import tensorflow as tf
+import test_apart
 import test_devices
 
 from tf_idinvert import checkpoint
@@ -37,10 +38,12 @@ def train_encoder(folder, name, batch, *more):
 
 def devices(folder):
     """In a process of its own."""
-    strategy = common.two_devices()
+    strategy, all_devices = common.two_devices(of=4), tf.config.list_logical_devices
     with common.eagerly():
         compare_trainings("devices", strategy)
         train_encoder(folder, "one/train", 16)
+    test_apart.replicas()
+    tf.config.list_logical_devices = lambda kind: all_devices(kind)[:2]     # more take the tools longer
     test_devices.replicas(folder)
 
 
@@ -66,7 +69,7 @@ def code(function, folder):
 
 @pytest.fixture(scope="module")
 def on_devices(folder):
-    """What the trainings printed."""
+    """What the trainings printed, then `test_apart`."""
     return common.printed(common.start(code("devices", folder)))
 
 
@@ -92,12 +95,18 @@ def by_two_processes(folder):
 @pytest.mark.parametrize("kind, training", [(kind, each) for kind in TRAININGS for each in TRAININGS[kind]])
 def test_trainings(request, kind, training):
     for printed in request.getfixturevalue({"devices": "on_devices", "workers": "by_workers"}[kind]):
-        assert len(printed) == len(TRAININGS[kind])
+        assert len(printed) == len(TRAININGS[kind]) + (kind == "devices")
         found = printed[TRAININGS[kind].index(training)]
         if training == "test_stylegan":
             assert found["steps"] == 2 and found["moved"] > 0.01 and found["apart"] < 1e-3 * found["moved"], found
         else:
             assert found["moved"] > 0.5 and found["apart"] < 1e-3, found
+
+
+@pytest.mark.parametrize("count, sizes", [("1", [2, 2, 2, 1]), ("2", [4, 4]), ("4", [8])])
+def test_replicas_compute_what_one_device_does_in_the_same_order(on_devices, count, sizes):
+    found = on_devices[0][-1]
+    assert found[count] == [found["1"][0], sizes]
 
 
 def test_workers_train_by_the_tool_like_one(on_devices, by_workers, folder):
