@@ -25,10 +25,10 @@ def train(args):
     recipe = make_recipe(args, run.placement.num_replicas_in_sync)
     left_out = []
     data, test = make_data(args, recipe, left_out)
+    initial = load_initial(args.initial) if args.initial else None
     keras.utils.set_random_seed(args.seed)
     with run.placement.scope():
         models, helpers = make_networks(recipe), make_helpers(args, recipe)
-    initial = load_initial(args.initial) if args.initial else None
     generator.train_stylegan(models, data, recipe, run, save=lambda path: checkpoint.save(models, path),
                              initial=initial, initial_kimg=args.initial_kimg, test=test, helpers=helpers)
     return len(left_out)
