@@ -265,9 +265,12 @@ def test_noise_is_fixed_unless_asked_otherwise():
     assert not np.allclose(fresh[0], fresh[1], atol=1e-2), "every image has noise of its own"
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_goes_on_after_every_layer(architecture):
-    synthesis = tiny.stylegan2_generator(architecture=architecture, resolution=8).synthesis
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def synthesis(request):
+    return tiny.stylegan2_generator(architecture=request.param, resolution=8).synthesis
+
+
+def test_goes_on_after_every_layer(synthesis):
     w, other = normal(2, 4, 8), normal(2, 4, 8, seed=1)
     assert synthesis.last_start == 3
     whole = synthesis(w, noise_seed=[1, 2])
@@ -278,9 +281,7 @@ def test_goes_on_after_every_layer(architecture):
         assert np.array_equal(synthesis.run(behind, layer, layer, features), features)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_layer_has_its_w(architecture):
-    synthesis = tiny.stylegan2_generator(architecture=architecture, resolution=8).synthesis
+def test_every_layer_has_its_w(synthesis):
     w = normal(2, 4, 8)
     pictures = synthesis(w)
     for layer in range(4):
@@ -297,12 +298,11 @@ def test_codes_are_scaled_without_a_change_of_pictures():
     assert np.isclose(np.asarray(generator.mapping(z)).std(), deviation / 4)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_picture_is_the_same_in_any_batch(architecture):
-    generator, w = tiny.stylegan2_generator(architecture=architecture, resolution=8), normal(3, 4, 8)
-    together = generator.synthesis(w).numpy()
+def test_a_picture_is_the_same_in_any_batch(synthesis):
+    w = normal(3, 4, 8)
+    together = synthesis(w).numpy()
     for i in range(3):
-        assert np.allclose(generator.synthesis(w[i:i + 1])[0], together[i], rtol=0, atol=1e-5 * np.abs(together).max())
+        assert np.allclose(synthesis(w[i:i + 1])[0], together[i], rtol=0, atol=1e-5 * np.abs(together).max())
 
 
 @pytest.mark.parametrize("fmap_base, resolution, expected", [       # configurations F and E, trainable parameters
@@ -348,13 +348,24 @@ FILES = [dict(architecture=each, resolution=side) for each, side in zip(ARCHITEC
          resolution=8)]
 
 
+def check_sizes(network):
+    """Every row is a weight of that shape, and what is in no row is a vector as long as another's side."""
+    arrays = weights.export_arrays(network)
+    rows = dict(weights.entry_of(type(network)).sizes(network.get_config()))
+    assert {name: list(arrays[name].shape) for name in rows} == rows
+    assert all(arrays[name].ndim < 2 or name.endswith("ToRGB/mod_weight") or "ToRGB_lod" in name
+               for name in arrays if name not in rows)
+
+
 @pytest.mark.parametrize("config", FILES)
-def test_random_networks_survive_files(config, tmp_path):
+def test_random_networks_have_the_sizes_told_and_survive_files(config, tmp_path):
     """Through the official pickle and ours: constructor arguments and bits."""
     shared = {name: config[name] for name in ("architecture", "resolution", "label_size", "num_channels",
                                               "resample_kernel", "fmap_min", "fmap_decay") if name in config}
     models = checkpoint.Models(generator=tiny.stylegan2_generator(**config),
                                discriminator=tiny.stylegan2_discriminator(**shared))
+    for network in models.generator, models.discriminator:
+        check_sizes(network)
     if config is FILES[0]:
         models.training_generator = tiny.stylegan2_generator(seed=3, **config)
     fields = [field for field in ("generator", "training_generator", "discriminator") if getattr(models, field)]
@@ -370,18 +381,6 @@ def test_random_networks_survive_files(config, tmp_path):
         models = again
     checkpoint.save(models, tmp_path / "c.pkl")
     assert (tmp_path / "a.pkl").read_bytes() == (tmp_path / "c.pkl").read_bytes()
-
-
-@pytest.mark.parametrize("config", FILES)
-def test_sizes_say_how_large_a_network_gets(config):
-    """Every row is a weight of that shape, and what is in no row is a vector as long as another's side."""
-    shared = {name: config[name] for name in ("architecture", "resolution", "num_channels") if name in config}
-    for network in tiny.stylegan2_generator(**config), tiny.stylegan2_discriminator(**shared):
-        arrays = weights.export_arrays(network)
-        rows = dict(weights.entry_of(type(network)).sizes(network.get_config()))
-        assert {name: list(arrays[name].shape) for name in rows} == rows
-        assert all(arrays[name].ndim < 2 or name.endswith("ToRGB/mod_weight") or "ToRGB_lod" in name
-                   for name in arrays if name not in rows)
 
 
 @pytest.fixture(scope="module")
