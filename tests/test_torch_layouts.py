@@ -132,7 +132,7 @@ SIZES = [dict(resolution=8), dict(resolution=8, label_size=3), dict(resolution=1
 
 
 @pytest.mark.parametrize("size, layerwise, container", [
-    *((size, True, "legacy") for size in SIZES), *((size, False, "zip") for size in SIZES[:3])], ids=str)
+    *((size, True, "legacy") for size in SIZES), (SIZES[0], False, "zip")], ids=str)
 def test_other_generators(size, layerwise, container, tmp_path):
     generator = tiny.generator(layerwise=layerwise, **{"mapping_fmaps": 512, **size} if size.get(
         "mapping_layers") == 1 else size)
@@ -336,7 +336,7 @@ def wrong_states():
         "batch norm of another size": (changed(encoder, block0__bn__bn__bias=tiny.normal(5)), "does not fit"),
         "discriminator cut": (changed(discriminator, layer6__weight=None, layer6__bias=None), "lacks 2 keys"),
         "many layers": ({"mapping.dense0.fc.weight": one, **{
-            f"synthesis.layer{i}.epilogue.bias": one for i in range(5000)}}, "more than 64 layers"),
+            f"synthesis.layer{i}.epilogue.bias": one for i in range(200)}}, "more than 64 layers"),
         "many blocks": ({"g_mapping.dense0.weight": one, **{
             f"g_synthesis.blocks.{4 << k}x{4 << k}.epi1.style_mod.lin.weight": one for k in range(30)}},
                         "up to 1024 px"),
