@@ -189,8 +189,9 @@ def _finite(results):
 
 def _both(signatures, generator):
     """The signatures, and each again on encoded pictures."""
-    side = generator.resolution
-    load = _traced(lambda data: picture_bytes.load(data, side), [_spec("image_bytes", dtype=tf.string)])
+    side, load = generator.resolution, None
+    if any(spec.name == "images" for signature in signatures for spec in signature.inputs):
+        load = _traced(lambda data: picture_bytes.load(data, side), [_spec("image_bytes", dtype=tf.string)])
     encode = _traced(picture_bytes.encode, [_spec("images", side, side, 3)])
     return signatures + [signature.on_bytes(load, encode) for signature in signatures]
 
