@@ -12,7 +12,7 @@ from tf_idinvert.evaluation.papers import bench, methods, originals
 from tf_idinvert.portraits import portrait
 
 NAMES = ("age", "gender", "eyeglasses", "pose")
-SIZES = dict(count=12, optimised=6, steps=3, mse_steps=4, ablated=3, diffused=3, codes=30, projected=20)
+SIZES = dict(count=12, optimised=5, steps=2, mse_steps=2, ablated=3, diffused=2, codes=30, projected=20)
 
 
 @contextlib.contextmanager

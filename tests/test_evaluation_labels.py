@@ -61,9 +61,9 @@ def test_pictures_that_are_left_out_shift_no_label(tmp_path):
         assert found.files == ("1.png", "3.png") and found.pictures[1, 0, 0, 0] == 3
 
 
-def test_figure_3_takes_what_is_known(tmp_path):
+def test_figure_3_takes_what_is_known(eagerly, tmp_path):
     """Of the first six originals: two are unknown in age; gender is on a scale, present above the median of all."""
-    bench = evaluating.make(tmp_path, judged=False)
+    bench = evaluating.make(tmp_path, judged=False, optimised=6)
     ages = np.float32([1, 0, np.nan, 1, np.nan, 0] + [0] * 6)
     bench = dataclasses.replace(bench, originals=dataclasses.replace(
         bench.originals, attributes={"age": ages, "gender": np.arange(12, dtype=np.float32)}, source="my.csv"))

@@ -206,7 +206,7 @@ def test_cosines_of_every_picture_by_method_and_edit(tmp_path):
     write(tmp_path / "net")
     embed = Embedding(tmp_path / "net")
     assert embed.about == "model.json, output age of 5 numbers" and len(embed.key.split()) == 3
-    bench = evaluating.make(tmp_path / "cache", roles=("in-domain",), judged=False)
+    bench = evaluating.make(tmp_path / "cache", roles=("in-domain",), judged=False, optimised=6)
     bench.faces, made = embed, {}
 
     def inverted(method, count):
