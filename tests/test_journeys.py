@@ -4,9 +4,7 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
+import threading
 
 import keras
 import numpy as np
@@ -15,7 +13,7 @@ import tiny
 import torch_states
 import torch_writer
 from PIL import Image
-from running import TOOLS, run
+from running import run
 
 from tf_idinvert import checkpoint
 from tf_idinvert.networks.discriminator import Discriminator
@@ -76,8 +74,9 @@ def test_inversion_writes_the_files_of_the_original(monkeypatch, tmp_path, model
     assert page.count("data:image/png;base64") == 3 * 4
 
 
-def test_two_files_of_pytorch_make_one_model(monkeypatch, tmp_path, pictures, caplog):
-    generator, encoder = tiny.generator(layerwise=True), tiny.encoder(generation="2020-05")
+def test_two_files_of_pytorch_make_one_model(eagerly, monkeypatch, tmp_path, pictures, caplog):
+    generator = tiny.generator(resolution=8, layerwise=True)
+    encoder = tiny.encoder(resolution=8, num_layers=4, generation="2020-05")
     files = [torch_writer.save(tmp_path / "generator.pth", torch_states.idinvert(generator), "legacy"),
              torch_writer.save(tmp_path / "encoder.pth", torch_states.idinvert_encoder(encoder), "legacy")]
     assert invert(monkeypatch, pictures, "-o", tmp_path / "out", "--model", *files) == 0
@@ -131,7 +130,7 @@ def test_the_domain_term_can_be_switched_off(monkeypatch, tmp_path, model_path, 
 
 
 @pytest.mark.one_stack
-def test_a_random_start_needs_no_encoder(monkeypatch, tmp_path, model_path, pictures, capfd):
+def test_a_random_start_needs_no_encoder(eagerly, monkeypatch, tmp_path, model_path, pictures, capfd):
     models = checkpoint.load(model_path)
     models.encoder = None
     checkpoint.save(models, tmp_path / "no_encoder.h5")
@@ -176,19 +175,28 @@ def test_without_vgg16_it_goes_on_and_says_so(monkeypatch, tmp_path, model_path,
 
 @pytest.mark.one_stack
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-def test_interrupted_runs_keep_what_is_done(tmp_path, model_path, pictures):
+def test_interrupted_runs_keep_what_is_done(monkeypatch, tmp_path, model_path, pictures, capfd):
+    """Ctrl-C at any time. In this process; how one ends is in test_command."""
     for i in range(3, 60):      # so many that the signal comes in the middle, however busy the machine is
         shutil.copy(pictures / "p0.png", pictures / f"p{i}.png")
-    command = [sys.executable, str(TOOLS / "invert.py"), str(model_path), str(pictures), "-o", str(tmp_path / "out"),
-               "--features", "none", "--num_iterations", "300", "--batch_size", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,      # tests in the background ignore SIGINT
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    deadline = time.time() + 120
-    while not (tmp_path / "out/p1_inv.png").exists() and time.time() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130, process.stderr.read()
-    assert "Traceback" not in process.stderr.read()
+    ended = threading.Event()
+
+    def press():
+        while not (tmp_path / "out/p1_inv.png").exists() and not ended.wait(0.02):
+            pass
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before, pressing = signal.signal(signal.SIGINT, signal.default_int_handler), threading.Thread(target=press)
+    pressing.start()        # tests in the background ignore SIGINT, but for this handler
+    try:
+        code = run(monkeypatch, "invert.py", model_path, pictures, "-o", tmp_path / "out", "--features", "none",
+                   "--num_iterations", "200", "--batch_size", "1")
+    finally:
+        ended.set()
+        pressing.join()
+        signal.signal(signal.SIGINT, before)
+    assert code == 130 and "Traceback" not in capfd.readouterr().err
     done = len(np.load(tmp_path / "out/inverted_codes.npy"))
     assert 1 <= done < 60 and len((tmp_path / "out/image_list.txt").read_text().split()) == done
     assert (tmp_path / "out/inversion.html").exists()
