@@ -16,6 +16,11 @@ def renders():
     return portrait.sample(80, 3, 32)[0]
 
 
+@pytest.fixture(scope="module")
+def others():
+    return portrait.sample(80, 4, 32)[0]
+
+
 def blurred(images):
     kernel = np.array([1, 4, 6, 4, 1]) / 16
     for axis in (1, 2):
@@ -96,18 +101,16 @@ def test_descriptors_of_channels_have_mean_0_and_deviation_1(renders, monkeypatc
     np.testing.assert_allclose(finest.std(1), 1, atol=1e-4)
 
 
-def test_two_samples_of_renders_are_nearer_than_blurred_or_recoloured_ones(renders):
-    other = portrait.sample(80, 4, 32)[0]
+def test_two_samples_of_renders_are_nearer_than_blurred_or_recoloured_ones(renders, others):
     soft = blurred(renders.astype("float32"))
     tinted = renders * np.where(np.arange(80) % 2, 1.0, 0.3)[:, None, None, None]   # half of them dark
     reference = project([renders])
-    floor, softness, colour = (distances(reference, project([images])) for images in (other, soft, tinted))
+    floor, softness, colour = (distances(reference, project([images])) for images in (others, soft, tinted))
     assert softness[32] > 3 * floor[32] and colour[16] > 3 * floor[16]
 
 
-def test_more_pictures_come_nearer():
-    values = [distances(project([portrait.sample(count, 1, 16)[0]]), project([portrait.sample(count, 2, 16)[0]]))[16]
-              for count in (10, 160)]
+def test_more_pictures_come_nearer(renders, others):
+    values = [distances(project([renders[:count]]), project([others[:count]]))[16] for count in (10, 80)]
     assert values[1] < values[0] / 2
 
 
