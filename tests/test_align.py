@@ -16,7 +16,7 @@ from tf_idinvert.cli import alignment_options
 from tf_idinvert.files import images
 from tf_idinvert.portraits import embedded, framing, scene
 
-pytestmark = pytest.mark.usefixtures("traced_once")
+pytestmark = pytest.mark.usefixtures("traced_once", "eagerly")
 EDIT = ["--num_iterations", "0", "--features", "none"]
 
 

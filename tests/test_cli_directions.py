@@ -9,7 +9,7 @@ from running import error_line, run
 from tf_idinvert import boundaries, checkpoint
 from tf_idinvert.files import images, results
 
-pytestmark = pytest.mark.usefixtures("traced_once")
+pytestmark = pytest.mark.usefixtures("traced_once", "eagerly")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):

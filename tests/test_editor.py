@@ -9,6 +9,7 @@ import socket
 import threading
 import zipfile
 
+import encoder_training
 import numpy as np
 import pytest
 import tiny
@@ -19,12 +20,13 @@ from tf_idinvert import checkpoint
 from tf_idinvert.alignment import quad, warp
 from tf_idinvert.boundaries import Boundary
 from tf_idinvert.cli import editor as tool
-from tf_idinvert.editor import actions, combining, recipe, studio
+from tf_idinvert.editor import actions, combining, drawing, recipe, studio
 from tf_idinvert.editor.limits import Limits, Stopped, Together, Visits, read_upload
 from tf_idinvert.editor.session import STEPS_KEPT, Edit, Picture, Place, Session
 from tf_idinvert.errors import InputError
 from tf_idinvert.files import images, results
 from tf_idinvert.inversion import InversionOptions
+
 
 LAYERS, WIDTH = tiny.ENCODER["num_layers"], tiny.ENCODER["dlatent_size"]
 
@@ -216,14 +218,15 @@ def desk(model):
     normals = {name: rng.standard_normal([1, LAYERS, WIDTH]).astype("float32") for name in ("age", "pose")}
     groups = {"Attributes": {"age": Boundary(normals["age"])}, "Others": {"pose": Boundary(normals["pose"], (1, 2))}}
     options = InversionOptions(steps=6, batch_size=1, results=3)
-    made = studio.Studio(models, recipe.model_of([path]), studio.directions(groups, models.generator), options=options,
-                         identity=tiny.attributes().embedding)
+    with encoder_training.eagerly():
+        made = studio.Studio(models, recipe.model_of([path]), studio.directions(groups, models.generator),
+                             options=options, identity=tiny.attributes().embedding)
     samples = {name: rng.integers(0, 256, [16, 16, 3], "uint8") for name in ("one", "two")}
     return actions.Actions(made, samples, Limits())
 
 
 @pytest.fixture
-def visit(desk, tmp_path):
+def visit(eagerly, desk, tmp_path):
     found = Visits(4, tmp_path).of("me")
     desk.open_sample(found, "one")
     return found
@@ -449,9 +452,9 @@ def test_manipulate_says_which_recipes_do_not_fit(desk, visit, model, tmp_path, 
 def test_pictures_of_several_visitors_have_the_bits_that_they_have_alone(desk):
     rng = np.random.default_rng(3)
     rows = [(rng.standard_normal([LAYERS, WIDTH]).astype("float32"), seed) for seed in (0, 0, 4, 0, 4)]
-    together = desk.studio.draw.function(rows)
-    for row, drawn in zip(rows, together):
-        assert (desk.studio.draw.function([row])[0] == drawn).all()
+    draw = drawing.drawer(desk.studio.generator.synthesis)
+    for row, drawn in zip(rows, draw(rows)):
+        assert (draw([row])[0] == drawn).all()
 
 
 def test_directions_must_be_the_networks(desk):

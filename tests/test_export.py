@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import encoder_training
 import numpy as np
 import pytest
 import running
@@ -178,10 +179,11 @@ def answered(folder, generator_alone, pictures, tmp_path_factory):
 def inverted(models, pictures):
     """Codes, images and losses after STEPS at RATES, from our own inversion, each picture alone."""
     found = {"codes": [], "images": [], **{name: [] for name in LOSSES.values()}}
-    inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
-                          options=InversionOptions(feature_weight=1e-4))
+    with encoder_training.eagerly():        # it has no graph, which takes longer than these steps
+        inversion = Inversion(synthesis=models.generator.synthesis, encoder=models.encoder, features=features,
+                              options=InversionOptions(feature_weight=1e-4))
     rate = tf.Variable(0.0)
-    inversion.optimizer = optimizers.Adam(rate)         # one graph for all rates
+    inversion.optimizer = optimizers.Adam(rate)
     for picture, steps, value in zip(pictures, STEPS.tolist(), RATES):
         rate.assign(value)
         inversion.options = dataclasses.replace(inversion.options, steps=steps)

@@ -57,7 +57,7 @@ def no_search(monkeypatch):
     return seen
 
 
-def test_inversion(monkeypatch, tmp_path, small_checkpoints):
+def test_inversion(eagerly, monkeypatch, tmp_path, small_checkpoints):
     assert run(monkeypatch, "invert.py", *SHORT) == 0
     assert results.read(tmp_path / "results/inversion/portraits").names == tuple(f"portrait{i}" for i in range(1, 5))
     record = json.loads((tmp_path / "results/inversion/portraits/options.json").read_text())
@@ -159,7 +159,7 @@ def test_options(monkeypatch, tmp_path, no_search, arguments, expected):
 
 
 @pytest.mark.one_stack
-def test_baselines(monkeypatch, tmp_path, small_checkpoints):
+def test_baselines(eagerly, monkeypatch, tmp_path, small_checkpoints):
     """The encoder alone; and from the mean code, without encoder and features: Image2StyleGAN."""
     models = checkpoint.load(small_checkpoints / embedded.MODELS[0])
     assert run(monkeypatch, "invert.py", "--num_iterations", "0", "-o", "encoder") == 0

@@ -130,7 +130,7 @@ def test_it_stops_at_a_loss_of_as_many_steps_as_show_all_pictures(pictures, run_
     assert np.array_equal(found.losses, losses[:at + 2])
 
 
-def test_stylegan2_is_tuned_too():
+def test_stylegan2_is_tuned_too(eagerly):
     generator = tiny.stylegan2_generator(resolution=4)
     found = PivotalTuning(generator.synthesis, options=TuningOptions(steps=3, learning_rate=0.01))
     found.begin(np.tanh(tiny.normal(1, 4, 4, 3)), tiny.normal(1, generator.num_layers, 8))
@@ -260,7 +260,7 @@ def test_weights_that_float16_cannot_hold_are_refused(generator):
 # ---- the tools
 
 @pytest.fixture
-def inverted(tmp_path, monkeypatch):
+def inverted(eagerly, tmp_path, monkeypatch):
     """The current folder holds network.h5 and `ps`, two pictures as invert.py writes them."""
     monkeypatch.chdir(tmp_path)
     checkpoint.save(checkpoint.Models(generator=tiny.generator(resolution=4)), "network.h5")
