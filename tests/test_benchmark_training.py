@@ -108,10 +108,11 @@ def test_parts_are_gradients_of_the_networks_that_learn():
 
 @pytest.mark.one_stack
 def test_two_replicas_in_a_process_of_their_own(monkeypatch):
+    """StyleGAN, the step of which no other test traces on replicas: R1 in a branch, which updates D."""
     monkeypatch.setattr(matmul, "rate", functools.partial(matmul.rate, size=256, seconds=0.1))     # is tested elsewhere
     monkeypatch.setattr(training, "REPLICAS", (2,))
-    lines, one = [], rows_of("traditional")[0]      # the quickest to trace
-    two, = training.run(lines.append, *SMALL, methods=["traditional"])
+    lines, one = [], rows_of("stylegan")[0]
+    two, = training.run(lines.append, *SMALL, methods=["stylegan"])
     assert (two["part"], two["replicas"], two["batch"]) == ("step", 2, 8)
     assert two["GFLOP"] == pytest.approx(2 * one["GFLOP"]) and set(one) < set(two)
     assert two["of matmul rate"] == pytest.approx(two["GFLOP"] / two["s"] / two["matmul GFLOP/s"])
