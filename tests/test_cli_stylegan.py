@@ -119,8 +119,9 @@ def test_whole_small_run(eagerly, monkeypatch, tmp_path):
 
 
 def test_own_pictures_make_a_generator_with_a_w_per_layer(monkeypatch, tmp_path, rng, capfd):
-    """As encoders and inversion expect one; held-out pictures show in the log, what is no picture in the exit code. With
-    graphs, as users train."""
+    """As encoders and inversion expect one, with graphs. Held-out pictures show in the log, what is no picture in the
+    exit code.
+    """
     (tmp_path / "own").mkdir()
     for i in range(20):
         images.save(tmp_path / f"own/{i}.png", rng.integers(0, 256, (9, 8, 3), np.uint8))
