@@ -20,6 +20,9 @@ assert importlib.util.find_spec("tf_idinvert") is None
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+# every function is called a few times, and compared within tolerances
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 
 def fields(data):
     """(number, bytes) of the fields of a protocol buffer that has only fields of bytes."""

@@ -37,6 +37,11 @@ def checkpoints(written, monkeypatch):
     return written
 
 
+@pytest.fixture(autouse=True)
+def few_dots(monkeypatch):
+    monkeypatch.setattr(plots, "DOTS", 30)      # Matplotlib spends most of its time on dots
+
+
 def evaluate(monkeypatch, folder, *arguments):
     return running.run(monkeypatch, "evaluate.py", "-o", folder, *arguments)
 
