@@ -51,6 +51,14 @@ def test_signatures_that_cannot_be_tested(tmp_path, signature, words):
         serving.load_test(saved(Model(), tmp_path / "1"), signature=signature)
 
 
+def test_one_caller_of_narrow_networks(monkeypatch):
+    monkeypatch.setattr(serving.inversion, "vgg16", lambda: None)
+    rows = serving.one_caller(8, {"encode": 3, "invert": 1}, fmap_base=32, fmap_max=8, latent_size=8, mapping_layers=1,
+                              dlatent_size=8)
+    assert [(row["px"], row["signature"], row["calls"]) for row in rows] == [(8, "encode", 3), (8, "invert", 1)]
+    assert all(0 < row["latency_p50"] <= row["latency_p95"] for row in rows)
+
+
 def test_what_is_no_model_is_one_line(tmp_path):
     with pytest.raises(InputError, match="saved_model.pb: no such file, expected a SavedModel's"):
         serving.load_test(tmp_path)

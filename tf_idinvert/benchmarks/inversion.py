@@ -65,8 +65,12 @@ def full_width(side, generator="StyleGAN", **widths):
     """Return (encoder, synthesis, features) with random weights; F has the shape of VGG16."""
     network = GENERATORS[generator](resolution=side, **widths)
     encoder = Encoder(resolution=side, num_layers=network.num_layers, dlatent_size=network.dlatent_size)
-    vgg = keras.applications.VGG16(include_top=False, weights=None)
-    return encoder, network.synthesis, LayerFeatures(vgg, VGG16_LAYER)
+    return encoder, network.synthesis, vgg16()
+
+
+def vgg16():
+    """Return features of VGG16's shape, with random weights."""
+    return LayerFeatures(keras.applications.VGG16(include_top=False, weights=None), VGG16_LAYER)
 
 
 def measure(side, batch, started, generator="StyleGAN", jit=False, **widths):

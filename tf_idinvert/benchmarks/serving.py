@@ -1,22 +1,30 @@
 """Load test of an exported model: several threads call it with batches of different sizes, and all results are checked.
+Or its answers to one caller, one row at a time, with full-width networks.
 
 The model runs in this process; the figures do not include what TensorFlow Serving adds (network, queues, batching).
 """
 from __future__ import annotations
 
 import concurrent.futures
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tf_idinvert.benchmarks import memory
+from tf_idinvert.benchmarks import inversion, memory
+from tf_idinvert.checkpoint import Models
 from tf_idinvert.errors import InputError, first_line
 from tf_idinvert.files.paths import require_file
+from tf_idinvert.inversion import InversionOptions
+from tf_idinvert.networks.encoder import Encoder
+from tf_idinvert.serving import export
 
 POOL = 32               # number of rows with known results, of which the calls consist
 PERCENTILES = (50, 95, 99)
+ALONE = {"encode": 30, "synthesize": 30, "invert": 3}      # signature -> calls of one caller
+STEPS, LEARNING_RATE = 20, 0.01                            # of a call to `invert`
 
 
 def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_sizes=(1, 2, 3, 5), seed=0):
@@ -60,6 +68,39 @@ def load_test(folder, *, signature="reconstruct", callers=4, calls=200, batch_si
             **{f"latency_p{q}": float(np.percentile(latencies, q)) for q in PERCENTILES},
             "latency_max": max(latencies), "memory_before": before, "memory_after": after,
             "mixed_rows": sum(mixed), "largest_difference": max(differences)}
+
+
+def one_caller(side, calls=ALONE, **widths):
+    """Export networks of full width with random weights, F of VGG16's shape, and call them with one row at a time.
+
+    Args:
+        side: resolution in pixels.
+        calls: {signature: number of calls}.
+        widths: constructor arguments that make the generator narrower, for tests.
+    Returns:
+        list of dict, a row for each signature: 'px', 'signature', 'calls', 'latency_p50' and 'latency_p95' in seconds.
+    """
+    generator = inversion.GENERATORS["StyleGAN"](resolution=side, **widths)
+    features = inversion.vgg16()
+    with tempfile.TemporaryDirectory() as temporary:
+        model = _loaded(export.export(Models(Encoder.of(generator), generator), Path(temporary) / "model",
+                                      features=features, options=InversionOptions().for_features(features)))
+        x = tf.constant(np.random.default_rng(0).uniform(-1, 1, [1, side, side, 3]).astype(np.float32))
+        codes = model.signatures["encode"](images=x)["codes"]
+        inputs = {"encode": {"images": x}, "synthesize": {"codes": codes},
+                  "invert": {"images": x, "steps": tf.constant([STEPS]), "learning_rate": tf.constant([LEARNING_RATE])}}
+        return [{"px": side, "signature": name, "calls": count,
+                 **_latencies(model.signatures[name], inputs[name], count)} for name, count in calls.items()]
+
+
+def _latencies(call, inputs, count):
+    seconds = []
+    for _ in range(1 + count):      # the first call starts the graph
+        start = time.perf_counter()
+        for result in call(**inputs).values():
+            result.numpy()
+        seconds.append(time.perf_counter() - start)
+    return {f"latency_p{q}": float(np.percentile(seconds[1:], q)) for q in PERCENTILES[:2]}
 
 
 def _loaded(folder):

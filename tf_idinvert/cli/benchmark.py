@@ -10,6 +10,7 @@
     python tools/benchmark.py alignment ffhq/       # faces found and how exactly; pictures aligned as FFHQ's
     python tools/benchmark.py editor                # the editor in the browser, 64 and 256 px
     python tools/benchmark.py serving serving/portraits64/1      # an exported model; default: the embedded one
+    python tools/benchmark.py serving --sides 64 256       # full width, one call at a time; `invert` with 20 steps
 
 Inversion: seconds per iteration, compiled and eager; latency of encoder and synthesis; operations per iteration, and
 their rate relative to matrix multiplication, which is measured first; peak memory; time from the start of a process to
@@ -39,7 +40,8 @@ def parse_arguments(argv):
     parser.add_argument("folder", nargs="?", help="serving: folder NAME/VERSION of a SavedModel; default: the embedded "
                         "model, exported. alignment: pictures aligned as FFHQ's")
     parser.add_argument("--sides", nargs="+", type=command.number(int, 32), help="inversion, convolutions, "
-                        "editor: sides of the pictures in pixels (64 128 256; 256; 64 256)")
+                        "editor: sides of the pictures in pixels (64 128 256; 256; 64 256); serving: networks of full "
+                        "width in place of a folder")
     parser.add_argument("--batches", nargs="+", type=command.number(int, 1), help="inversion: batch sizes (1 4)")
     parser.add_argument("--jit", action="store_true", help="inversion: compile loss and gradient with XLA")
     parser.add_argument("--peer", metavar="PYTHON", help="inversion: a Python with torch and numpy, runs the same "
@@ -49,6 +51,8 @@ def parse_arguments(argv):
     args = parser.parse_intermixed_args(argv)
     if args.folder and args.kind not in ("serving", "alignment"):
         parser.error(f"{args.folder}: only `serving` and `alignment` take a folder")
+    if args.folder and args.sides:
+        parser.error("--sides: not with a folder, whose model has one side")
     if args.rounds and not args.peer:
         parser.error("--rounds: only --peer runs rounds")
     if args.jit and args.peer:
@@ -112,6 +116,8 @@ def alignment(args):
 def serving(args):
     """Return a row for every signature that takes pictures or codes."""
     from tf_idinvert.benchmarks import serving as benchmark
+    if args.kind and args.sides:
+        return [{"benchmark": "serving", **row} for side in args.sides for row in benchmark.one_caller(side)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or exported(temporary)
         rows = []
