@@ -1,4 +1,5 @@
 """The measurements of inversion and the tool that prints them, in small."""
+import dataclasses
 import functools
 import json
 import time
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from running import run
 
-from tf_idinvert import checkpoint
+from tf_idinvert import checkpoint, optimizers
 from tf_idinvert.benchmarks import inversion, serving
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.networks.encoder import Encoder
@@ -16,6 +17,7 @@ from tf_idinvert.networks.generator import Generator
 from tf_idinvert.portraits import embedded, portrait
 
 SMALL = dict(resolution=16, dlatent_size=8)
+FEW = 10        # steps
 
 
 @pytest.mark.parametrize("generator", inversion.GENERATORS)
@@ -38,19 +40,24 @@ def test_first_step_below_a_loss(losses, target, steps):
 
 
 @pytest.mark.one_stack
+@pytest.mark.usefixtures("eagerly")
 def test_optimisers_are_compared_on_the_embedded_model(monkeypatch, tmp_path):
+    """In a tenth of the steps, without graphs: searches of real length are those of test_optimizers."""
+    recommended = optimizers.recommended
+    monkeypatch.setattr(inversion.InversionOptions, "steps", FEW)
+    monkeypatch.setattr(optimizers, "recommended", lambda name: dataclasses.replace(recommended(name), steps=FEW))
     monkeypatch.setattr(embedded, "CHECKPOINTS", tmp_path)
     assert inversion.run(print, sides=(), compared=()) == [], "without a model there is nothing to compare"
     checkpoint.save(checkpoint.Models(
         encoder=Encoder(num_layers=6, filters=4, filters_max=8, **SMALL),
-        generator=Generator(latent_size=8, mapping_layers=2, mapping_fmaps=8, fmap_base=64, fmap_max=8, **SMALL)),
+        generator=Generator(latent_size=8, mapping_layers=1, mapping_fmaps=8, fmap_base=64, fmap_max=8, **SMALL)),
         tmp_path / embedded.MODELS[0])
     network = Attributes(portrait.ATTRIBUTES, resolution=16, widths=(4, 8), hidden=8)
     checkpoint.save(checkpoint.Models(attributes=network), tmp_path / embedded.ATTRIBUTES)
     said = []
     monkeypatch.setattr(inversion, "_to_loss", functools.partial(inversion._to_loss, count=2))
     adam, cosine, lbfgs = inversion.run(said.append, sides=(), compared=())
-    assert adam["steps, most"] <= 100 and 0 < adam["share of published"] <= 1 and adam["then loss / adam's"] == 1
+    assert adam["steps, most"] <= FEW and 0 < adam["share of published"] <= 1 and adam["then loss / adam's"] == 1
     assert lbfgs["optimizer"] == "lbfgs" and 0 < lbfgs["s/step"]
     assert said[0] == "optimiser adam on 2 portraits, embedded"
 
