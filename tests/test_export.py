@@ -131,7 +131,7 @@ def half_folder(tmp_path_factory, models):
 
 @pytest.fixture(scope="module")
 def generator_alone(tmp_path_factory):
-    """A generator with labels, of 8 px and codes 4 x 8, and its served version: with all that a larger one has."""
+    """A generator with labels, of 8 px and codes 4 x 8, and its served version, which upsamples too."""
     generator = tiny.generator(label_size=3, resolution=8, mapping_layers=1)
     return generator, export.export(checkpoint.Models(generator=generator), tmp_path_factory.mktemp("alone") / "labels")
 
