@@ -103,8 +103,9 @@ def hostile():
 @pytest.fixture(scope="module")
 def models():
     """Networks for 4 px, with codes 2 x 8."""
-    return checkpoint.Models(encoder=tiny.encoder(resolution=4, num_layers=2), discriminator=tiny.discriminator(resolution=4),
-                             generator=tiny.generator(resolution=4, mapping_layers=1))
+    return checkpoint.Models(encoder=tiny.encoder(resolution=4, num_layers=2),
+                             generator=tiny.generator(resolution=4, mapping_layers=1),
+                             discriminator=tiny.discriminator(resolution=4))
 
 
 @pytest.fixture(scope="module")
