@@ -30,7 +30,7 @@ from tf_idinvert.serving import export, half_weights, server_files
 STEPS, RATES = np.array([0, 5, 3], np.int32), np.array([0.01, 0.05, 0.02], np.float32)
 ATTRIBUTES, DISTANCES = ["smile", "0", "age"], np.array([-2, 0.5, 3], np.float32)
 PSI = np.array([1, 0.7, 0], np.float32)
-BOUNDARIES = {"age": boundaries.Boundary(tiny.normal(1, 2, 8), (1,)),
+BOUNDARIES = {"age": boundaries.Boundary(tiny.normal(1, 4, 8), (1, 2)),
               "smile": boundaries.Boundary(tiny.normal(1, 1, 8, seed=3))}
 LOSSES = {"pixel": "pixel_loss", "feature": "feature_loss", "domain": "domain_loss", "total": "total_loss"}
 CLIENT = Path(__file__).with_name("serving_client.py")
@@ -38,13 +38,13 @@ HALF_TOLERANCE = 0.02       # of the largest value, for these random networks
 
 
 def features(pictures):
-    return tf.nn.avg_pool2d((pictures + 1) * 127.5, 4, 4, "VALID")
+    return tf.nn.avg_pool2d((pictures + 1) * 127.5, 8, 8, "VALID")
 
 
 @functools.lru_cache(maxsize=None)
 def inputs():
     """{signature: {input: array of three rows}}"""
-    pictures, codes = tiny.normal(3, 4, 4, 3, seed=5) / 3, tiny.normal(3, 2, 8, seed=6)
+    pictures, codes = tiny.normal(3, 8, 8, 3, seed=5) / 3, tiny.normal(3, 4, 8, seed=6)
     data = np.array([served_pictures.encoded(served_pictures.pixels(40, 52, 4), "PNG"),
                      served_pictures.turned(6, "JPEG"), served_pictures.deep(0, 1)])
     sample = {"z": tiny.normal(3, 8, seed=7), "psi": PSI}
@@ -68,11 +68,11 @@ def hostile():
 
     picture = good["reconstruct"]["images"]
     nan = np.full_like(picture, np.nan)
-    shape = r"images: expected \[N, 4, 4, 3\]"
+    shape = r"images: expected \[N, 8, 8, 3\]"
     found = {
-        "size": changed("reconstruct", shape, images=np.zeros([1, 8, 8, 3], np.float32)),
-        "channels": changed("encode", shape, images=np.zeros([1, 4, 4, 4], np.float32)),
-        "axes": changed("encode", shape, images=np.zeros([4, 4, 3], np.float32)),
+        "size": changed("reconstruct", shape, images=np.zeros([1, 4, 4, 3], np.float32)),
+        "channels": changed("encode", shape, images=np.zeros([1, 8, 8, 4], np.float32)),
+        "axes": changed("encode", shape, images=np.zeros([8, 8, 3], np.float32)),
         "NaN": changed("reconstruct", "finite", images=nan), "NaN inverted": changed("invert", "finite", images=nan),
         "values to 255": changed("reconstruct", r"images: expected values in \[-1, 1\]; got.*255",
                                  images=np.linspace(0, 255, picture.size, dtype=np.float32).reshape(picture.shape)),
@@ -81,8 +81,8 @@ def hostile():
         "bytes of no text": changed("manipulate", r"attribute: expected one of .*got.*\?\?\[2J\?",
                                     attribute=np.array([b"\xff\x1b[2J\n"])),
         "huge z": changed("sample", "z: expected values", z=np.full([1, 8], 1e20, np.float32)),
-        "infinite codes": changed("synthesize", "finite", codes=np.full([1, 2, 8], np.inf, np.float32)),
-        "NaN codes": changed("manipulate", "finite", codes=np.full([1, 2, 8], np.nan, np.float32)),
+        "infinite codes": changed("synthesize", "finite", codes=np.full([1, 4, 8], np.inf, np.float32)),
+        "NaN codes": changed("manipulate", "finite", codes=np.full([1, 4, 8], np.nan, np.float32)),
         "million steps": changed("invert", "steps: expected 0 to 1000", steps=np.array([10 ** 6], np.int32)),
         "negative steps": changed("invert_bytes", "steps: expected 0 to 1000", steps=np.array([-1], np.int32)),
         "rate": changed("invert", "learning_rate: expected 0.0 to 1.0", learning_rate=np.array([2], np.float32)),
@@ -90,10 +90,10 @@ def hostile():
         "rows": changed("manipulate", "a row for each of codes", distance=np.zeros(2, np.float32)),
         "no axes": changed("sample", r"psi: expected \[N\]", psi=np.array(1, np.float32)),
         "no rows": changed("encode", "1 to 256 rows", images=picture[:0]),
-        "many rows": changed("synthesize", "1 to 256 rows", codes=np.zeros([257, 2, 8], np.float32)),
+        "many rows": changed("synthesize", "1 to 256 rows", codes=np.zeros([257, 4, 8], np.float32)),
         "attribute": changed("manipulate", r"one of age \(0\), smile \(1\)", attribute=np.array([b"wisdom"])),
         "number": changed("manipulate_bytes", "attribute: expected one of", attribute=np.array([b"2"])),
-        "type": changed("encode", "float tensor", images=np.zeros([1, 4, 4, 3], np.int32))}
+        "type": changed("encode", "float tensor", images=np.zeros([1, 8, 8, 3], np.int32))}
     for name in "text", "cut jpeg", "huge png", "huge jpeg", "scans":
         data, words = served_pictures.hostile()[name]
         found[name] = changed("invert_bytes", words, image_bytes=np.array([data]))
@@ -102,10 +102,9 @@ def hostile():
 
 @pytest.fixture(scope="module")
 def models():
-    """Networks for 4 px, with codes 2 x 8."""
-    return checkpoint.Models(encoder=tiny.encoder(resolution=4, num_layers=2),
-                             generator=tiny.generator(resolution=4, mapping_layers=1),
-                             discriminator=tiny.discriminator(resolution=4))
+    """Networks for 8 px, with codes 4 x 8."""
+    return checkpoint.Models(encoder=tiny.encoder(resolution=8, num_layers=4), generator=tiny.generator(resolution=8),
+                             discriminator=tiny.discriminator(resolution=8))
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +131,12 @@ def half_folder(tmp_path_factory, models):
 
 @pytest.fixture(scope="module")
 def generator_alone(tmp_path_factory):
-    """A generator with labels, of 8 px and codes 4 x 8, and its served version, which upsamples too."""
-    generator = tiny.generator(label_size=3, resolution=8, mapping_layers=1)
+    """A generator with labels, of 4 px and codes 2 x 8, and its served version."""
+    generator = tiny.generator(label_size=3, resolution=4, mapping_layers=1)
     return generator, export.export(checkpoint.Models(generator=generator), tmp_path_factory.mktemp("alone") / "labels")
 
 
-CODES = tiny.normal(3, 4, 8, seed=6)        # of `generator_alone`
+CODES = tiny.normal(3, 2, 8, seed=6)        # of `generator_alone`
 
 
 def called(folder, alone, requests, work):
@@ -156,11 +155,11 @@ def called(folder, alone, requests, work):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """The encoded pictures of `inputs`, as the tools read them, [3, 4, 4, 3]."""
+    """The encoded pictures of `inputs`, as the tools read them, [3, 8, 8, 3]."""
     path, found = tmp_path_factory.mktemp("pictures") / "picture", []
     for data in inputs()["encode_bytes"]["image_bytes"]:
         path.write_bytes(data)
-        found.append(images.load(path, 4)[0])
+        found.append(images.load(path, 8)[0])
     return np.stack(found)
 
 
@@ -211,8 +210,8 @@ def expected(models, pictures):
     codes = given["synthesize"]["codes"]
     moved = codes.copy()
     moved[0] += -2 * tiny.normal(1, 1, 8, seed=3)[0]
-    moved[1, 1] += 0.5 * tiny.normal(1, 2, 8)[0, 1]
-    moved[2, 1] += 3 * tiny.normal(1, 2, 8)[0, 1]
+    moved[1, 1:3] += 0.5 * tiny.normal(1, 4, 8)[0, 1:3]
+    moved[2, 1:3] += 3 * tiny.normal(1, 4, 8)[0, 1:3]
     drawn = [generator(given["sample"]["z"][i:i + 1], truncation_psi=float(psi)) for i, psi in enumerate(PSI)]
     found["synthesize"] = {"images": np.asarray(generator.synthesis(codes))}
     found["manipulate"] = {"images": np.asarray(generator.synthesis(moved)), "codes": moved}
@@ -303,7 +302,7 @@ def test_shapes_are_compared_where_the_server_does_not(generator_alone):
         signature = model.signature_def["synthesize"]
         feed, fetch = signature.inputs["codes"].name, signature.outputs["images"].name
         graph = tf.compat.v1.get_default_graph()
-        for shape, words in ([1, 3, 8], "expected [N, 4, 8]"), ([2, 4, 4], "expected [N, 4, 8]"):
+        for shape, words in ([1, 3, 8], "expected [N, 2, 8]"), ([2, 2, 4], "expected [N, 2, 8]"):
             with pytest.raises(tf.errors.InvalidArgumentError) as error:
                 session._call_tf_sessionrun(
                     None, {graph.get_tensor_by_name(feed)._as_tf_output(): np.zeros(shape, np.float32)},
@@ -358,7 +357,7 @@ def test_configurations_are_what_the_api_reads(tmp_path):
 
 def test_the_command_line_of_tensorflow_shows_and_runs_it(answered, generator_alone):
     printed, drawn = answered[2]
-    for words in "image_bytes", "learning_rate", "steps", "DT_STRING", "DT_INT32", "total_loss", "(-1, 2, 8)":
+    for words in "image_bytes", "learning_rate", "steps", "DT_STRING", "DT_INT32", "total_loss", "(-1, 4, 8)":
         assert words in printed
     assert tiny.relative(drawn, generator_alone[0].synthesis(CODES)) < 1e-4
 
