@@ -208,7 +208,11 @@ def worker_configs():
 
 
 # as `graph_optimisation` in conftest.py, for steps that are compared within tolerances
-UNOPTIMISED = ("import tensorflow\n"
+UNOPTIMISED = ("import gc\n"
+               "gc.disable()\n"        # as there, too
+               "import tensorflow\n"
+               "gc.freeze()\n"
+               "gc.enable()\n"
                "tensorflow.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n")
 
 

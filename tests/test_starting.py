@@ -1,4 +1,5 @@
 """starting: what a process sets before TensorFlow is imported, and what has priority."""
+import gc
 import sys
 
 import pytest
@@ -42,3 +43,30 @@ def test_nothing_is_set_once_tensorflow_is_imported(environment, monkeypatch):
     monkeypatch.setattr(starting.importlib.metadata, "version", lambda _: "2.15.1")
     starting.prepare()
     assert starting.ONEDNN not in environment
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_imports_are_not_looked_through_for_garbage(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        gc.unfreeze()
+        with pytest.raises(ImportError), starting.without_collections():
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled() == enabled and not gc.get_freeze_count()
+        with starting.without_collections():
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled and gc.get_freeze_count() > 1000
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_collections_are_rare(environment):
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        starting.prepare()
+        assert gc.get_threshold()[0] == 20_000
+    finally:
+        gc.set_threshold(*before)

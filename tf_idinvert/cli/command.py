@@ -268,7 +268,7 @@ def import_tensorflow(trains=False):
     terminal = os.dup(2)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        with open(os.devnull, "wb") as nowhere, leaving_at_once(terminal):
+        with open(os.devnull, "wb") as nowhere, leaving_at_once(terminal), starting.without_collections():
             os.dup2(nowhere.fileno(), 2)
             import tensorflow  # noqa: F401
     finally:
