@@ -59,6 +59,19 @@ def test_embedded_files_are_the_default_of_the_portraits(parse, files):
     assert not hasattr(parse("--method", "traditional", "--preset", "portraits"), "features")
 
 
+def test_encoders_of_the_wild_world(parse, files):
+    (files / "training").mkdir()
+    for name in "stylegan", "attributes":
+        (files / f"training/wild64-{name}.h5").touch()
+    args = parse("--method", "force-in-domain", "--data", "wild")
+    assert (args.preset, args.generator, args.features) == (
+        "wild", files / "training/wild64-stylegan.h5", str(files / "training/wild64-attributes.h5"))
+    assert parse("--method", "in-domain", "--preset", "wild").data == "wild"
+    (files / "training/wild64-stylegan.h5").unlink()
+    with pytest.raises(embedded.EmbeddedError, match="wild64-stylegan.h5: the generator of portraits is not there"):
+        parse("--method", "traditional", "--preset", "wild")
+
+
 @pytest.mark.parametrize("method, option", [
     ("stylegan", ["--features", "none"]), ("stylegan", ["--latent-weight", "1"]), ("traditional", ["--r1-gamma", "1"]),
     ("in-domain", ["--latent-discriminator", "whole"]), ("in-domain", ["--structure", "fixed"]),

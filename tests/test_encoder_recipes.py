@@ -21,6 +21,12 @@ def test_official_numbers_are_the_published_ones():
     assert recipe.encoder == dict(filters=64, filters_max=512)
 
 
+def test_wild_encoders_have_the_published_adversarial_weights():
+    wild, portraits = encoder_recipes.wild(), encoder_recipes.portraits()
+    assert dataclasses.astuple(wild.options) == (20.0, 0.1, 0.1, 0.5, 10.0)
+    assert dataclasses.replace(wild, options=portraits.options) == portraits
+
+
 def test_shared_weights_of_both_papers():
     assert encoder_recipes.in_domain_options(encoder_recipes.official().options) == in_domain.PAPER
 

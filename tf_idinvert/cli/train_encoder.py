@@ -88,8 +88,8 @@ def _equal(one, other):
 
 def make_recipe(args, resolution):
     """Return the preset's recipe with the changes of the arguments."""
-    portraits = args.preset == "portraits"
-    recipe = encoder_recipes.portraits() if portraits else encoder_recipes.official(resolution)
+    rendered = {"portraits": encoder_recipes.portraits, "wild": encoder_recipes.wild}
+    recipe = rendered[args.preset]() if args.preset in rendered else encoder_recipes.official(resolution)
     given = {name: value for name, value in vars(args).items() if value is not None}
     options = {field.name: given[field.name] for field in dataclasses.fields(recipe.options) if field.name in given}
     if "options_of" in given:

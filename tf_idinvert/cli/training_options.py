@@ -63,10 +63,10 @@ def parse_arguments(description, argv=None):
     args.pictures = args.pictures or (24000 if args.method == "attributes" else 40000)
     if args.method != "attributes" and args.preset is None:
         own = getattr(args, "generator", None) or args.data not in (None, *WORLDS)
-        args.preset = "official" if own else args.data if args.method == "stylegan" and args.data else "portraits"
+        args.preset = "official" if own else args.data or "portraits"
     preset = getattr(args, "preset", None)
-    if preset in ("wild", "faces") and args.method != "stylegan":
-        options.parser.error(f"--preset {preset} is for --method stylegan")
+    if preset == "faces" and args.method != "stylegan":
+        options.parser.error("--preset faces is for --method stylegan")
     if preset in WORLDS and getattr(args, "w_per_layer", None) is not None:
         options.parser.error(f"--w-per-layer: the generator of --preset {preset} always has a w per layer")
     if getattr(args, "feature_network", None) and preset != "wild":
@@ -77,7 +77,7 @@ def parse_arguments(description, argv=None):
     if preset:
         args.data = args.data or (preset if preset in WORLDS else None)
         if args.data is None and args.method != "traditional":
-            options.parser.error("--data is needed, except with --preset portraits")
+            options.parser.error("--data is needed, except with --preset portraits or wild")
     if args.method in ENCODERS:
         _add_files(args, options.parser)
     return args
@@ -96,11 +96,12 @@ def _add_files(args, parser):
     else:
         args.encoder_norm = args.encoder_norm or ("none" if args.method == "force-in-domain" else "batch")
     if args.generator is None and args.preset == "official":
-        parser.error("--generator is needed, except with --preset portraits")
-    args.generator = args.generator or embedded.generator_path()
+        parser.error("--generator is needed, except with --preset portraits or wild")
+    args.generator = args.generator or embedded.generator_path(args.preset)
     args.generator_sha256 = _digest(args, "generator")
     if args.method != "traditional":
-        args.features = args.features or (str(embedded.attributes_path()) if args.preset == "portraits" else "imagenet")
+        known = args.preset in WORLDS
+        args.features = args.features or (str(embedded.attributes_path(args.preset)) if known else "imagenet")
         args.features_sha256 = None if args.features in ("imagenet", "none") else _digest(args, "features")
 
 
@@ -117,7 +118,7 @@ def _options(description):
     _add_common_options(options.of(*METHODS))
     add = options.of("stylegan", *ENCODERS)
     add("--preset", choices=["official", "faces", "portraits", "wild"], help="hyper-parameters. official: published; "
-        "faces: official with --mirror (stylegan); portraits: rendered portraits; wild: --data wild (stylegan). "
+        "faces: official with --mirror (stylegan); portraits, wild: rendered portraits of both kinds. "
         "Default: official with --data or --generator, else portraits")
     add("--data", default=None, help="training pictures: 'portraits' or 'wild' (rendered), a .tfrecords file, a folder "
         "of NAME-rXX.tfrecords or FOLDER/NAME of them, a folder or list of pictures, or a .npy file of uint8 "
@@ -141,7 +142,7 @@ def _options(description):
     _add_guided_options(options.of("in-domain", "force-in-domain"))
     add = options.of("force-in-domain")
     add("--latent-weight", type=WEIGHT, help="lambda_adv^Dw, weight of the latent adversarial term (preset official: "
-        "0.1, portraits: 0.005)")
+        "and wild: 0.1, portraits: 0.005)")
     add("--latent-r1-gamma", type=WEIGHT, help="gamma, weight of R1 of the latent discriminator (10)")
     add("--latent-discriminator", choices=["layerwise", "whole"], default="layerwise", help="what D_w judges: the w of "
         "every layer, or the whole code (layerwise)")
@@ -181,20 +182,22 @@ def _add_stylegan_options(add):
 
 def _add_encoder_options(add):
     add("--generator", type=Path, help="network file with G and D, official pickle or .h5 (preset portraits: "
-        f"checkpoints/{embedded.GENERATOR})")
+        f"checkpoints/{embedded.GENERATOR}, wild: checkpoints/training/wild64-stylegan.h5)")
     command.add_final_activation(add)
     add("--initial-encoder", type=Path, help="network file, published or of another run, whose encoder to train "
         "further, with its discriminators and its generator; --generator, if given, must be the same generator")
-    add("--learning-rate", type=POSITIVE, help="initial learning rate (preset official: 1e-4, portraits: 1e-3)")
+    add("--learning-rate", type=POSITIVE, help="initial learning rate (preset official: 1e-4, portraits and wild: "
+        "1e-3)")
     add("--counted-updates", type=int, choices=[1, 2], help="updates per iteration that advance the decay of the "
         "learning rate: 2, of E and D, as published, final factor 0.168; 1, of E only, final factor 0.41 (preset "
-        "official: 2, portraits: 1)")
+        "official: 2, portraits and wild: 1)")
     add("--batch-per-replica", type=COUNT, help="pictures per replica and step (preset official: 16, at 512 px 8, at "
-        "1024 px 4; portraits: 16)")
+        "1024 px 4; portraits and wild: 16)")
     add("--encoder-norm", choices=["batch", "none"], help="batch norm over all replicas, or none (force-in-domain: "
         "none, as in its paper; others: batch)")
-    add("--encoder-filters", type=COUNT, help="channels of the first convolution (preset official: 64, portraits: 32)")
-    add("--encoder-filters-max", type=COUNT, help="largest number of channels (preset official: 512, portraits: 64)")
+    add("--encoder-filters", type=COUNT, help="channels of the first convolution (preset official: 64, others: 32)")
+    add("--encoder-filters-max", type=COUNT, help="largest number of channels (preset official: 512, others: "
+        "64)")
     add("--precision", choices=["float32", "mixed"], default="float32", help="mixed: the encoder computes in bfloat16; "
         "weights, losses, R1 and everything else stay float32 (float32)")
 
@@ -202,13 +205,14 @@ def _add_encoder_options(add):
 def _add_guided_options(add):
     add("--feature-size", type=number(int, 0), help="side in pixels to which pictures are resized for VGG16; 0: not "
         "resized (256, as published)")
-    command.add_features_option(add, "imagenet; preset portraits: the embedded attribute network")
+    command.add_features_option(add, "imagenet; presets portraits and wild: the embedded attribute network")
     add("--options-of", choices=["paper", "code"], help="lambda_adv as published: 0.1 in the paper, 0.08 in its code "
-        "(preset official: 0.1, portraits: 0.02)")
+        "(preset official and wild: 0.1, portraits: 0.02)")
     add("--feature-weight", type=WEIGHT, help="lambda_vgg, weight of the feature term (preset official: 5e-5, "
-        "portraits: 20)")
+        "portraits, wild: 20)")
     add("--adversarial-weight", type=WEIGHT, help="lambda_adv, weight of the adversarial term, instead of --options-of")
-    add("--r1-gamma", type=WEIGHT, help="gamma, weight of R1 of D (preset official: 10, portraits: 2)")
+    add("--r1-gamma", type=WEIGHT, help="gamma, weight of R1 of D (preset official: 10, portraits: 2, "
+        "wild: 0.5)")
 
 
 def check_options(args):

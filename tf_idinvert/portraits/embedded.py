@@ -62,22 +62,23 @@ def model_path():
     return _first(MODELS, "an embedded model", "a network file as the first argument")
 
 
-def generator_path():
+def generator_path(world="portraits"):
     """Return the path of the embedded generator: G, D and Gs of the StyleGAN training, without an encoder.
 
+    Args:
+        world: 'portraits' or 'wild', see `files_of`.
     Raises:
         EmbeddedError: the file does not exist.
     """
-    return _first([GENERATOR], "the generator of portraits", "a network file of your own")
+    return _of_world(world, "stylegan", "the generator of portraits", "a network file of your own")
 
 
-def attributes_path():
+def attributes_path(world="portraits"):
     """Return the path of the portraits' attribute network, which scores attributes and is the feature network F.
 
-    Raises:
-        EmbeddedError: the file does not exist.
+    Args, Raises: as `generator_path`.
     """
-    return _first([ATTRIBUTES], "the attribute network of the portraits", "a file of your own")
+    return _of_world(world, "attributes", "the attribute network of the portraits", "a file of your own")
 
 
 def attributes_for(model_path):
@@ -154,6 +155,10 @@ def _first(names, what, instead):
         if (CHECKPOINTS / name).is_file():
             return CHECKPOINTS / name
     raise EmbeddedError(_absent(what, names[0], instead))
+
+
+def _of_world(world, name, what, instead):
+    return _first([files_of(world).network(name).relative_to(CHECKPOINTS)], what, instead)
 
 
 def _absent(what, name, instead):

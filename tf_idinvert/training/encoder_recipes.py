@@ -1,4 +1,4 @@
-"""Hyper-parameters for training encoders: the published ones, and those for the rendered portraits.
+"""Hyper-parameters for training encoders: the published ones, and those for both kinds of rendered portraits.
 
 Source of the published ones: Zhu et al. 2020 (In-Domain GAN Inversion), section 3.1, and its code (256 px, eight GPUs);
 Leng et al. 2021 (Force-in-domain GAN inversion), experimental settings.
@@ -55,6 +55,19 @@ def portraits():
     return EncoderRecipe(encoder=dict(filters=32, filters_max=64),
                          latent_discriminator=dict(mlp_layers=4, mlp_fmaps=256), options=options,
                          kimg=20, batch_per_replica=16, learning_rate=1e-3, mirror=False, counted_updates=1)
+
+
+def wild():
+    """Return the recipe for wild portraits of 64 px: that for portraits, but for two things.
+
+    - Adversarial weights: the published ones. A rule gives them: the published weight times this pixel term over the
+      published one, 0.062; here the pixel term ends at about as much, for the portraits at a sixth of it.
+    - R1: again the weight with which the generator's discriminator was trained at 64 px.
+    """
+    recipe, published = portraits(), force_in_domain.PAPER
+    return dataclasses.replace(recipe, options=dataclasses.replace(
+        recipe.options, adversarial_weight=published.adversarial_weight, latent_weight=published.latent_weight,
+        r1_gamma=0.5))
 
 
 def in_domain_options(options):
