@@ -50,6 +50,13 @@ def test_what_is_not_there_is_one_line(checkpoints, find, words):
         find()
 
 
+def test_what_is_not_there_of_the_wild_world_is_named(checkpoints):
+    for find, name in ((embedded.generator_path, "wild64-stylegan.h5"), (embedded.boundary_paths, "boundaries")):
+        with pytest.raises(embedded.EmbeddedError) as caught:
+            find("wild")
+        assert str(checkpoints / "training" / name) in str(caught.value)
+
+
 def test_sample_pictures_are_rendered_once(tmp_path):
     folder = tmp_path / "a/b"
     assert embedded.sample_pictures(folder, 2) == folder

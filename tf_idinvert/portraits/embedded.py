@@ -98,9 +98,10 @@ def boundary_paths(world="portraits"):
     Raises:
         EmbeddedError: no boundary exists.
     """
-    found = {path.stem: path for path in sorted(files_of(world).boundaries.glob("*.npz"))}
+    folder = files_of(world).boundaries
+    found = {path.stem: path for path in sorted(folder.glob("*.npz"))}
     if not found:
-        raise EmbeddedError(_absent("boundaries of the embedded model", f"{BOUNDARIES}/NAME.npz",
+        raise EmbeddedError(_absent("a boundary of the embedded model", folder.relative_to(CHECKPOINTS) / "NAME.npz",
                                     "a boundary file as the last argument"))
     order = [name for name in portrait.ATTRIBUTES if name in found]
     return {name: found[name] for name in [*order, *(name for name in found if name not in order)]}
