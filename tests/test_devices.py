@@ -42,50 +42,58 @@ def inputs(folder):
         Image.fromarray(pixels).save(folder / f"pictures/p{i}.png")
 
 
-def run_all(folder, name, *more):
-    """Call the tools with few steps; their folders are `folder`/`name`/TOOL."""
+def run_all(folder, name, *more, worker=workers.Worker()):
+    """Call the tools with few steps, then part of an evaluation; their folders are `folder`/`name`/TOOL."""
     model, pictures, to = folder / "model.h5", folder / "pictures", folder / name
     few = ["--num_results", 0, "--batch_size", 2, "--features", "none", *more, "--num_iterations"]
     calls = {invert: [model, pictures, *few, 0],
              diffuse: [model, pictures / "p0.png", pictures, *few, 2, "--crop_size", 2],
              restore: ["colorize", model, pictures, "--degrade", "-N", 2, "-l", 1, *few, 1],
              boundary_tool: ["sample", model, "--num", COUNT, "--batch_size", 2, *more]}
-    with pytest.MonkeyPatch.context() as patch:
-        traced_once.share(patch)
-        for tool, arguments in calls.items():
-            output = to / tool.__name__.rpartition(".")[2]
-            assert not tool.main([*map(str, arguments), "-o", str(output)]), tool
-            locks.release()
+    for tool, arguments in calls.items():
+        output = to / tool.__name__.rpartition(".")[2]
+        assert not tool.main([*map(str, arguments), "-o", str(output)]), tool
+        locks.release()
+    with devices.scope(SimpleNamespace(strategy="multi-worker" if more else "one")):
+        evaluated(folder, to / "evaluate", worker)
 
 
-def evaluated(folder, worker=workers.Worker()):
-    """Write the codes of in-domain inversion that `evaluate.py` measures, by tiny networks."""
-    bench = evaluating.make(folder, roles=("in-domain",), judged=False, with_boundaries=False, optimised=3, steps=2,
+def evaluated(folder, to, worker):
+    """Write the codes of in-domain inversion that `evaluate.py` measures; the first worker waits for the other one."""
+    bench = evaluating.make(to, roles=("in-domain",), judged=False, with_boundaries=False, optimised=3, steps=2,
                             mse_steps=2)
     pictures = np.random.default_rng(0).integers(0, 256, [3, SIDE, SIDE, 3], np.uint8)
     bench.originals = originals.Originals(pictures, {}, [0], "pictures of noise")
-    bench.networks = {"in-domain": methods.Networks("x.h5", "a digest", *networks())}
+    models = checkpoint.load(folder / "model.h5", only=("encoder", "generator"))
+    bench.networks = {"in-domain": methods.Networks("x.h5", "a digest", models.encoder, models.generator)}
     if worker.count == 1 or shares.inverted(bench, worker, ["table1"], logging.getLogger()):
-        np.save(folder / "codes.npy", bench.inverted("inversion").codes)
+        np.save(to / "codes.npy", bench.inverted("inversion").codes)
 
 
-def replicas(folder):
-    """All tools on one device, then on two, in a process of two devices."""
-    run_all(folder, "one")
-    evaluated(folder / "one/evaluate")
-    with devices.scope(SimpleNamespace(strategy="mirrored")):
-        strategy = tf.distribute.get_strategy()
-        assert strategy.num_replicas_in_sync == 2
-        evaluated(folder / "two/evaluate")
-    with pytest.MonkeyPatch.context() as patch:     # one for all tools, which share networks
-        patch.setattr(tf.distribute, "MirroredStrategy", lambda _: strategy)
+def as_worker(patch, folder, index):
+    """All as one of two workers; they share the folder "shared" with the other one, who may be behind."""
+    patch.setenv("TF_CONFIG", config(index))
+    run_all(folder, "shared", "--strategy", "multi-worker", worker=workers.this_worker())
+
+
+def one_device(folder):
+    """All on one device, then as the first worker; both have the same graphs."""
+    with pytest.MonkeyPatch.context() as patch:
+        traced_once.share(patch)
+        run_all(folder, "one")
+        as_worker(patch, folder, 0)
+
+
+def two_devices(folder):
+    """All on two devices, in a process of two, then as the second worker, which uses both as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        traced_once.share(patch)
+        with devices.scope(SimpleNamespace(strategy="mirrored")):
+            strategy = tf.distribute.get_strategy()
+            assert strategy.num_replicas_in_sync == 2
+        patch.setattr(tf.distribute, "MirroredStrategy", lambda _: strategy)    # one for all, which share networks
         run_all(folder, "two", "--strategy", "mirrored")
-
-
-def worker(folder):
-    """All tools, as the worker of TF_CONFIG; they share the folder with the other worker, who may be behind."""
-    run_all(folder, "shared", "--strategy", "multi-worker")
-    evaluated(folder / "shared/evaluate", workers.this_worker())
+        as_worker(patch, folder, 1)
 
 
 def config(index, count=2, addresses=("127.0.0.1:1", "127.0.0.1:2")):

@@ -44,6 +44,24 @@ def test_a_second_run_is_refused_until_the_first_is_killed(tmp_path, capsys):
     assert list(folder.iterdir()) == []
 
 
+def test_workers_share_a_folder_but_no_file(tmp_path, monkeypatch):
+    """Each has claims of its own, as in a process of its own."""
+    first, second, another = claims = {}, {}, {}
+    try:
+        for claimed, own in (first, "x.log"), (second, "x-1.log"):
+            monkeypatch.setattr(locks, "_claimed", claimed)
+            locks.claim(tmp_path, own)
+        monkeypatch.setattr(locks, "_claimed", another)
+        for own in "x.log", None:
+            with pytest.raises(InputError, match="another run is writing there"):
+                locks.claim(tmp_path, own)
+            locks.release()
+    finally:
+        for claimed in claims:
+            monkeypatch.setattr(locks, "_claimed", claimed)
+            locks.release()
+
+
 def test_a_tool_that_has_ended_holds_nothing(tmp_path):
     with pytest.raises(SystemExit):
         command.run(lambda: locks.claim(tmp_path) or command.refuse("no"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+from unittest import mock
 
 import encoder_training as common
 import numpy as np
@@ -41,13 +42,14 @@ def train_encoder(folder, name, batch, *more):
 
 def devices(folder):
     """In a process of its own."""
-    strategy, all_devices = common.two_devices(of=4), tf.config.list_logical_devices
+    strategy = common.two_devices(of=4)
+    with mock.patch("tensorflow.config.list_logical_devices",
+                    lambda kind, all_devices=tf.config.list_logical_devices: all_devices(kind)[:2]):
+        test_devices.two_devices(folder)        # with four, the tools would take longer
     compare_trainings("devices", strategy)
     with common.eagerly():
         train_encoder(folder, "one/train", 16)
     test_apart.replicas()
-    tf.config.list_logical_devices = lambda kind: all_devices(kind)[:2]     # more take the tools longer
-    test_devices.replicas(folder)
 
 
 def worker(folder):
@@ -71,8 +73,10 @@ def code(function, folder):
 
 @pytest.fixture(scope="module")
 def on_devices(folder):
-    """What the trainings printed, then `test_apart`."""
-    return common.printed(common.start(code("devices", folder)))
+    """What the trainings printed, then `test_apart`. Meanwhile, the tools work in this process, too."""
+    process = common.start(code("devices", folder))
+    test_devices.one_device(folder)         # it waits for the other one
+    return common.printed(process)
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +84,6 @@ def by_workers(folder):
     """What the trainings printed, of each worker."""
     configs = common.worker_configs()
     return common.printed(*(common.start(code("worker", folder), TF_CONFIG=config) for config in configs))
-
-
-@pytest.fixture(scope="module")
-def by_two_processes(folder):
-    """The tools have worked in another process and in this one."""
-    first, second = common.worker_configs()
-    process = common.start(f"import pathlib, test_devices; test_devices.worker(pathlib.Path({str(folder)!r}))",
-                           TF_CONFIG=second)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TF_CONFIG", first)
-        test_devices.worker(folder)         # it waits for the other one
-        common.printed(process)
 
 
 @pytest.mark.parametrize("kind, training", [(kind, each) for kind in TRAININGS for each in TRAININGS[kind]])
@@ -139,13 +131,13 @@ def test_two_devices_evaluate_what_one_evaluates(on_devices, folder):
     assert len(one) == 3 and np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
 
 
-def test_two_worker_processes_evaluate_what_one_evaluates(on_devices, by_two_processes, folder):
+def test_two_worker_processes_evaluate_what_one_evaluates(on_devices, folder):
     one, shared = (np.load(folder / name / "evaluate/codes.npy") for name in ("one", "shared"))
     assert len(one) == 3 and np.abs(shared - one).max() <= 1e-5 * np.abs(one).max()
 
 
 @pytest.mark.parametrize("tool", test_devices.ARRAYS)
-def test_two_worker_processes_write_what_one_writes(on_devices, by_two_processes, folder, tool):
+def test_two_worker_processes_write_what_one_writes(on_devices, folder, tool):
     one, shared = (folder / name / tool for name in ("one", "shared"))
     for name in test_devices.ARRAYS[tool]:
         expected, found = (np.load(folder / name) for folder in (one, shared))
