@@ -94,16 +94,20 @@ def linear_images(rng, count=4):
 
 # --------------------------------------------------------------------------------------------- small real networks
 
-def networks(seed=0):
+def networks(seed=0, resolution=8):
     """Encoder with batch norm, always the same generator, discriminator with groups of four, latent discriminator."""
-    latent = tiny.randomize(LatentDiscriminator(num_layers=4, dlatent_size=8, mlp_layers=2, mlp_fmaps=8), seed)
-    return (tiny.encoder(seed=seed + 2, resolution=8, num_layers=4), tiny.generator(resolution=8, layerwise=True),
-            tiny.discriminator(seed=seed + 1, resolution=8), latent)
+    layers = 2 * resolution.bit_length() - 4
+    latent = tiny.randomize(LatentDiscriminator(num_layers=layers, dlatent_size=8, mlp_layers=2, mlp_fmaps=8), seed)
+    return (tiny.encoder(seed=seed + 2, resolution=resolution, num_layers=layers),
+            tiny.generator(resolution=resolution, layerwise=True),
+            tiny.discriminator(seed=seed + 1, resolution=resolution), latent)
 
 
 def features(images):
-    """8x8 averages of the image in 0..255, the stand-in for perceptual features in the reference data."""
-    return tf.reshape(tf.nn.avg_pool2d((images + 1.0) * 127.5, 8, 8, "VALID"), [tf.shape(images)[0], -1])
+    """8x8 averages of the image in 0..255, the stand-in for perceptual features in the reference data; or of one of
+    4x4."""
+    side = min(8, images.shape[1])
+    return tf.reshape(tf.nn.avg_pool2d((images + 1.0) * 127.5, side, side, "VALID"), [tf.shape(images)[0], -1])
 
 
 def sgd(rate):
@@ -111,8 +115,12 @@ def sgd(rate):
     return keras.optimizers.SGD(rate)
 
 
-def picture_batches(start=0, batch_size=8):
-    return pipeline.batches(pipeline.ArraySource(PICTURES), batch_size, 0, start, mirror=True)
+def picture_batches(start=0, batch_size=8, pictures=PICTURES):
+    return pipeline.batches(pipeline.ArraySource(pictures), batch_size, 0, start, mirror=True)
+
+
+def picture_batches_of_4_px(start=0):
+    return picture_batches(start, pictures=PICTURES[:, :4, :4])
 
 
 def values(model):
@@ -175,13 +183,14 @@ def two_devices(of=2):
 def run_replicas(strategy, make, batches):
     """The same steps on one device and on the replicas of a strategy; prints how far they end apart.
 
-    One device gets the two shares interleaved, since the discriminator's groups are every second image of eight.
+    `make(0, resolution=4)` returns a model of the least side, of which replicas know nothing. One device gets the two
+    shares interleaved, since the discriminator's groups are every second image of eight.
     """
     with strategy.scope():
-        model = make(0)
+        model = make(0, resolution=4)
     loop.run(model, batches(0), 2, [])
     assert strategy.num_replicas_in_sync == 2 and int(model.images_seen.numpy()) == 16
-    order, alone = [0, 4, 1, 5, 2, 6, 3, 7], make(0)
+    order, alone = [0, 4, 1, 5, 2, 6, 3, 7], make(0, resolution=4)
     before, expected = values(alone), run(alone, [np.asarray(batch)[order] for batch in batches(0).take(2)])
     print(json.dumps({"moved": moved(before, expected), "apart": apart(before, expected, values(model))}))
 

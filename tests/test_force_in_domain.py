@@ -18,8 +18,8 @@ OPTIONS = ForceInDomainOptions(feature_weight=0.3, adversarial_weight=0.7, laten
 SMALL = dataclasses.replace(OPTIONS, feature_weight=5e-5)
 
 
-def small(seed=0, optimizer=lambda: common.sgd(0.05), options=SMALL, z_seed=5):
-    encoder, generator, discriminator, latent_discriminator = common.networks(seed)
+def small(seed=0, optimizer=lambda: common.sgd(0.05), options=SMALL, z_seed=5, resolution=8):
+    encoder, generator, discriminator, latent_discriminator = common.networks(seed, resolution)
     return ForceInDomain(encoder, generator, discriminator, latent_discriminator, common.features, optimizer(),
                          optimizer(), optimizer(), options, seed=z_seed)
 
@@ -100,4 +100,4 @@ def test_compiled_step_is_the_same_step():
 
 def replicas(strategy):
     """Run by `test_replicas`, in another process."""
-    common.run_replicas(strategy, small, common.picture_batches)
+    common.run_replicas(strategy, small, common.picture_batches_of_4_px)

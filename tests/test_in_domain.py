@@ -18,8 +18,8 @@ from tf_idinvert.training.in_domain import InDomain, InDomainOptions
 OPTIONS = InDomainOptions(feature_weight=0.3, adversarial_weight=0.7, r1_gamma=1.5)
 
 
-def small(seed=0, optimizer=lambda: common.sgd(0.05)):
-    encoder, generator, discriminator, _ = common.networks(seed)
+def small(seed=0, optimizer=lambda: common.sgd(0.05), resolution=8):
+    encoder, generator, discriminator, _ = common.networks(seed, resolution)
     return InDomain(encoder, generator, discriminator, common.features, optimizer(), optimizer(),
                     dataclasses.replace(OPTIONS, feature_weight=5e-5))
 
@@ -125,4 +125,4 @@ def test_resumed_run_goes_on_as_if_not_stopped(tmp_path):
 
 def replicas(strategy):
     """Run by `test_replicas`, in another process."""
-    common.run_replicas(strategy, small, common.picture_batches)
+    common.run_replicas(strategy, small, common.picture_batches_of_4_px)

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tf_idinvert.training import steps, traditional
 
 
-def small(seed=0, optimizer=None):
-    encoder, generator, _, _ = common.networks(seed)
+def small(seed=0, optimizer=None, resolution=8):
+    encoder, generator, _, _ = common.networks(seed, resolution)
     return traditional.Traditional(encoder, generator, optimizer or common.sgd(0.05))
 
 
