@@ -10,6 +10,7 @@ import tensorflow as tf
 import tiny
 from encoder_training import eagerly
 
+from tf_idinvert import starting
 from tf_idinvert.benchmarks import matmul, operations, training
 from tf_idinvert.networks.attributes import Attributes
 from tf_idinvert.training import encoder_recipes, stylegan_recipes
@@ -48,6 +49,20 @@ def rows_of(method):
         return training.measure(method, 1, *SMALL)
 
 
+def at_4_px():
+    """The recipe of StyleGAN for 4 px, while networks for 8 px grow."""
+    recipe = SMALL[0]
+    stages = tuple(dataclasses.replace(recipe.stages[-1], resolution=side) for side in (4, 4, 8))
+    smaller, = training._smaller(dataclasses.replace(recipe, stages=stages))
+    return smaller
+
+
+@functools.lru_cache(maxsize=None)
+def rows_at_4_px():
+    with eagerly():
+        return training.measure("stylegan", 1, at_4_px(), SMALL[1])
+
+
 @functools.lru_cache(maxsize=None)
 def found_parts(method):
     model = training.make_model(method, *SMALL)
@@ -68,12 +83,8 @@ def test_rows_of_a_step_and_its_parts(method, names):
 
 @pytest.mark.one_stack
 def test_stylegan_while_it_grows():
-    recipe, encoders = SMALL
-    stages = tuple(dataclasses.replace(recipe.stages[-1], resolution=side) for side in (4, 4, 8))
-    smaller = training._smaller(dataclasses.replace(recipe, stages=stages))
-    assert [each.stages[-1].resolution for each in smaller] == [4]
-    with eagerly():
-        whole, half = rows_of("stylegan"), training.measure("stylegan", 1, smaller[0], encoders)
+    assert [each.resolution for each in at_4_px().stages] == [4]
+    whole, half = rows_of("stylegan"), rows_at_4_px()
     assert (whole[0]["px"], half[0]["px"], half[0]["part"]) == (8, 4, "step")
     assert all(large["GFLOP"] > 2 * little["GFLOP"] for large, little in zip(whole, half))
 
@@ -106,14 +117,22 @@ def test_parts_are_gradients_of_the_networks_that_learn():
             assert max(float(tf.reduce_max(tf.abs(each))) for each in gradients) > 0, (method, name)
 
 
+def prepare_for_few_steps(trains, prepare=starting.prepare):
+    """As `quick` and conftest's `graph_optimisation`, in the other process."""
+    prepare(trains)
+    training.WARM_UP = training.STEPS = 1
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.mark.one_stack
 def test_two_replicas_in_a_process_of_their_own(monkeypatch):
     """StyleGAN, the step of which no other test traces on replicas: R1 in a branch, which updates D."""
     monkeypatch.setattr(matmul, "rate", functools.partial(matmul.rate, size=256, seconds=0.1))     # is tested elsewhere
     monkeypatch.setattr(training, "REPLICAS", (2,))
-    lines, one = [], rows_of("stylegan")[0]
-    two, = training.run(lines.append, *SMALL, methods=["stylegan"])
-    assert (two["part"], two["replicas"], two["batch"]) == ("step", 2, 8)
+    monkeypatch.setattr(starting, "prepare", prepare_for_few_steps)
+    lines, one = [], rows_at_4_px()[0]
+    two, = training.run(lines.append, at_4_px(), SMALL[1], methods=["stylegan"])
+    assert (two["part"], two["px"], two["replicas"], two["batch"]) == ("step", 4, 2, 8)
     assert two["GFLOP"] == pytest.approx(2 * one["GFLOP"]) and set(one) < set(two)
     assert two["of matmul rate"] == pytest.approx(two["GFLOP"] / two["s"] / two["matmul GFLOP/s"])
     assert len(lines) == 1
