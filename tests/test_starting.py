@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from tf_idinvert import starting
+from tf_idinvert.cli import command
 
 
 @pytest.fixture
@@ -60,6 +61,14 @@ def test_imports_are_not_looked_through_for_garbage(enabled):
         assert gc.isenabled() == enabled and gc.get_freeze_count() > 1000
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_tensorflow_that_is_imported_is_not_imported_again(monkeypatch):
+    """Tools that run in a process in turn would keep each other's garbage."""
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    before = gc.get_freeze_count()
+    command.import_tensorflow()
+    assert gc.get_freeze_count() <= before
 
 
 def test_collections_are_rare(environment):

@@ -264,9 +264,11 @@ def import_tensorflow(trains=False):
     prepares the process, for training if the tool `trains`.
     """
     starting.prepare(trains)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if "tensorflow" in sys.modules:
+        return
     sys.stderr.flush()
     terminal = os.dup(2)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         with open(os.devnull, "wb") as nowhere, leaving_at_once(terminal), starting.without_collections():
             os.dup2(nowhere.fileno(), 2)
