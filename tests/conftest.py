@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tf_idinvert import starting
+
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 # Files that keep a core busy for half a minute or so, the longest first. They begin first, so that processes which
@@ -36,9 +38,9 @@ def pytest_make_parametrize_id(val):
 
 def pytest_collection_finish():
     """What all imports have left stays: collections need not look through it again and again. And graphs are many small
-    objects, of which few become garbage: rarer collections than Python's own save a twentieth of the time."""
+    objects, of which few become garbage: collections as rare as the tools' save a twentieth of the time."""
     gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
+    gc.set_threshold(*starting.COLLECTIONS)
     gc.enable()
 
 

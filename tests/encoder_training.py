@@ -217,11 +217,8 @@ def worker_configs():
 
 
 # as `graph_optimisation` in conftest.py, for steps that are compared within tolerances
-UNOPTIMISED = ("import gc\n"
-               "gc.disable()\n"        # as there, too
-               "import tensorflow\n"
-               "gc.freeze()\n"
-               "gc.enable()\n"
+UNOPTIMISED = ("from tf_idinvert import starting\n"
+               "with starting.without_collections(): import tensorflow\n"
                "tensorflow.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n")
 
 

@@ -16,6 +16,7 @@ import sys
 
 from tf_idinvert import allocator
 
+COLLECTIONS = 20_000, 10, 10            # gc's thresholds: graphs are many small objects, of which few become garbage
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"        # TensorFlow's switch; what the environment says has priority
 
 
@@ -24,7 +25,7 @@ def prepare(trains=False):
     if "tensorflow" in sys.modules:
         return
     allocator.keep_memory()
-    gc.set_threshold(20_000, 10, 10)    # graphs are many small objects, of which few become garbage
+    gc.set_threshold(*COLLECTIONS)
     if not trains and platform.machine() in ("x86_64", "AMD64") and _version().startswith("2.15."):
         os.environ.setdefault(ONEDNN, "1")
 
