@@ -70,7 +70,7 @@ def generator_path(world="portraits"):
     Raises:
         EmbeddedError: the file does not exist.
     """
-    return _of_world(world, "stylegan", "the generator of portraits", "a network file of your own")
+    return _first([files_of(world).network("stylegan")], "the generator of portraits", "a network file of your own")
 
 
 def attributes_path(world="portraits"):
@@ -78,7 +78,8 @@ def attributes_path(world="portraits"):
 
     Args, Raises: as `generator_path`.
     """
-    return _of_world(world, "attributes", "the attribute network of the portraits", "a file of your own")
+    return _first([files_of(world).network("attributes")], "the attribute network of the portraits",
+                  "a file of your own")
 
 
 def attributes_for(model_path):
@@ -101,7 +102,7 @@ def boundary_paths(world="portraits"):
     folder = files_of(world).boundaries
     found = {path.stem: path for path in sorted(folder.glob("*.npz"))}
     if not found:
-        raise EmbeddedError(_absent("a boundary of the embedded model", folder.relative_to(CHECKPOINTS) / "NAME.npz",
+        raise EmbeddedError(_absent("a boundary of the embedded model", folder / "NAME.npz",
                                     "a boundary file as the last argument"))
     order = [name for name in portrait.ATTRIBUTES if name in found]
     return {name: found[name] for name in [*order, *(name for name in found if name not in order)]}
@@ -151,15 +152,11 @@ def sample_scene(folder, seed=SEED):
 
 
 def _first(names, what, instead):
-    """Return the path of the first file that exists; EmbeddedError if none does."""
+    """Return the path of the first file that exists, of names in CHECKPOINTS or whole paths; else EmbeddedError."""
     for name in names:
         if (CHECKPOINTS / name).is_file():
             return CHECKPOINTS / name
     raise EmbeddedError(_absent(what, names[0], instead))
-
-
-def _of_world(world, name, what, instead):
-    return _first([files_of(world).network(name).relative_to(CHECKPOINTS)], what, instead)
 
 
 def _absent(what, name, instead):
