@@ -119,7 +119,7 @@ def _options(description):
     add = options.of("stylegan", *ENCODERS)
     add("--preset", choices=["official", "faces", "portraits", "wild"], help="hyper-parameters. official: published; "
         "faces: official with --mirror (stylegan); portraits, wild: rendered portraits of both kinds. "
-        "Default: official with --data or --generator, else portraits")
+        "Default: official with --data or --generator of your own, else that of the rendered --data, or portraits")
     add("--data", default=None, help="training pictures: 'portraits' or 'wild' (rendered), a .tfrecords file, a folder "
         "of NAME-rXX.tfrecords or FOLDER/NAME of them, a folder or list of pictures, or a .npy file of uint8 "
         "[N, R, R, 3] (that of the preset)")
@@ -141,7 +141,7 @@ def _options(description):
     _add_encoder_options(options.of(*ENCODERS))
     _add_guided_options(options.of("in-domain", "force-in-domain"))
     add = options.of("force-in-domain")
-    add("--latent-weight", type=WEIGHT, help="lambda_adv^Dw, weight of the latent adversarial term (preset official: "
+    add("--latent-weight", type=WEIGHT, help="lambda_adv^Dw, weight of the latent adversarial term (presets official "
         "and wild: 0.1, portraits: 0.005)")
     add("--latent-r1-gamma", type=WEIGHT, help="gamma, weight of R1 of the latent discriminator (10)")
     add("--latent-discriminator", choices=["layerwise", "whole"], default="layerwise", help="what D_w judges: the w of "
@@ -207,7 +207,7 @@ def _add_guided_options(add):
         "resized (256, as published)")
     command.add_features_option(add, "imagenet; presets portraits and wild: the embedded attribute network")
     add("--options-of", choices=["paper", "code"], help="lambda_adv as published: 0.1 in the paper, 0.08 in its code "
-        "(preset official and wild: 0.1, portraits: 0.02)")
+        "(presets official and wild: 0.1, portraits: 0.02)")
     add("--feature-weight", type=WEIGHT, help="lambda_vgg, weight of the feature term (preset official: 5e-5, "
         "portraits, wild: 20)")
     add("--adversarial-weight", type=WEIGHT, help="lambda_adv, weight of the adversarial term, instead of --options-of")
