@@ -1,12 +1,14 @@
 """Methods and parts of the evaluation on tiny networks, recomputed; a perfect encoder; drawn scenes."""
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import evaluating
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
@@ -71,6 +73,18 @@ def test_baseline_with_the_feature_term(tmp_path):
     expected = invert(images.to_float(np.array(bench.originals.pictures[:2])), synthesis=networks.generator.synthesis,
                       options=options, start=start, features=bench.features)
     np.testing.assert_allclose(found.codes, expected.codes, rtol=1e-3, atol=1e-3)
+
+
+def test_baseline_is_kept_beside_another_encoder(tmp_path):
+    """The dearest row needs no encoder: one trained anew leaves it as it is, another generator does not."""
+    bench = evaluating.make(tmp_path, optimised=2)
+    done, pictures = {name: bench.inverted(name) for name in ("mse", "inversion")}, bench.chosen("mse")
+    known = bench.networks["in-domain"]
+    bench.networks["in-domain"] = dataclasses.replace(known, sha256="digest of another file", encoder=None)
+    np.testing.assert_array_equal(bench.known("mse", pictures).codes, done["mse"].codes)
+    assert bench.known("inversion", pictures) is None
+    bench.networks["in-domain"] = dataclasses.replace(known, generator=tiny.generator(seed=99))
+    assert bench.known("mse", pictures) is None
 
 
 def test_stopped_inversion_goes_on_after_its_last_batch(tmp_path, monkeypatch):

@@ -161,7 +161,9 @@ class Bench:
         how = METHODS[method]
         options = dataclasses.asdict(self._options(how)) if how.optimises else None
         features = self.features_key if how.optimises and self._uses_features(how) else None
-        return [VERSION, method, self.of(how.role).sha256, options, features, self.seed, array_digest(pictures)]
+        networks = self.of(how.role)        # without encoder, another one beside the same generator changes nothing
+        by = networks.generator_digest() if how.from_mean else networks.sha256
+        return [VERSION, method, by, options, features, self.seed, array_digest(pictures)]
 
     def _fill(self, entry, method, pictures):
         """Invert the pictures into an entry, after the batches that an interrupted run has done; return its numbers."""

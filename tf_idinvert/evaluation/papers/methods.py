@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 
 from tf_idinvert.errors import InputError
+from tf_idinvert.files.digests import array_digest
 
 VERSION = 1                 # version of the stored inversions; older ones are ignored
 PARTS = 4                   # version of the stored numbers of parts; older ones are ignored
@@ -56,6 +57,10 @@ class Networks:
     sha256: str
     encoder: object
     generator: object
+
+    def generator_digest(self):
+        """SHA-256 of the generator's weights."""
+        return array_digest(np.concatenate([np.ravel(each) for each in self.generator.get_weights()]))
 
 
 @dataclasses.dataclass(frozen=True)
