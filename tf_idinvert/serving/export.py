@@ -67,7 +67,7 @@ class Signature:
 
 
 def export(models, folder, *, version=None, boundaries=None, features=None, options=InversionOptions(), half=False,
-           label=None):
+           label=None, only=None):
     """Write FOLDER/VERSION, a SavedModel with warm-up requests, whole or not at all.
 
     Args:
@@ -78,6 +78,7 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
         features: as for `inversion.Inversion`: images -> features, or None for no feature term.
         options: InversionOptions, of which only the weights of the terms count.
         label: of a conditional generator, from 0: `sample` draws this class and has no input `labels`.
+        only: names of the signatures to write, none of them one that takes or gives bytes; None: all.
         half: store weights as float16, in half the bytes; they are read as float32. The features are left as they are.
     Returns:
         Path of the version's folder.
@@ -95,8 +96,9 @@ def export(models, folder, *, version=None, boundaries=None, features=None, opti
         temporary.mkdir(parents=True)
         if half:
             generator, encoder = (each and half_weights.halved(each) for each in (generator, encoder))
-        signatures = _both(_Served(generator, encoder, moves, features, options, label).signatures(),
-                           generator)
+        signatures = _Served(generator, encoder, moves, features, options, label).signatures()
+        signatures = _both(signatures, generator) if only is None else [
+            each for each in signatures if each.name in only]
         _write(temporary, signatures)
         extra = temporary / "assets.extra"
         extra.mkdir()
@@ -222,8 +224,10 @@ def _write(folder, signatures):
     for signature in signatures:
         # Keras and TensorFlow trace an endpoint three times: only this call, not all that is in it.
         archive.add_endpoint(signature.name, signature.call, input_signature=signature.inputs)
+    # what is served is not derived by: gradients of custom_gradient need not be traced and stored
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with contextlib.redirect_stdout(io.StringIO()):     # Keras lists the endpoints
-        archive.write_out(str(folder))
+        archive.write_out(str(folder), options=options)
 
 
 def _example(signature, generator, names):
