@@ -83,7 +83,7 @@ def one_caller(side, calls=ALONE, **widths):
     generator = inversion.GENERATORS["StyleGAN"](resolution=side, **widths)
     features = inversion.vgg16()
     with tempfile.TemporaryDirectory() as temporary:
-        model = _loaded(export.export(Models(Encoder.of(generator), generator), Path(temporary) / "model",
+        model = _loaded(export.export(Models(Encoder.of(generator), generator), Path(temporary) / "model", only=ALONE,
                                       features=features, options=InversionOptions().for_features(features)))
         x = tf.constant(np.random.default_rng(0).uniform(-1, 1, [1, side, side, 3]).astype(np.float32))
         codes = model.signatures["encode"](images=x)["codes"]
