@@ -33,7 +33,7 @@ class Unit(keras.layers.Layer):
         self.weight = self.add_weight(name="weight", shape=shape, initializer=layers.normal(0.02), trainable=True)
         self.bias = self.norm = None
         if use_bias:
-            self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros", trainable=True)
+            self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer=layers.zeros, trainable=True)
         if batch_norm:
             # synchronized=True computes statistics over the global batch; the original averages them over its GPUs.
             self.norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=not self.norm_first,

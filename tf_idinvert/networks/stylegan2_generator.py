@@ -56,7 +56,7 @@ class StyleGAN2Generator(keras.Model):
         self.num_layers, self.resolution = self.synthesis.num_layers, resolution
         self.truncation_psi, self.truncation_cutoff = truncation_psi, truncation_cutoff
         self.dlatent_avg_beta, self.style_mixing_prob = dlatent_avg_beta, style_mixing_prob
-        self.dlatent_avg = self.add_weight(name="dlatent_avg", shape=(dlatent_size,), initializer="zeros",
+        self.dlatent_avg = self.add_weight(name="dlatent_avg", shape=(dlatent_size,), initializer=layers.zeros,
                                            trainable=False)
         self.built = True
 

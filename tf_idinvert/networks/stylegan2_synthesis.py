@@ -61,7 +61,7 @@ class StyledConv(ModulatedConv):
         self.resolution, self.gain = resolution, gain
         self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1), initializer=layers.normal(1.0),
                                      trainable=False)
-        self.noise_strength = self.add_weight(name="noise_strength", shape=(), initializer="zeros", trainable=True)
+        self.noise_strength = self.add_weight(name="noise_strength", shape=(), initializer=layers.zeros, trainable=True)
 
     def call(self, x, w, noise_seed=None, style_offset=None):
         """x [N, h, h, inputs], w [N, D] -> [N, resolution, resolution, outputs]."""

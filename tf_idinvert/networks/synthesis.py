@@ -30,9 +30,9 @@ class SynthesisLayer(keras.layers.Layer):
         if use_noise:
             self.noise = self.add_weight(name="noise", shape=(1, resolution, resolution, 1),
                                          initializer=layers.normal(1.0), trainable=False)
-            self.noise_weight = self.add_weight(name="noise_weight", shape=(outputs,), initializer="zeros",
+            self.noise_weight = self.add_weight(name="noise_weight", shape=(outputs,), initializer=layers.zeros,
                                                 trainable=True)
-        self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros", trainable=True)
+        self.bias = self.add_weight(name="bias", shape=(outputs,), initializer=layers.zeros, trainable=True)
         self.style = layers.Dense(dlatent_size, outputs * 2, gain=1.0, name="style")
         self.built = True
 
