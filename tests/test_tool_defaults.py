@@ -9,6 +9,7 @@ import tiny
 from running import error_line, run
 
 from tf_idinvert import boundaries, checkpoint
+from tf_idinvert.cli import boundary
 from tf_idinvert.files import results
 from tf_idinvert.inversion import Inversion, InversionResult
 from tf_idinvert.networks.attributes import Attributes
@@ -98,12 +99,13 @@ def test_conversion_shows_the_embedded_model(monkeypatch, capsys):
 
 
 def test_boundaries_of_all_attributes(monkeypatch, tmp_path, small_checkpoints, capsys):
+    monkeypatch.setattr(boundary, "COUNT", 200)
     assert run(monkeypatch, "boundary.py") == 0
     for name in portrait.ATTRIBUTES:
         assert boundaries.read(tmp_path / f"results/boundaries/{name}.npz").normal.shape == (1, 4, 8)
     with open(tmp_path / "results/samples/scores.csv", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 2000 and lines[7]["name"] == "000007"
+    assert len(lines) == 200 and lines[7]["name"] == "000007"
     network = checkpoint.load(small_checkpoints / embedded.ATTRIBUTES).attributes
     picture = checkpoint.load(small_checkpoints / embedded.MODELS[0]).generator.synthesis(
         np.load(tmp_path / "results/samples/inverted_codes.npy")[7:8])

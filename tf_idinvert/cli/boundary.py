@@ -36,6 +36,7 @@ from tf_idinvert.files import locks
 from tf_idinvert.files.printing import say
 
 SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
+COUNT = 2000        # of samples, without arguments
 
 
 def make_parser():
@@ -106,7 +107,7 @@ def everything(parser):
     Path(BOUNDARIES).mkdir(parents=True, exist_ok=True)
     fits = [["fit", SAMPLES, "-s", f"{SAMPLES}/scores.csv", "--attribute", name, "-n", "0.2",
              "-o", f"{BOUNDARIES}/{name}.npz"] for name in portrait.ATTRIBUTES]
-    for arguments in [["sample", "--num", "2000", "-o", SAMPLES], ["score", SAMPLES], *fits]:
+    for arguments in [["sample", "--num", str(COUNT), "-o", SAMPLES], ["score", SAMPLES], *fits]:
         say(f"$ {command.call_of('boundary')} {shlex.join(arguments)}")
         run(parser.parse_args(arguments))
 
