@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -216,29 +217,56 @@ def worker_configs():
     return [json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}}) for i in range(2)]
 
 
-# as `graph_optimisation` in conftest.py, for steps that are compared within tolerances
-UNOPTIMISED = ("from tf_idinvert import starting\n"
-               "with starting.without_collections(): import tensorflow\n"
-               "tensorflow.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n")
+# as `graph_optimisation` in conftest.py, for steps that are compared within tolerances. TensorFlow is imported once,
+# and not started before the processes part.
+FORKED = """import importlib, json, os, pathlib, sys, traceback
+from tf_idinvert import starting
+with starting.without_collections(): import tensorflow
+tensorflow.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
+module, calls = sys.argv[1], json.loads(sys.argv[2])
+module, children = importlib.import_module(module), []
+for name, folder, printed, environment in calls:
+    child = os.fork()
+    if child:
+        children.append(child)
+        continue
+    try:
+        os.environ.update(environment)
+        sys.stdout = open(printed, 'w')
+        getattr(module, name)(pathlib.Path(folder))
+        sys.stdout.close()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+"""
 
 
-def start(code, **environment):
+def in_processes(module, folder, calls):
+    """Start functions of a module of tests, each with `folder` in a process of its own.
+
+    Args:
+        calls: {name of the process: (name of the function, {environment variable: value})}.
+    Returns:
+        function without arguments that waits for all and returns {name of the process: what it printed of JSON}.
+    """
     root = Path(__file__).parents[1]
     path = os.pathsep.join([str(root / "tests"), str(root), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1", **environment}
-    return subprocess.Popen([sys.executable, "-c", UNOPTIMISED + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, env=environment)
+    files = {name: folder / f"{name}.printed" for name in calls}
+    listed = [(function, str(folder), str(files[name]), more) for name, (function, more) in calls.items()]
+    process = subprocess.Popen([sys.executable, "-c", FORKED, module, json.dumps(listed)], stderr=subprocess.PIPE,
+                               text=True, env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"},
+                               start_new_session=True)
 
-
-def printed(*processes):
-    """What each of the processes printed of JSON, as lists of values; all of them end in the same way."""
-    found = []
-    try:
-        for process in processes:
-            output, errors = process.communicate(timeout=600)
+    def printed():
+        try:
+            _, errors = process.communicate(timeout=600)
             assert process.returncode == 0, errors[-3000:]
-            found.append([json.loads(line) for line in output.splitlines() if line.startswith("{")])
-    finally:
-        for process in processes:
-            process.kill()
-    return found
+        finally:
+            with contextlib.suppress(ProcessLookupError):       # all that it has parted into
+                os.killpg(process.pid, signal.SIGKILL)
+        return {name: [json.loads(line) for line in file.read_text().splitlines() if line.startswith("{")]
+                for name, file in files.items()}
+
+    return printed

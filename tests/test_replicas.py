@@ -67,30 +67,21 @@ def folder(tmp_path_factory):
     return folder
 
 
-def code(function, folder):
-    return f"import pathlib, test_replicas; test_replicas.{function}(pathlib.Path({str(folder)!r}))"
-
-
 @pytest.fixture(scope="module")
-def on_devices(folder):
-    """What the trainings printed, then `test_apart`. Meanwhile, the tools work in this process, too."""
-    process = common.start(code("devices", folder))
-    test_devices.one_device(folder)         # it waits for the other one
-    return common.printed(process)
-
-
-@pytest.fixture(scope="module")
-def by_workers(folder):
-    """What the trainings printed, of each worker."""
-    configs = common.worker_configs()
-    return common.printed(*(common.start(code("worker", folder), TF_CONFIG=config) for config in configs))
+def printed(folder):
+    """{process: what the trainings printed there, then `test_apart`}. Meanwhile, the tools work in this one, too."""
+    calls = {"devices": ("devices", {}),
+             **{f"worker {i}": ("worker", {"TF_CONFIG": config}) for i, config in enumerate(common.worker_configs())}}
+    wait = common.in_processes("test_replicas", folder, calls)
+    test_devices.one_device(folder)         # it waits for the process of two devices
+    return wait()
 
 
 @pytest.mark.parametrize("kind, training", [(kind, each) for kind in TRAININGS for each in TRAININGS[kind]])
-def test_trainings(request, kind, training):
-    for printed in request.getfixturevalue({"devices": "on_devices", "workers": "by_workers"}[kind]):
-        assert len(printed) == len(TRAININGS[kind]) + (kind == "devices")
-        found = printed[TRAININGS[kind].index(training)]
+def test_trainings(printed, kind, training):
+    for process in {"devices": ["devices"], "workers": ["worker 0", "worker 1"]}[kind]:
+        assert len(printed[process]) == len(TRAININGS[kind]) + (kind == "devices")
+        found = printed[process][TRAININGS[kind].index(training)]
         if training == "test_stylegan":
             assert found["steps"] == 2 and found["moved"] > 0.01 and found["apart"] < 1e-3 * found["moved"], found
         else:
@@ -98,12 +89,12 @@ def test_trainings(request, kind, training):
 
 
 @pytest.mark.parametrize("count, sizes", [("1", [2, 2, 2, 1]), ("2", [4, 4]), ("4", [8])])
-def test_replicas_compute_what_one_device_does_in_the_same_order(on_devices, count, sizes):
-    found = on_devices[0][-1]
+def test_replicas_compute_what_one_device_does_in_the_same_order(printed, count, sizes):
+    found = printed["devices"][-1]
     assert found[count] == [found["1"][0], sizes]
 
 
-def test_workers_train_by_the_tool_like_one(on_devices, by_workers, folder):
+def test_workers_train_by_the_tool_like_one(printed, folder):
     """Each takes half of the batch; the first one writes."""
     assert len(list((folder / "shared/train/tensorboard").iterdir())) == 1
     models = (checkpoint.load(folder / name / "train/network.h5") for name in ("one", "shared"))
@@ -112,7 +103,7 @@ def test_workers_train_by_the_tool_like_one(on_devices, by_workers, folder):
 
 
 @pytest.mark.parametrize("tool", test_devices.ARRAYS)
-def test_two_devices_find_what_one_finds(on_devices, folder, tool):
+def test_two_devices_find_what_one_finds(printed, folder, tool):
     for name in test_devices.ARRAYS[tool]:
         one, two = (np.load(folder / count / tool / name) for count in ("one", "two"))
         assert one.size and np.isfinite(one).all()
@@ -126,18 +117,18 @@ def test_two_devices_find_what_one_finds(on_devices, folder, tool):
         assert list(options["pictures"]) == [f"p{i}" for i in range(test_devices.COUNT)]
 
 
-def test_two_devices_evaluate_what_one_evaluates(on_devices, folder):
+def test_two_devices_evaluate_what_one_evaluates(printed, folder):
     one, two = (np.load(folder / count / "evaluate/codes.npy") for count in ("one", "two"))
     assert len(one) == 3 and np.abs(two - one).max() <= 1e-5 * np.abs(one).max()
 
 
-def test_two_worker_processes_evaluate_what_one_evaluates(on_devices, folder):
+def test_two_worker_processes_evaluate_what_one_evaluates(printed, folder):
     one, shared = (np.load(folder / name / "evaluate/codes.npy") for name in ("one", "shared"))
     assert len(one) == 3 and np.abs(shared - one).max() <= 1e-5 * np.abs(one).max()
 
 
 @pytest.mark.parametrize("tool", test_devices.ARRAYS)
-def test_two_worker_processes_write_what_one_writes(on_devices, folder, tool):
+def test_two_worker_processes_write_what_one_writes(printed, folder, tool):
     one, shared = (folder / name / tool for name in ("one", "shared"))
     for name in test_devices.ARRAYS[tool]:
         expected, found = (np.load(folder / name) for folder in (one, shared))
