@@ -94,13 +94,13 @@ def test_activations_that_are_not_built():
 
 @pytest.mark.one_stack      # Python's own tokens
 @pytest.mark.parametrize("text", [
-    "(" * 10 ** 6, '"' * 10 ** 6, "'''" * 300_000, "\\" * 10 ** 6, "def G_synthesis(\n" * 60_000, "a=b\n" * 250_000,
-    "".join(f"a{i}=a{i + 1}\n" for i in range(70_000)) + "def G_synthesis(x):\n    a0\n", "#" * 10 ** 6,
-    "import a\n" * 100_000 + "def G_synthesis(x):\n    return a\n", "text_:" * 150_000, "\0" * 10 ** 6])
+    "(" * 300_000, '"' * 300_000, "'''" * 100_000, "\\" * 300_000, "def G_synthesis(\n" * 20_000, "a=b\n" * 80_000,
+    "".join(f"a{i}=a{i + 1}\n" for i in range(20_000)) + "def G_synthesis(x):\n    a0\n", "#" * 300_000,
+    "import a\n" * 30_000 + "def G_synthesis(x):\n    return a\n", "text_:" * 50_000, "\0" * 300_000])
 def test_hostile_texts_are_read_in_no_time(text):
     start = time.process_time()
     assert seen(text)[0] is None
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 3
 
 
 def test_nothing_is_executed(tmp_path):
