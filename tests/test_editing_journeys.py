@@ -211,8 +211,8 @@ def test_samples_scores_and_a_boundary_that_manipulates(monkeypatch, tmp_path, m
     assert run(monkeypatch, "manipulate.py", model[0], "samples", "age.npz", "--step", "2") == 0
     arrays.write(tmp_path / "scores.npy", scores)
     assert run(monkeypatch, "boundary.py", "fit", "samples/inverted_codes.npy", "-s", "scores.npy", "-n", "0.4", "-o",
-               "same.npy") == 0
-    np.testing.assert_allclose(boundaries.read(tmp_path / "same.npy").normal, age.normal, atol=1e-4)
+               "new/folder/same.npy") == 0
+    np.testing.assert_allclose(boundaries.read(tmp_path / "new/folder/same.npy").normal, age.normal, atol=1e-4)
 
 
 def test_pictures_sorted_by_hand_give_a_boundary(monkeypatch, tmp_path):
@@ -231,8 +231,8 @@ def test_pictures_sorted_by_hand_give_a_boundary(monkeypatch, tmp_path):
 
 def test_conditional_boundaries_are_written(monkeypatch, tmp_path):
     boundaries.write(tmp_path / "b.npz", boundaries.Boundary(tiny.normal(1, 6, 8)))
-    assert run(monkeypatch, "boundary.py", "condition", "age.npy", "b.npz", "-o", "c.npy") == 0
-    found = boundaries.read(tmp_path / "c.npy")
+    assert run(monkeypatch, "boundary.py", "condition", "age.npy", "b.npz", "-o", "new/c.npy") == 0
+    found = boundaries.read(tmp_path / "new/c.npy")
     assert found.layers == (1, 2)
     np.testing.assert_allclose(np.sum(found.normal * tiny.normal(1, 6, 8), axis=-1), 0, atol=1e-5)
 
@@ -249,8 +249,8 @@ def test_scores_that_do_not_fit_are_one_line(monkeypatch, tmp_path, capfd, text,
 # ---- conversion
 
 def test_conversion_shows_and_keeps_everything(monkeypatch, tmp_path, model, capsys):
-    assert run(monkeypatch, "convert.py", model[0], "network.h5") == 0
-    assert run(monkeypatch, "convert.py", "network.h5", "again.pkl") == 0
+    assert run(monkeypatch, "convert.py", model[0], "new/network.h5") == 0
+    assert run(monkeypatch, "convert.py", "new/network.h5", "again.pkl") == 0
     printed = capsys.readouterr().out
     assert "Gs  Generator" in printed and "16 px" in printed and "codes 6 x 8" in printed
     assert "one w for all layers" in printed and "generation 2020-09" in printed

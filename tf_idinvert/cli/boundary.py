@@ -32,7 +32,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command, devices, inversion_options, loading, scorer_options
 from tf_idinvert.errors import InputError
-from tf_idinvert.files import locks
+from tf_idinvert.files import locks, paths
 from tf_idinvert.files.printing import say
 
 SAMPLES, BOUNDARIES = "results/samples", "results/boundaries"
@@ -135,6 +135,7 @@ def score(args):
     from tf_idinvert.jobs import boundary
     output = args.output or Path(args.codes) / "scores.csv"
     scorer = scorer_options.load(args, probabilities=False)
+    paths.make_folder_of(output)
     count = boundary.score(scorer, args.codes, output, read=scorer.read)
     say(f"{count} pictures scored -> {output}")
 
@@ -150,6 +151,7 @@ def fit(args):
     found = boundaries.fit(codes, scores, keep=keep, train_share=args.split_ratio, unit=args.unit, seed=args.seed)
     layers = editing.parse_layers(args.manipulate_layers, found.boundary.normal.shape[1])
     about = boundaries.About(args.attribute or "", "InterFaceGAN", space=args.space)
+    paths.make_folder_of(args.output)
     boundaries.write(args.output, dataclasses.replace(found.boundary, layers=layers, about=about))
     for part, what in ("train", "fitted to"), ("validation", "kept back"), ("rest", "all others"):
         share = f"{100 * found.accuracy[part]:.1f} % on the right side" if found.counts[part] else "none"
@@ -185,6 +187,7 @@ def condition(args):
     from tf_idinvert import boundaries
     first, *others = (boundaries.read(path) for path in (args.boundary, *args.others))
     result = boundaries.conditional(first, others)
+    paths.make_folder_of(args.output)
     boundaries.write(args.output, result)
     cosine = float(np.mean(np.sum(first.normal * result.normal, -1) / np.linalg.norm(first.normal, axis=-1)))
     say(f"-> {args.output}: normal {list(result.normal.shape)}, cosine with {args.boundary}: {cosine:.3f}")

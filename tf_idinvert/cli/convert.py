@@ -24,6 +24,7 @@ from pathlib import Path
 
 from tf_idinvert.cli import command, loading
 from tf_idinvert.errors import InputError
+from tf_idinvert.files import paths
 from tf_idinvert.files.printing import say
 from tf_idinvert.formats.described import ROLES
 from tf_idinvert.portraits import embedded
@@ -73,6 +74,7 @@ def main(argv=None):
         for field, role in ROLES.items():
             if role in args.without:
                 setattr(models, field, None)
+        paths.make_folder_of(args.target)
         checkpoint.save(models, args.target, dtype=args.dtype)
         say(f"-> {args.target}: {size(args.target)}")
 

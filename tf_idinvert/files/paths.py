@@ -42,3 +42,8 @@ def require_file(path, expected, error):
     reason = why_no_file(path, expected)
     if reason:
         raise error(f"{path}: {reason}")
+
+
+def make_folder_of(path):
+    """Make the folder in which a file is to be written, with those above it; OSError where that cannot be."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
